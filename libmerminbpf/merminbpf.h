@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libmerminbpf: what the agent needs of libbpf and the kernel, callable through a foreign function
+ * interface. Rules of every function:
+ *  - returns 0 or a count, or a negative errno; the text of the last failure is merminbpf_error();
+ *  - buffers belong to the caller, are never kept and never written past the stated size;
+ *  - 64-bit times and numbers cross as two 32-bit halves (low, high) or in caller's buffers;
+ *  - never prints, never calls back, allocates nothing on the poll path (ring, scan, take, counters).
+ * A handle is used by one thread at a time. Structures of flow.h cross unchanged.
+ */
+#ifndef MERMINBPF_H
+#define MERMINBPF_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An opened BPF object with its maps, programs, links, ring and lock. Opaque. */
+struct merminbpf;
+
+/* The schema version of flow.h that this library was built with. */
+uint32_t merminbpf_schema_version(void);
+
+/* ---- object.c: open, configure, load, close ---- */
+
+/*
+ * Opens the ELF object of `size` bytes; the bytes may be freed afterwards. NULL on failure, with
+ * the reason in merminbpf_error(NULL). Nothing is created in the kernel yet.
+ */
+struct merminbpf *merminbpf_object_open(const void *elf, uint32_t size);
+
+/*
+ * Sets a knob: a `const volatile` scalar of 1, 2, 4 or 8 bytes in the object's .rodata, by its name.
+ * Before load only. -ENOENT: no such knob; -ERANGE: value does not fit; -EBUSY: already loaded.
+ */
+int merminbpf_knob_set(struct merminbpf *handle, const char *name, uint32_t low, uint32_t high);
+
+/* Sets max_entries of a map (bytes for a ring buffer) by its name. Before load only. */
+int merminbpf_map_size_set(struct merminbpf *handle, const char *map, uint32_t max_entries);
+
+/*
+ * Creates the maps, verifies and loads the programs, maps SCAN and the ring into memory. On failure
+ * merminbpf_error() ends with the verifier's last lines, where there are any. All programs' log is
+ * kept inside the handle. -EPERM/-EACCES: privilege; -EALREADY: loaded before.
+ */
+int merminbpf_object_load(struct merminbpf *handle);
+
+/* Instructions the verifier processed for a program, by its name. */
+int merminbpf_program_verified_instructions(struct merminbpf *handle, const char *program);
+
+/*
+ * Run time in ns and run count of a program as four words (ns low, ns high, runs low, runs high).
+ * Counted only while statistics are enabled (merminbpf_run_statistics_enable, or the sysctl).
+ */
+int merminbpf_program_run_statistics(struct merminbpf *handle, const char *program, uint32_t *words);
+
+/* Turns on the kernel's run statistics until the handle is closed. */
+int merminbpf_run_statistics_enable(struct merminbpf *handle);
+
+/* Detaches what is attached, unmaps, closes everything. NULL is allowed; the handle is gone. */
+void merminbpf_object_close(struct merminbpf *handle);
+
+/* Text of the last failure of this handle (of this thread, where handle is NULL). Never NULL; valid
+ * until the next call. */
+const char *merminbpf_error(const struct merminbpf *handle);
+
+/* ---- attach.c ---- */
+
+enum merminbpf_attach_mode {
+	MERMINBPF_ATTACH_AUTO = 0,   /* TCX; clsact where the kernel refuses TCX */
+	MERMINBPF_ATTACH_TCX = 1,
+	MERMINBPF_ATTACH_CLSACT = 2,
+};
+
+enum merminbpf_attach_order {
+	MERMINBPF_ORDER_FIRST = 0,   /* before every other program */
+	MERMINBPF_ORDER_LAST = 1,
+};
+
+/*
+ * Attaches the ingress (egress = 0) or egress (1) program to an interface of the current network
+ * namespace. Returns the mode used (MERMINBPF_ATTACH_TCX or _CLSACT). clsact: makes the qdisc if
+ * there is none, adds a direct-action filter with `tc_priority`; an own filter of the same priority
+ * and handle left by an ended agent is replaced in place. -EEXIST: this handle is attached there.
+ */
+int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t mode,
+			  uint32_t order, uint32_t tc_priority);
+
+/*
+ * Detaches one hook. With clsact the filter is removed, and the qdisc too when this handle made it and
+ * nothing else hangs on it. -ENOENT: not attached. An interface that is gone is success.
+ */
+int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress);
+
+/*
+ * Ids of the programs the kernel runs at this hook, in order (TCX; for clsact the ids of the filters of
+ * kind bpf by priority). Returns their number, at most max; used to tell who else is there.
+ */
+int merminbpf_hook_programs(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t *ids,
+			    uint32_t max);
+
+/* The kernel's id of our ingress (0) or egress (1) program. */
+int merminbpf_program_id(struct merminbpf *handle, uint32_t egress);
+
+/*
+ * Takes the exclusive lock of this host (flock on the directory `path`, created where missing with mode
+ * 0700; freed by the kernel when the process ends). -EWOULDBLOCK: held by another agent.
+ */
+int merminbpf_lock_acquire(struct merminbpf *handle, const char *path);
+
+/* ---- drain.c: the poll path ---- */
+
+/*
+ * Copies records of FLOW_EVENTS into `buffer`: each is its length in bytes (32-bit), 4 zero bytes, then
+ * the record padded to 8 bytes. Discarded records are passed over. Returns bytes written, 0 when the
+ * ring is empty. A record that does not fit stays in the ring.
+ */
+int merminbpf_ring_drain(struct merminbpf *handle, void *buffer, uint32_t size);
+
+/* Bytes produced and not yet consumed. */
+uint32_t merminbpf_ring_pending(struct merminbpf *handle);
+
+/*
+ * Begins a scan: publishes `generation` and the heartbeat to the programs and rewinds the cursor.
+ */
+int merminbpf_scan_begin(struct merminbpf *handle, uint32_t generation);
+
+/*
+ * Reads up to `max` entries (>= 512) of FLOW_STATS: keys 48 bytes, values 256 bytes each, in the order
+ * of the table. Returns their number; 0 is the end of the scan. An entry that lives during the whole
+ * scan is read once.
+ */
+int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, uint32_t max);
+
+/*
+ * Removes `count` flows by key and stores each one's last value; present[i] is 1, or 0 where there
+ * was none (its value is left alone). Never touches another key. Returns the number present.
+ */
+int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
+			 uint8_t *present);
+
+/* One flow's value by its key, without removing it. -ENOENT: none. */
+int merminbpf_flow_find(struct merminbpf *handle, const void *key, void *value);
+
+/* Sums COUNTERS over the CPUs: `max` struct counter. Returns how many were written. */
+int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max);
+
+/* CLOCK_MONOTONIC and CLOCK_REALTIME, read together: 4 words (monotonic low, high, real low, high). */
+int merminbpf_clock_read(uint32_t *words);
+
+/* ---- link.c: interfaces, rtnetlink, inet_diag; in the current network namespace ---- */
+
+struct merminbpf_link {
+	uint32_t ifindex;
+	uint32_t parent_ifindex;     /* IFLA_LINK: VLAN's device, veth's peer; 0 none */
+	uint32_t master_ifindex;     /* IFLA_MASTER: bridge, bond, vrf; 0 none */
+	int32_t parent_netns_id;     /* IFLA_LINK_NETNSID; -1: parent is in this namespace */
+	uint32_t flags;              /* IFF_* */
+	uint32_t mtu;
+	uint16_t type;               /* ARPHRD_* */
+	uint8_t address[6];          /* zero where there is none or it is not 6 bytes */
+	char name[16];
+	char kind[16];               /* IFLA_INFO_KIND; empty for a physical device */
+	char master_kind[16];        /* kind of the master (IFLA_INFO_SLAVE_KIND) */
+};
+
+/* Lists the interfaces. Returns their number, or -ENOSPC where there are more than max. */
+int merminbpf_links_list(struct merminbpf_link *links, uint32_t max);
+
+/*
+ * Opens (first call) a subscription to link changes; later calls return 1 if anything changed since the
+ * last call (also when the kernel dropped notices), else 0. Never blocks.
+ */
+int merminbpf_links_changed(struct merminbpf *handle);
+
+struct merminbpf_listener {
+	uint8_t protocol;            /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t ip_version;
+	uint16_t port;               /* host order */
+	uint8_t address[16];         /* network order, IPv4 mapped; zero: any */
+};
+
+/* TCP sockets that listen and unconnected UDP sockets with a port, by inet_diag. As links_list. */
+int merminbpf_listeners_list(struct merminbpf_listener *listeners, uint32_t max);
+
+/* Writes an interface's entry in INTERFACES (zero counters) resp. RELATED_INTERFACES. */
+int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifindex, uint32_t link_layer);
+int merminbpf_interface_relate(struct merminbpf *handle, uint32_t ifindex, const uint32_t *same_side,
+			       uint32_t opposite_side);
+/* Removes both. -ENOENT is success. */
+int merminbpf_interface_remove(struct merminbpf *handle, uint32_t ifindex);
+/* Sums an interface's counters over the CPUs into a struct interface_stats. */
+int merminbpf_interface_read(struct merminbpf *handle, uint32_t ifindex, void *stats);
+
+/* ---- replay.c ---- */
+
+struct merminbpf_test_packet {
+	uint32_t wire_length;        /* length on the wire, >= size; 0: size */
+	uint32_t time_low;           /* __sk_buff.tstamp, ns */
+	uint32_t time_high;
+	uint32_t ifindex;            /* an existing interface, or 0 for loopback */
+	uint32_t ingress_ifindex;
+	uint32_t gso_segments;
+	uint32_t gso_size;
+	uint32_t egress;             /* which program */
+	uint32_t repeat;             /* 0 and 1: once */
+	/* out */
+	uint32_t verdict;
+	uint32_t duration_ns;        /* mean of a run */
+	uint32_t changed;            /* 1 if the packet's bytes differ afterwards */
+};
+
+/*
+ * Runs a program once (or `repeat` times) over a packet of `size` bytes with an Ethernet header
+ * (BPF_PROG_TEST_RUN). The kernel refuses short packets (-EINVAL); wire_length is capped at 65,536.
+ */
+int merminbpf_test_run(struct merminbpf *handle, const void *packet, uint32_t size,
+		       struct merminbpf_test_packet *test);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,59 @@
+// The capture stage's counters, read by telemetry. Plain numbers: telemetry asks, capture never tells.
+
+/** Packets and bytes of one reason of COUNTERS (bpf/flow.h, enum counter_reason), summed over CPUs. */
+export interface KernelCounter {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Names of COUNTERS by index, as metrics and the statistics line say them. */
+export const COUNTER_NAMES = [
+  "accounted",
+  "duplicate",
+  "taken_over",
+  "ring_full",
+  "map_full",
+  "map_busy",
+  "not_ip",
+  "unsupported_link",
+  "malformed_link",
+  "malformed_ipv4",
+  "malformed_ipv6",
+  "malformed_tcp",
+  "malformed_udp",
+  "malformed_sctp",
+  "malformed_icmp",
+  "parse_depth",
+  "fragment",
+  "merged_incarnation",
+  "malformed_extension",
+] as const;
+
+/** One attached interface. Index 0 ingress, 1 egress. */
+export interface InterfaceStats {
+  readonly ifindex: number;
+  readonly name: string;
+  readonly mode: "tcx" | "clsact";
+  readonly packets: readonly [number, number];
+  readonly bytes: readonly [number, number];
+}
+
+/** A snapshot of the capture stage; cumulative unless said otherwise. */
+export interface CaptureStats {
+  /** In the order of {@link COUNTER_NAMES}. */
+  readonly counters: readonly KernelCounter[];
+  readonly interfaces: readonly InterfaceStats[];
+  /** Interfaces that match but could not be attached (now). */
+  readonly failedInterfaces: number;
+  readonly ringBytesPending: number;
+  readonly scans: number;
+  /** Scans whose period was stretched because scanning took over 30 % of a core. */
+  readonly stretchedScans: number;
+  readonly mapEntries: number;
+  readonly mapCapacity: number;
+  /** Records handed to the export thread, and refused because it was too far behind (lost, stage decorate). */
+  readonly recordsSent: number;
+  readonly recordsRefused: number;
+  /** Replay: packets judged malformed before the program could see them. */
+  readonly shortPackets: number;
+}

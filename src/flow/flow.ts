@@ -1,0 +1,86 @@
+// The flow stage's words: what one exported flow record holds, as a row of 32-bit words in a transferable batch.
+// Comes in: nothing. Goes out: FlowRecordBatch. A batch crosses to the export thread as its buffer, without objects.
+
+/** OTLP span kinds (opentelemetry-proto, trace.proto, Span.SpanKind) a flow can have. */
+export const SPAN_KIND = { internal: 1, server: 2, client: 3 } as const;
+
+/** IPFIX flowEndReason (IANA element 136). */
+export const END_REASON = {
+  idleTimeout: 1,
+  activeTimeout: 2,
+  endOfFlowDetected: 3,
+  forcedEnd: 4,
+  lackOfResources: 5,
+} as const;
+
+/** Words of one record row. */
+export const RECORD_WORDS = 56;
+
+/**
+ * Word offsets of a record row. 64-bit values: low word first. "forward" is source → destination.
+ * Ports are host order. Octet fields hold their bytes from the lowest bits up.
+ */
+export const RECORD = {
+  /** 16 bytes in network order, IPv4 mapped into ::ffff:0:0/96. */
+  sourceAddress: 0,
+  destinationAddress: 4,
+  /** source | destination << 16; 0 where the protocol has none (ICMP too). */
+  ports: 8,
+  /** protocol, IP version (4, 6), span kind, end reason. */
+  identity: 9,
+  /**
+   * Community ID's pair of ports: source side | destination side << 16 (for ICMP the specification's pairing), as
+   * {@link RECORD.ports} for the rest.
+   */
+  communityPorts: 10,
+  /** Bits, see {@link RECORD_FLAG}. */
+  flags: 11,
+  /** First and last packet of the record, UnixNanos. */
+  startNs: 12,
+  endNs: 14,
+  /** First packet of the flow (this incarnation), UnixNanos: base of trace and span id. */
+  flowStartNs: 16,
+  /** 0 for the flow's first record. */
+  recordNumber: 18,
+  /** Interface index of the owner hook, forward else reverse; 0 unknown. */
+  ifindex: 19,
+  packetsDelta: 20,
+  bytesDelta: 22,
+  packetsTotal: 24,
+  bytesTotal: 26,
+  reversePacketsDelta: 28,
+  reverseBytesDelta: 30,
+  reversePacketsTotal: 32,
+  reverseBytesTotal: 34,
+  /** TCP flags forward, reverse (union since the flow began), traffic class forward, reverse. */
+  octets: 36,
+  /** TTL forward, reverse; two unused bytes. */
+  ttl: 37,
+  flowLabel: 38,
+  reverseFlowLabel: 39,
+  /** ICMP type, code forward; type, code reverse. */
+  icmp: 40,
+  /** SYN-ACK − SYN in ns; 0 unknown. */
+  handshakeNs: 41,
+  /** Source MAC: six bytes in two words, memory order. Valid with {@link RECORD_FLAG.hasMac}. */
+  sourceMac: 42,
+  /** Outermost VLAN id; 0 none. */
+  vlanId: 44,
+} as const;
+
+/** Bits of {@link RECORD.flags}. */
+export const RECORD_FLAG = {
+  hasMac: 1,
+  /** The record has forward (reverse) packets, so TTL, DSCP, label, ICMP of that side are measured. */
+  hasForward: 2,
+  hasReverse: 4,
+  /** Community ID: ICMP message type without a counterpart, ends are not ordered. */
+  isOneWay: 8,
+} as const;
+
+/** Records in the order they were told. The buffer may be transferred to another thread; then it is gone here. */
+export interface FlowRecordBatch {
+  readonly count: number;
+  /** At least `count` × {@link RECORD_WORDS}. */
+  readonly words: Uint32Array<ArrayBuffer>;
+}

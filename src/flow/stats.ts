@@ -1,0 +1,20 @@
+// The flow stage's counters, read by telemetry.
+
+/** A snapshot of the flow table; cumulative unless said otherwise. */
+export interface TableStats {
+  /** Flows live now. */
+  readonly active: number;
+  readonly created: number;
+  /** Flows removed, told or with nothing left to tell. */
+  readonly released: number;
+  /** Records told, by IPFIX end reason 1–5 (index 0 unused). */
+  readonly recordsByEndReason: readonly number[];
+  /** Sum of the deltas told, both directions. */
+  readonly packetsTold: number;
+  readonly bytesTold: number;
+  /** Held counts of candidate hooks that were added when a flow ended (also told). */
+  readonly packetsSettled: number;
+  readonly bytesSettled: number;
+  /** Packets in the table and not told yet. */
+  readonly packetsPending: number;
+}

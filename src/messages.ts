@@ -1,0 +1,62 @@
+// What the capture thread and the export thread (a Worker) say to each other. Order is kept in each direction.
+
+import type { CaptureStats } from "./capture/stats.ts";
+import type { Config } from "./config/schema.ts";
+import type { TableStats } from "./flow/stats.ts";
+
+/** What the export thread needs before the first record. */
+export interface StartMessage {
+  readonly kind: "start";
+  readonly config: Config;
+  readonly build: { readonly version: string; readonly commit: string };
+  /** replay: no servers, no periodic statistics line. */
+  readonly mode: "run" | "replay";
+}
+
+/** Interfaces as they are now: record rows name them by index. Sent before the first record that needs it. */
+export interface InterfacesMessage {
+  readonly kind: "interfaces";
+  readonly names: readonly (readonly [ifindex: number, name: string])[];
+}
+
+/** A batch of records; answered by {@link AcceptedMessage}. */
+export interface RecordsMessage {
+  readonly kind: "records";
+  readonly count: number;
+  readonly buffer: ArrayBuffer;
+}
+
+/** The capture thread's counters, at every scan. */
+export interface StatsMessage {
+  readonly kind: "stats";
+  readonly capture: CaptureStats;
+  readonly table: TableStats;
+}
+
+/** Flush everything within `timeoutMs`, print the last statistics line, answer {@link FinishedMessage}. */
+export interface FinishMessage {
+  readonly kind: "finish";
+  readonly timeoutMs: number;
+}
+
+export type ToExport = StartMessage | InterfacesMessage | RecordsMessage | StatsMessage | FinishMessage;
+
+/** The export thread is ready, or cannot start (port busy …): then `error` is the one line to print. */
+export interface StartedMessage {
+  readonly kind: "started";
+  readonly error: string | undefined;
+}
+
+/** A records message was decorated and handed to the exporters. */
+export interface AcceptedMessage {
+  readonly kind: "accepted";
+  readonly count: number;
+}
+
+/** Everything is flushed or counted as lost; `isComplete` is false where the time ran out. */
+export interface FinishedMessage {
+  readonly kind: "finished";
+  readonly isComplete: boolean;
+}
+
+export type FromExport = StartedMessage | AcceptedMessage | FinishedMessage;
