@@ -1,0 +1,51 @@
+// What every exporter is to the rest of the agent. Comes in: decorated batches. Goes out: bytes to a peer, and counters.
+// An exporter never throws into its caller and never waits for its peer inside `accept`.
+
+import type { DecoratedBatch } from "../decorate.ts";
+
+/**
+ * An exporter's counters: spans, cumulative since it was made unless said otherwise.
+ * At any moment: accepted = sent + the sum of dropped + queueSpans.
+ */
+export interface ExporterStats {
+  readonly accepted: number;
+  /** Spans the peer acknowledged (stdout: the kernel took their bytes). */
+  readonly sent: number;
+  /** Spans discarded, by reason. A reason that never happened may be missing. */
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+  /** Spans accepted and not yet sent or dropped, those in flight included; a gauge. */
+  readonly queueSpans: number;
+  /** Most spans the queue holds before it drops the oldest. */
+  readonly queueCapacity: number;
+  /** Requests (stdout: writes) by outcome. */
+  readonly requests: Readonly<Record<RequestOutcome, number>>;
+}
+
+export const DROP_REASONS = ["queue_full", "rejected", "unreachable", "timeout", "broken_pipe", "shutdown"] as const;
+
+/**
+ * Why spans were discarded: the queue was full; the peer answered and refused them; it could not be reached; it did
+ * not answer in time; standard output's reader is gone; the exporter was closed before they were sent.
+ */
+export type DropReason = (typeof DROP_REASONS)[number];
+
+export type RequestOutcome = "success" | "failure";
+
+/** One destination of records. Made ready; `Symbol.asyncDispose` ends it without a further flush. */
+export interface RecordExporter extends AsyncDisposable {
+  /** As metrics and logs say it: `otlp`, `stdout`. */
+  readonly name: string;
+  /**
+   * Resolves with the cause when the exporter can never send again (standard output's reader is gone) and the agent
+   * should stop; never rejects, and never settles while there is hope.
+   */
+  readonly failure: Promise<Error>;
+  /** Encodes and queues a batch. The batch is not kept: its buffers may be reused after the call. Never throws. */
+  accept(batch: DecoratedBatch): void;
+  /**
+   * Sends everything accepted so far.
+   * @returns whether all of it was sent; false once `signal` aborts, or where spans were dropped meanwhile
+   */
+  flush(signal: AbortSignal): Promise<boolean>;
+  stats(): ExporterStats;
+}
