@@ -21,11 +21,11 @@ export interface ExporterStats {
   readonly requests: Readonly<Record<RequestOutcome, number>>;
 }
 
-export const DROP_REASONS = ["queue_full", "rejected", "unreachable", "timeout", "broken_pipe", "shutdown"] as const;
+export const DROP_REASONS = ["queue_full", "rejected", "unreachable", "timeout", "output_failed", "shutdown"] as const;
 
 /**
  * Why spans were discarded: the queue was full; the peer answered and refused them; it could not be reached; it did
- * not answer in time; standard output's reader is gone; the exporter was closed before they were sent.
+ * not answer in time; standard output cannot be written; the exporter was closed before they were sent.
  */
 export type DropReason = (typeof DROP_REASONS)[number];
 
@@ -36,7 +36,7 @@ export interface RecordExporter extends AsyncDisposable {
   /** As metrics and logs say it: `otlp`, `stdout`. */
   readonly name: string;
   /**
-   * Resolves with the cause when the exporter can never send again (standard output's reader is gone) and the agent
+   * Resolves with the cause when the exporter can never send again (standard output cannot be written) and the agent
    * should stop; never rejects, and never settles while there is hope.
    */
   readonly failure: Promise<Error>;

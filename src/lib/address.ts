@@ -1,0 +1,90 @@
+// Text of IP and MAC addresses. Comes in: bytes in network order. Goes out: text. Parses nothing.
+
+const DECIMAL: readonly string[] = Array.from({ length: 256 }, (_, octet) => String(octet));
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
+
+/**
+ * Formats the IPv4 address in the last 4 of 16 octets (`::ffff:0:0/96`, RFC 4291 section 2.5.5.2) as dotted decimal.
+ *
+ * @param octets network order; 16 are read from `offset`
+ */
+export function formatIpv4(octets: Uint8Array, offset: number): string {
+  return `${decimal(octets, offset + 12)}.${decimal(octets, offset + 13)}.${decimal(octets, offset + 14)}.${decimal(octets, offset + 15)}`;
+}
+
+/**
+ * Formats an IPv6 address as RFC 5952 has it: lower case, no leading zeros, the longest run of two or more zero groups
+ * (the first of equals) as `::`, an IPv4-mapped address in mixed notation (section 5).
+ *
+ * @param octets network order; 16 are read from `offset`
+ */
+export function formatIpv6(octets: Uint8Array, offset: number): string {
+  if (isIpv4Mapped(octets, offset)) return `::ffff:${formatIpv4(octets, offset)}`;
+  const run = longestZeroRun(octets, offset);
+  let text = "";
+  for (let group = 0; group < 8; group++) {
+    if (group === run.start) {
+      text += "::";
+      group += run.length - 1;
+      continue;
+    }
+    if (group > 0 && group !== run.start + run.length) text += ":";
+    text += groupAt(octets, offset, group).toString(16);
+  }
+  return text;
+}
+
+/**
+ * Formats a MAC address as six lower-case pairs of hexadecimal digits with colons, as `ip link` prints it.
+ *
+ * @param octets memory order; 6 are read from `offset`
+ */
+export function formatMac(octets: Uint8Array, offset: number): string {
+  let text = hex(octets, offset);
+  for (let i = 1; i < 6; i++) text += `:${hex(octets, offset + i)}`;
+  return text;
+}
+
+/**
+ * Formats octets as lower-case hexadecimal digits.
+ *
+ * @param length how many octets are read from `offset`
+ */
+export function formatHex(octets: Uint8Array, offset: number, length: number): string {
+  let text = "";
+  for (let i = 0; i < length; i++) text += hex(octets, offset + i);
+  return text;
+}
+
+function longestZeroRun(octets: Uint8Array, offset: number): { readonly start: number; readonly length: number } {
+  let start = -1;
+  let length = 1;
+  let current = 0;
+  for (let group = 0; group < 8; group++) {
+    current = groupAt(octets, offset, group) === 0 ? current + 1 : 0;
+    if (current > length) {
+      length = current;
+      start = group - current + 1;
+    }
+  }
+  // No run: a start that no group matches, nor the separator's test after it.
+  return start < 0 ? { start: -9, length: 0 } : { start, length };
+}
+
+function isIpv4Mapped(octets: Uint8Array, offset: number): boolean {
+  for (let group = 0; group < 5; group++) if (groupAt(octets, offset, group) !== 0) return false;
+  return groupAt(octets, offset, 5) === 0xffff;
+}
+
+function groupAt(octets: Uint8Array, offset: number, group: number): number {
+  const at = offset + group * 2;
+  return ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
+}
+
+function decimal(octets: Uint8Array, at: number): string {
+  return DECIMAL[octets[at] ?? 0] ?? "0";
+}
+
+function hex(octets: Uint8Array, at: number): string {
+  return HEX[octets[at] ?? 0] ?? "00";
+}
