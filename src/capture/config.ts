@@ -1,0 +1,53 @@
+// [capture]: which interfaces are watched, and how the program is attached to them.
+
+import * as v from "valibot";
+import { compileGlob } from "../lib/glob.ts";
+import { choiceSetting, integerSetting, type Section, textsSetting } from "../lib/setting.ts";
+
+export interface CaptureConfig {
+  /** Names and globs; empty: every interface that is up, but loopback and the slaves of a bond. */
+  readonly interfaces: readonly string[];
+  readonly exclude: readonly string[];
+  readonly attach_mode: "auto" | "tcx" | "clsact";
+  readonly tcx_order: "first" | "last";
+  readonly tc_priority: number;
+}
+
+const PATTERNS = { allowed: "names and globs: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`", problem: patternProblem };
+
+/** The section as it is written in TOML. */
+export const captureSection: Section<CaptureConfig> = v.strictObject({
+  interfaces: textsSetting(PATTERNS, {
+    description:
+      "Interfaces to watch. Empty: every interface that is up, except loopback and the members of a bond. An interface that appears later and matches is attached then.",
+    example: '["eth0", "en*", "veth[0-9]*"]',
+    flag: "--interface",
+  }),
+  exclude: textsSetting(PATTERNS, {
+    description: "Interfaces not to watch, whatever `interfaces` says.",
+    example: '["docker*", "br-{old,test}"]',
+  }),
+  attach_mode: choiceSetting("auto", ["auto", "tcx", "clsact"], {
+    description:
+      "How the program is attached: `tcx` needs Linux 6.6 and lives beside other programs in a defined order; `clsact` is the classic queueing discipline; `auto` takes TCX where the kernel has it.",
+  }),
+  tcx_order: choiceSetting("first", ["first", "last"], {
+    description:
+      "Place among the TCX programs of an interface. `first` sees packets that a later program drops or redirects.",
+  }),
+  tc_priority: integerSetting(
+    1,
+    { minimum: 1, maximum: 65535 },
+    { description: "Priority of the filter where it is attached to `clsact`; a lower number runs earlier." },
+  ),
+});
+
+function patternProblem(pattern: string): string | undefined {
+  if (pattern === "") return "must not be empty";
+  try {
+    compileGlob(pattern);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

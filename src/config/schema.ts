@@ -1,0 +1,78 @@
+// The whole config: every section's schema under its name in TOML. Config is plain data and crosses to a Worker.
+
+import * as v from "valibot";
+import { type CaptureConfig, captureSection } from "../capture/config.ts";
+import { type ExportConfig, exportSchema } from "../export/config.ts";
+import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../flow/config.ts";
+import { choiceSetting, defaultedSection, durationSetting, type Section } from "../lib/setting.ts";
+import type { Milliseconds } from "../lib/time.ts";
+import {
+  metricsSection,
+  type PipelineConfig,
+  pipelineSection,
+  type ServerConfig,
+  serverSection,
+} from "../telemetry/config.ts";
+
+/** The config as every part of the agent reads it: keys as in TOML, durations in milliseconds, sizes in bytes. */
+export interface Config {
+  readonly log_level: "error" | "warn" | "info" | "debug";
+  readonly log_format: "text" | "json";
+  readonly shutdown_timeout: Milliseconds;
+  readonly capture: CaptureConfig;
+  readonly flow: FlowConfig;
+  readonly span: SpanConfig;
+  readonly pipeline: PipelineConfig;
+  readonly export: ExportConfig;
+  readonly server: ServerConfig;
+  readonly metrics: ServerConfig;
+}
+
+/** The file as a strict object: what the reference page and the check for unknown keys walk. */
+export const configSection: Section<Config> = v.strictObject({
+  log_level: choiceSetting("info", ["error", "warn", "info", "debug"], {
+    description: "Least severe line that is logged, to standard error.",
+    environment: "MERMIN_LOG_LEVEL",
+    flag: "--log-level",
+  }),
+  log_format: choiceSetting("text", ["text", "json"], { description: "How a log line is written." }),
+  shutdown_timeout: durationSetting("28s", { minimum: 0, maximum: 600_000 }, {
+    description: "Time to tell and send what is left when the agent is stopped; what is not sent by then is counted as lost.",
+  }),
+  capture: defaultedSection(captureSection),
+  flow: defaultedSection(flowSection),
+  span: defaultedSection(spanSection),
+  pipeline: defaultedSection(pipelineSection),
+  export: defaultedSection(exportSchema),
+  server: defaultedSection(serverSection),
+  metrics: defaultedSection(metricsSection),
+});
+
+/** A combination of settings, each allowed by itself, that cannot work. */
+export interface Contradiction {
+  readonly path: readonly string[];
+  /** "must …", as the schemas' messages. */
+  readonly message: string;
+}
+
+/** What does not fit together in a config whose every setting is valid; empty where all does. */
+export function findContradictions(config: Config): readonly Contradiction[] {
+  const found: Contradiction[] = [];
+  const { server, metrics } = config;
+  const { stdout, otlp } = config.export;
+  if (server.enabled && metrics.enabled && server.listen === metrics.listen && !server.listen.endsWith(":0")) {
+    found.push({ path: ["metrics", "listen"], message: "must differ from server.listen" });
+  }
+  if (stdout.format === "none" && otlp === undefined) {
+    found.push({ path: ["export"], message: 'has no exporter: add [export.otlp], or a stdout format that is not "none"' });
+  }
+  if (otlp !== undefined && otlp.max_queue_size < otlp.max_batch_size) {
+    found.push({ path: ["export", "otlp", "max_queue_size"], message: "must be at least max_batch_size" });
+  }
+  return found;
+}
+
+/** The config of an empty file. */
+export function defaultConfig(): Config {
+  return v.parse(configSection, {});
+}

@@ -1,0 +1,80 @@
+// [flow]: the table of flows in the kernel and how often it is read; [span]: when a flow becomes a record.
+
+import * as v from "valibot";
+import { durationSetting, integerSetting, type Section, sizeSetting } from "../lib/setting.ts";
+import type { Bytes } from "../lib/size.ts";
+import type { Milliseconds } from "../lib/time.ts";
+
+export interface FlowConfig {
+  readonly table_capacity: number;
+  readonly ring_buffer_bytes: Bytes;
+  readonly poll_interval: Milliseconds;
+}
+
+export interface SpanConfig {
+  readonly max_record_interval: Milliseconds;
+  readonly tcp_timeout: Milliseconds;
+  readonly tcp_fin_timeout: Milliseconds;
+  readonly tcp_rst_timeout: Milliseconds;
+  readonly udp_timeout: Milliseconds;
+  readonly icmp_timeout: Milliseconds;
+  readonly generic_timeout: Milliseconds;
+  readonly community_id_seed: number;
+  readonly trace_id_timeout: Milliseconds;
+}
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const TIMEOUT = { minimum: 100, maximum: 24 * HOUR };
+
+/** [flow] as it is written in TOML. */
+export const flowSection: Section<FlowConfig> = v.strictObject({
+  table_capacity: integerSetting(
+    131_072,
+    { minimum: 1024, maximum: 16_777_216 },
+    {
+      description:
+        "Flows that the kernel's table holds at once. The memory is taken at start, about 360 bytes a flow. Packets of a flow that finds no room are counted as lost (`map_full`).",
+    },
+  ),
+  ring_buffer_bytes: sizeSetting(
+    "4MiB",
+    { minimum: 4096, maximum: 2 ** 30, page: 4096 },
+    {
+      description:
+        "Buffer through which the kernel tells of new flows, 80 bytes each. Where it is full the flow is found by the next read of the table instead.",
+      example: '"16MiB"',
+    },
+  ),
+  poll_interval: durationSetting("1s", { minimum: 100, maximum: MINUTE }, {
+    description:
+      "How often the kernel's table is read. A read that would need more than 30 % of a core comes later, and is counted.",
+    example: '"500ms"',
+  }),
+});
+
+/** [span] as it is written in TOML. */
+export const spanSection: Section<SpanConfig> = v.strictObject({
+  max_record_interval: durationSetting("60s", { minimum: 1000, maximum: 24 * HOUR }, {
+    description: "A flow that goes on is told at least this often (IPFIX active timeout).",
+  }),
+  tcp_timeout: timeout("20s", "A TCP flow without a packet for this long has ended."),
+  tcp_fin_timeout: timeout("5s", "The same once either end has sent a FIN."),
+  tcp_rst_timeout: timeout("5s", "The same once either end has sent a RST."),
+  udp_timeout: timeout("60s", "A UDP flow without a packet for this long has ended."),
+  icmp_timeout: timeout("10s", "An ICMP or ICMPv6 flow without a packet for this long has ended."),
+  generic_timeout: timeout("30s", "A flow of any other protocol without a packet for this long has ended."),
+  community_id_seed: integerSetting(
+    0,
+    { minimum: 0, maximum: 65535 },
+    { description: "Seed of the Community ID, the same on every node whose flows are to be compared." },
+  ),
+  trace_id_timeout: durationSetting("24h", { minimum: 1000, maximum: 8760 * HOUR }, {
+    description:
+      "Records of one conversation share a trace id for this long. The same on every node whose spans are to meet in one trace.",
+  }),
+});
+
+function timeout(initial: string, description: string): v.GenericSchema<unknown, Milliseconds> {
+  return durationSetting(initial, TIMEOUT, { description });
+}

@@ -1,0 +1,155 @@
+// Building blocks of the config's schemas: a setting is a valibot schema that carries its own documentation.
+// The reference page, `mermin check` and the error messages are all made from what is said here.
+
+import * as v from "valibot";
+import { type Bytes, formatSize, parseSize, toBytes } from "./size.ts";
+import { formatDuration, type Milliseconds, parseDuration } from "./time.ts";
+
+/** A section of the config: one strict object whose keys are exactly those of `T`. */
+export type Section<T> = v.StrictObjectSchema<{ readonly [K in keyof T]-?: v.GenericSchema<unknown, T[K]> }, undefined>;
+
+/** What the reference page says of a setting beyond its default. */
+export interface SettingFacts {
+  readonly description: string;
+  /** As TOML. */
+  readonly example?: string;
+  /** The environment variable that overrides it. */
+  readonly environment?: string;
+  /** The command line flag that overrides it. */
+  readonly flag?: string;
+}
+
+/** How a value is written in TOML. */
+export type SettingForm = "duration" | "size" | "integer" | "boolean" | "string" | "strings" | "table" | "secrets";
+
+/** Metadata of a setting, found by `v.getMetadata`. */
+export interface SettingMetadata extends SettingFacts {
+  readonly form: SettingForm;
+  /** Allowed values in words. */
+  readonly allowed: string;
+}
+
+interface Range {
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
+/** A duration such as `"1m30s"`, in milliseconds once read; `range` in milliseconds. */
+export function durationSetting(
+  initial: string,
+  range: Range,
+  facts: SettingFacts,
+): v.GenericSchema<unknown, Milliseconds> {
+  const [least, most] = [range.minimum, range.maximum].map((bound) => formatDuration(bound as Milliseconds));
+  const allowed = `${least} to ${most}`;
+  const schema = v.pipe(
+    v.string(`must be a duration in quotes, such as "${initial}"`),
+    v.rawTransform<string, Milliseconds>(({ dataset, addIssue, NEVER }) => {
+      const duration = parseDuration(dataset.value);
+      if (duration !== undefined && duration >= range.minimum && duration <= range.maximum) return duration;
+      const reason = duration === undefined ? `must be a duration such as "${initial}"` : `must be ${allowed}`;
+      addIssue({ message: reason });
+      return NEVER;
+    }),
+  );
+  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "duration", allowed }));
+}
+
+/** A size such as `"4MiB"` (a bare number is bytes), in bytes once read; a power of two where `page` is given, and a multiple of it. */
+export function sizeSetting(
+  initial: string,
+  range: Range & { readonly page: number },
+  facts: SettingFacts,
+): v.GenericSchema<unknown, Bytes> {
+  const [least, most, page] = [range.minimum, range.maximum, range.page].map((bound) => formatSize(toBytes(bound)));
+  const allowed = `${least} to ${most}, a power of two and a multiple of the page size (${page})`;
+  const schema = v.pipe(
+    v.union([v.string(), v.number()], `must be a size such as "${initial}"`),
+    v.rawTransform<string | number, Bytes>(({ dataset, addIssue, NEVER }) => {
+      const size = parseSize(String(dataset.value));
+      const isPowerOfTwo = size !== undefined && Number.isInteger(Math.log2(size));
+      const isInRange = size !== undefined && size >= range.minimum && size <= range.maximum;
+      if (isInRange && isPowerOfTwo && size % range.page === 0) return size;
+      addIssue({ message: size === undefined ? `must be a size such as "${initial}"` : `must be ${allowed}` });
+      return NEVER;
+    }),
+  );
+  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "size", allowed }));
+}
+
+/** A whole number. */
+export function integerSetting(initial: number, range: Range, facts: SettingFacts): v.GenericSchema<unknown, number> {
+  const allowed = `${range.minimum} to ${range.maximum}`;
+  const message = `must be a whole number, ${allowed}`;
+  const schema = v.pipe(
+    v.number(message),
+    v.integer(message),
+    v.minValue(range.minimum, message),
+    v.maxValue(range.maximum, message),
+  );
+  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "integer", allowed }));
+}
+
+/** `true` or `false`. */
+export function booleanSetting(initial: boolean, facts: SettingFacts): v.GenericSchema<unknown, boolean> {
+  const schema = v.boolean("must be true or false");
+  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "boolean", allowed: "true, false" }));
+}
+
+/** One of a few words. */
+export function choiceSetting<const Choice extends string>(
+  initial: NoInfer<Choice>,
+  choices: readonly Choice[],
+  facts: SettingFacts,
+): v.GenericSchema<unknown, Choice> {
+  const allowed = choices.map((choice) => `"${choice}"`).join(", ");
+  const schema = v.picklist(choices, `must be one of ${allowed}`);
+  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "string", allowed }));
+}
+
+/** A text that `problem` accepts: it returns undefined, or what is wrong, as "must be …". */
+export function textSetting(
+  initial: string,
+  check: { readonly allowed: string; readonly problem: (text: string) => string | undefined },
+  facts: SettingFacts,
+): v.GenericSchema<unknown, string> {
+  const schema = v.pipe(v.string("must be a string"), refusing(check.problem));
+  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "string", allowed: check.allowed }));
+}
+
+/** A list of texts, each accepted by `problem`; empty by default. */
+export function textsSetting(
+  check: { readonly allowed: string; readonly problem: (text: string) => string | undefined },
+  facts: SettingFacts,
+): v.GenericSchema<unknown, readonly string[]> {
+  const item = v.pipe(v.string("must be a string"), refusing(check.problem));
+  const schema = v.array(item, "must be a list of strings");
+  return v.pipe(v.optional(schema, []), documented({ ...facts, form: "strings", allowed: check.allowed }));
+}
+
+/** A table of texts under free names. `secrets`: a value may also be `{ file = "path" }` and is never printed. */
+export function tableSetting(
+  form: "table" | "secrets",
+  facts: SettingFacts,
+): v.GenericSchema<unknown, Readonly<Record<string, string>>> {
+  const allowed = form === "secrets" ? 'strings or { file = "path" }' : "strings";
+  const schema = v.record(v.string(), v.string(`must be ${allowed}`), "must be a table");
+  return v.pipe(v.optional(schema, {}), documented({ ...facts, form, allowed }));
+}
+
+/** A section that may be left out: every setting of it has its default then. */
+export function defaultedSection<T>(section: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T> {
+  return v.optional(section, {});
+}
+
+function documented<T>(metadata: SettingMetadata): v.MetadataAction<T, SettingMetadata & Record<string, unknown>> {
+  return v.metadata({ ...metadata });
+}
+
+function refusing(problem: (text: string) => string | undefined): v.RawCheckAction<string> {
+  return v.rawCheck<string>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const message = problem(dataset.value);
+    if (message !== undefined) addIssue({ message });
+  });
+}
