@@ -13,7 +13,10 @@ export interface CaptureConfig {
   readonly tc_priority: number;
 }
 
-const PATTERNS = { allowed: "names and globs: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`", problem: patternProblem };
+const PATTERNS = {
+  allowed: "names and globs: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`",
+  problem: patternProblem,
+};
 
 /** The section as it is written in TOML. */
 export const captureSection: Section<CaptureConfig> = v.strictObject({
@@ -48,6 +51,6 @@ function patternProblem(pattern: string): string | undefined {
     compileGlob(pattern);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return `is a ${error instanceof Error ? error.message : String(error)}`;
   }
 }

@@ -36,9 +36,14 @@ export const configSection: Section<Config> = v.strictObject({
     flag: "--log-level",
   }),
   log_format: choiceSetting("text", ["text", "json"], { description: "How a log line is written." }),
-  shutdown_timeout: durationSetting("28s", { minimum: 0, maximum: 600_000 }, {
-    description: "Time to tell and send what is left when the agent is stopped; what is not sent by then is counted as lost.",
-  }),
+  shutdown_timeout: durationSetting(
+    "28s",
+    { minimum: 0, maximum: 600_000 },
+    {
+      description:
+        "Time to tell and send what is left when the agent is stopped; what is not sent by then is counted as lost.",
+    },
+  ),
   capture: defaultedSection(captureSection),
   flow: defaultedSection(flowSection),
   span: defaultedSection(spanSection),
@@ -60,11 +65,19 @@ export function findContradictions(config: Config): readonly Contradiction[] {
   const found: Contradiction[] = [];
   const { server, metrics } = config;
   const { stdout, otlp } = config.export;
-  if (server.enabled && metrics.enabled && server.listen === metrics.listen && !server.listen.endsWith(":0")) {
+  if (
+    server.enabled &&
+    metrics.enabled &&
+    server.listen === metrics.listen &&
+    !server.listen.endsWith(":0")
+  ) {
     found.push({ path: ["metrics", "listen"], message: "must differ from server.listen" });
   }
   if (stdout.format === "none" && otlp === undefined) {
-    found.push({ path: ["export"], message: 'has no exporter: add [export.otlp], or a stdout format that is not "none"' });
+    found.push({
+      path: ["export"],
+      message: 'has no exporter: add [export.otlp], or a stdout format that is not "none"',
+    });
   }
   if (otlp !== undefined && otlp.max_queue_size < otlp.max_batch_size) {
     found.push({ path: ["export", "otlp", "max_queue_size"], message: "must be at least max_batch_size" });

@@ -46,18 +46,26 @@ export const flowSection: Section<FlowConfig> = v.strictObject({
       example: '"16MiB"',
     },
   ),
-  poll_interval: durationSetting("1s", { minimum: 100, maximum: MINUTE }, {
-    description:
-      "How often the kernel's table is read. A read that would need more than 30 % of a core comes later, and is counted.",
-    example: '"500ms"',
-  }),
+  poll_interval: durationSetting(
+    "1s",
+    { minimum: 100, maximum: MINUTE },
+    {
+      description:
+        "How often the kernel's table is read. A read that would need more than 30 % of a core comes later, and is counted.",
+      example: '"500ms"',
+    },
+  ),
 });
 
 /** [span] as it is written in TOML. */
 export const spanSection: Section<SpanConfig> = v.strictObject({
-  max_record_interval: durationSetting("60s", { minimum: 1000, maximum: 24 * HOUR }, {
-    description: "A flow that goes on is told at least this often (IPFIX active timeout).",
-  }),
+  max_record_interval: durationSetting(
+    "60s",
+    { minimum: 1000, maximum: 24 * HOUR },
+    {
+      description: "A flow that goes on is told at least this often (IPFIX active timeout).",
+    },
+  ),
   tcp_timeout: timeout("20s", "A TCP flow without a packet for this long has ended."),
   tcp_fin_timeout: timeout("5s", "The same once either end has sent a FIN."),
   tcp_rst_timeout: timeout("5s", "The same once either end has sent a RST."),
@@ -69,10 +77,14 @@ export const spanSection: Section<SpanConfig> = v.strictObject({
     { minimum: 0, maximum: 65535 },
     { description: "Seed of the Community ID, the same on every node whose flows are to be compared." },
   ),
-  trace_id_timeout: durationSetting("24h", { minimum: 1000, maximum: 8760 * HOUR }, {
-    description:
-      "Records of one conversation share a trace id for this long. The same on every node whose spans are to meet in one trace.",
-  }),
+  trace_id_timeout: durationSetting(
+    "24h",
+    { minimum: 1000, maximum: 8760 * HOUR },
+    {
+      description:
+        "Records of one conversation share a trace id for this long. The same on every node whose spans are to meet in one trace.",
+    },
+  ),
 });
 
 function timeout(initial: string, description: string): v.GenericSchema<unknown, Milliseconds> {

@@ -5,7 +5,7 @@ export type NameMatcher = (name: string) => boolean;
 
 /**
  * Compiles one pattern; it must match the whole name, upper and lower case being different.
- * @throws {SyntaxError} naming the pattern, where a bracket or brace is not closed or a range is empty.
+ * @throws {SyntaxError} "malformed pattern: …", where a bracket or brace is not closed or a range is empty.
  */
 export function compileGlob(pattern: string): NameMatcher {
   const expression = new RegExp(`^${translate(pattern)}$`, "su");
@@ -31,32 +31,32 @@ function translate(pattern: string): string {
     else if (character === "?") expression += ".";
     else if (character === "[") {
       const end = characters.indexOf("]", index + (characters[index + 1] === "!" ? 3 : 2));
-      if (end < 0) throw malformed(pattern, '"[" is not closed');
-      expression += translateSet(pattern, characters.slice(index + 1, end));
+      if (end < 0) throw malformed('"[" is not closed');
+      expression += translateSet(characters.slice(index + 1, end));
       index = end;
     } else if (character === "{") {
       depth++;
       expression += "(?:";
     } else if (character === "}") {
-      if (--depth < 0) throw malformed(pattern, '"}" was not opened');
+      if (--depth < 0) throw malformed('"}" was not opened');
       expression += ")";
     } else if (character === "," && depth > 0) expression += "|";
     else if (character === "\\") {
       const literal = characters[++index];
-      if (literal === undefined) throw malformed(pattern, '"\\" at the end');
+      if (literal === undefined) throw malformed('"\\" at the end');
       expression += escapeLiteral(literal);
     } else expression += escapeLiteral(character);
   }
-  if (depth > 0) throw malformed(pattern, '"{" is not closed');
+  if (depth > 0) throw malformed('"{" is not closed');
   return expression;
 }
 
-function translateSet(pattern: string, set: readonly string[]): string {
+function translateSet(set: readonly string[]): string {
   const isNegated = set[0] === "!";
   const members = isNegated ? set.slice(1) : set;
   for (let index = 1; index < members.length - 1; index++) {
     const [low, high] = [members[index - 1] ?? "", members[index + 1] ?? ""];
-    if (members[index] === "-" && low > high) throw malformed(pattern, `range "${low}-${high}" is empty`);
+    if (members[index] === "-" && low > high) throw malformed(`range "${low}-${high}" is empty`);
   }
   const body = members.map((member) => (member === "-" ? "-" : escapeLiteral(member))).join("");
   return `[${isNegated ? "^" : ""}${body}]`;
@@ -66,6 +66,6 @@ function escapeLiteral(character: string): string {
   return /[\\^$.*+?()[\]{}|/]/.test(character) ? `\\${character}` : character;
 }
 
-function malformed(pattern: string, reason: string): SyntaxError {
-  return new SyntaxError(`Pattern "${pattern}" is malformed: ${reason}`);
+function malformed(reason: string): SyntaxError {
+  return new SyntaxError(`malformed pattern: ${reason}`);
 }

@@ -6,7 +6,10 @@ import { type Bytes, formatSize, parseSize, toBytes } from "./size.ts";
 import { formatDuration, type Milliseconds, parseDuration } from "./time.ts";
 
 /** A section of the config: one strict object whose keys are exactly those of `T`. */
-export type Section<T> = v.StrictObjectSchema<{ readonly [K in keyof T]-?: v.GenericSchema<unknown, T[K]> }, undefined>;
+export type Section<T> = v.StrictObjectSchema<
+  { readonly [K in keyof T]-?: v.GenericSchema<unknown, T[K]> },
+  undefined
+>;
 
 /** What the reference page says of a setting beyond its default. */
 export interface SettingFacts {
@@ -20,7 +23,15 @@ export interface SettingFacts {
 }
 
 /** How a value is written in TOML. */
-export type SettingForm = "duration" | "size" | "integer" | "boolean" | "string" | "strings" | "table" | "secrets";
+export type SettingForm =
+  | "duration"
+  | "size"
+  | "integer"
+  | "boolean"
+  | "string"
+  | "strings"
+  | "table"
+  | "secrets";
 
 /** Metadata of a setting, found by `v.getMetadata`. */
 export interface SettingMetadata extends SettingFacts {
@@ -47,7 +58,8 @@ export function durationSetting(
     v.rawTransform<string, Milliseconds>(({ dataset, addIssue, NEVER }) => {
       const duration = parseDuration(dataset.value);
       if (duration !== undefined && duration >= range.minimum && duration <= range.maximum) return duration;
-      const reason = duration === undefined ? `must be a duration such as "${initial}"` : `must be ${allowed}`;
+      const reason =
+        duration === undefined ? `must be a duration such as "${initial}"` : `must be ${allowed}`;
       addIssue({ message: reason });
       return NEVER;
     }),
@@ -61,7 +73,9 @@ export function sizeSetting(
   range: Range & { readonly page: number },
   facts: SettingFacts,
 ): v.GenericSchema<unknown, Bytes> {
-  const [least, most, page] = [range.minimum, range.maximum, range.page].map((bound) => formatSize(toBytes(bound)));
+  const [least, most, page] = [range.minimum, range.maximum, range.page].map((bound) =>
+    formatSize(toBytes(bound)),
+  );
   const allowed = `${least} to ${most}, a power of two and a multiple of the page size (${page})`;
   const schema = v.pipe(
     v.union([v.string(), v.number()], `must be a size such as "${initial}"`),
@@ -70,7 +84,9 @@ export function sizeSetting(
       const isPowerOfTwo = size !== undefined && Number.isInteger(Math.log2(size));
       const isInRange = size !== undefined && size >= range.minimum && size <= range.maximum;
       if (isInRange && isPowerOfTwo && size % range.page === 0) return size;
-      addIssue({ message: size === undefined ? `must be a size such as "${initial}"` : `must be ${allowed}` });
+      addIssue({
+        message: size === undefined ? `must be a size such as "${initial}"` : `must be ${allowed}`,
+      });
       return NEVER;
     }),
   );
@@ -78,22 +94,26 @@ export function sizeSetting(
 }
 
 /** A whole number. */
-export function integerSetting(initial: number, range: Range, facts: SettingFacts): v.GenericSchema<unknown, number> {
+export function integerSetting(
+  initial: number,
+  range: Range,
+  facts: SettingFacts,
+): v.GenericSchema<unknown, number> {
   const allowed = `${range.minimum} to ${range.maximum}`;
   const message = `must be a whole number, ${allowed}`;
-  const schema = v.pipe(
-    v.number(message),
-    v.integer(message),
-    v.minValue(range.minimum, message),
-    v.maxValue(range.maximum, message),
-  );
+  const isAllowed = (value: number): boolean =>
+    Number.isInteger(value) && value >= range.minimum && value <= range.maximum;
+  const schema = v.pipe(v.number(message), v.check(isAllowed, message));
   return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "integer", allowed }));
 }
 
 /** `true` or `false`. */
 export function booleanSetting(initial: boolean, facts: SettingFacts): v.GenericSchema<unknown, boolean> {
   const schema = v.boolean("must be true or false");
-  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "boolean", allowed: "true, false" }));
+  return v.pipe(
+    v.optional(schema, initial),
+    documented({ ...facts, form: "boolean", allowed: "true, false" }),
+  );
 }
 
 /** One of a few words. */
@@ -114,7 +134,10 @@ export function textSetting(
   facts: SettingFacts,
 ): v.GenericSchema<unknown, string> {
   const schema = v.pipe(v.string("must be a string"), refusing(check.problem));
-  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "string", allowed: check.allowed }));
+  return v.pipe(
+    v.optional(schema, initial),
+    documented({ ...facts, form: "string", allowed: check.allowed }),
+  );
 }
 
 /** A list of texts, each accepted by `problem`; empty by default. */
@@ -132,8 +155,13 @@ export function tableSetting(
   form: "table" | "secrets",
   facts: SettingFacts,
 ): v.GenericSchema<unknown, Readonly<Record<string, string>>> {
-  const allowed = form === "secrets" ? 'strings or { file = "path" }' : "strings";
-  const schema = v.record(v.string(), v.string(`must be ${allowed}`), "must be a table");
+  const allowed = form === "secrets" ? 'strings or `{ file = "path" }`' : "strings";
+  const message = form === "secrets" ? 'must be a string or { file = "path" }' : "must be a string";
+  const schema = v.record(
+    v.string(),
+    v.string(message),
+    "must be a table (in the environment: name=value,name=value)",
+  );
   return v.pipe(v.optional(schema, {}), documented({ ...facts, form, allowed }));
 }
 
@@ -142,7 +170,9 @@ export function defaultedSection<T>(section: v.GenericSchema<unknown, T>): v.Gen
   return v.optional(section, {});
 }
 
-function documented<T>(metadata: SettingMetadata): v.MetadataAction<T, SettingMetadata & Record<string, unknown>> {
+function documented<T>(
+  metadata: SettingMetadata,
+): v.MetadataAction<T, SettingMetadata & Record<string, unknown>> {
   return v.metadata({ ...metadata });
 }
 

@@ -31,7 +31,9 @@ export function parseDuration(text: string): Milliseconds | undefined {
     total += Number(match[index + 1] ?? 0) * factor;
   }
   const rounded = Math.round(total);
-  return Math.abs(total - rounded) < 1e-6 && Number.isSafeInteger(rounded) ? toMilliseconds(rounded) : undefined;
+  return Math.abs(total - rounded) < 1e-6 && Number.isSafeInteger(rounded)
+    ? toMilliseconds(rounded)
+    : undefined;
 }
 
 /** The shortest text that {@link parseDuration} reads back: `90000` is `"1m30s"`, `0` is `"0s"`. */

@@ -26,12 +26,17 @@ const LISTEN = { allowed: "`address:port`, an IPv6 address in brackets", problem
 /** [server] as it is written in TOML. */
 export const serverSection: Section<ServerConfig> = v.strictObject({
   enabled: booleanSetting(true, { description: "Whether `/livez`, `/readyz` and `/startup` are served." }),
-  listen: textSetting("0.0.0.0:8080", LISTEN, { description: "Where health is served.", example: '"[::]:8080"' }),
+  listen: textSetting("0.0.0.0:8080", LISTEN, {
+    description: "Where health is served.",
+    example: '"[::]:8080"',
+  }),
 });
 
 /** [metrics] as it is written in TOML. */
 export const metricsSection: Section<ServerConfig> = v.strictObject({
-  enabled: booleanSetting(true, { description: "Whether `/metrics` is served, in the OpenMetrics text format." }),
+  enabled: booleanSetting(true, {
+    description: "Whether `/metrics` is served, in the OpenMetrics text format.",
+  }),
   listen: textSetting("0.0.0.0:9464", LISTEN, {
     description: "Where metrics are served.",
     example: '"127.0.0.1:9464"',
@@ -40,9 +45,14 @@ export const metricsSection: Section<ServerConfig> = v.strictObject({
 
 /** [pipeline] as it is written in TOML. */
 export const pipelineSection: Section<PipelineConfig> = v.strictObject({
-  stats_interval: durationSetting("30s", { minimum: 0, maximum: 86_400_000 }, {
-    description: 'Interval of the `flow statistics` line in the log; `"0s"` leaves it out, but for the one at exit.',
-  }),
+  stats_interval: durationSetting(
+    "30s",
+    { minimum: 0, maximum: 86_400_000 },
+    {
+      description:
+        'Interval of the `flow statistics` line in the log; `"0s"` leaves it out, but for the one at exit.',
+    },
+  ),
 });
 
 /** Reads `0.0.0.0:8080`, `[::]:8080`, `localhost:8080`; undefined where host or port (0–65535) is missing or wrong. */

@@ -1,0 +1,29 @@
+// Config → TOML: what `mermin check` shows. Every setting is there, secrets are hidden.
+
+import { stringify } from "smol-toml";
+import { formatSize, toBytes } from "../lib/size.ts";
+import { formatDuration, toMilliseconds } from "../lib/time.ts";
+import type { Config } from "./schema.ts";
+import { type ConfigNode, describeConfig, isTable } from "./settings.ts";
+
+/** The effective config as a TOML document that loads to the same config, but for secrets, which are asterisks. */
+export function printConfig(config: Config): string {
+  const table = toToml({ ...config }, describeConfig());
+  return stringify(table);
+}
+
+function toToml(value: unknown, node: ConfigNode): unknown {
+  if (node.kind === "setting") return printValue(value, node);
+  if (!isTable(value)) return undefined;
+  const entries = [...node.children].map(([key, child]) => [key, toToml(value[key], child)] as const);
+  return Object.fromEntries(entries.filter(([, printed]) => printed !== undefined));
+}
+
+function printValue(value: unknown, { metadata }: Extract<ConfigNode, { kind: "setting" }>): unknown {
+  if (metadata.form === "duration" && typeof value === "number") return formatDuration(toMilliseconds(value));
+  if (metadata.form === "size" && typeof value === "number") return formatSize(toBytes(value));
+  if (metadata.form === "secrets" && isTable(value)) {
+    return Object.fromEntries(Object.keys(value).map((name) => [name, "********"]));
+  }
+  return value;
+}

@@ -1,0 +1,84 @@
+// A table as TOML has it → Config, or everything that is wrong with it at once.
+
+import * as v from "valibot";
+import { findNearest } from "../lib/nearest.ts";
+import type { Problem } from "./problem.ts";
+import { type Config, configSection, findContradictions } from "./schema.ts";
+import { type ConfigNode, isTable, type SectionNode } from "./settings.ts";
+
+export type Validation =
+  | { readonly status: "valid"; readonly config: Config }
+  | { readonly status: "invalid"; readonly problems: readonly Problem[] };
+
+/** Checks keys, values and what must hold between them. `tree` is the config's own ({@link describeConfig}). */
+export function validateConfig(table: Record<string, unknown>, tree: SectionNode): Validation {
+  const problems = [...findMisplaced(table, tree, [])];
+  const result = v.safeParse(configSection, table);
+  for (const issue of result.issues ?? []) {
+    // Unknown keys and sections that are no tables are all in findMisplaced; the schema stops at its first.
+    if (issue.type !== "strict_object") problems.push(describeIssue(issue, tree));
+  }
+  if (problems.length > 0 || !result.success) return { status: "invalid", problems };
+  const contradictions = findContradictions(result.output);
+  if (contradictions.length > 0) return { status: "invalid", problems: contradictions };
+  return { status: "valid", config: result.output };
+}
+
+/** The node at `path`, or the setting that holds it (a list's item, a table's value). */
+export function findNode(tree: SectionNode, path: readonly string[]): ConfigNode | undefined {
+  let node: ConfigNode | undefined = tree;
+  for (const key of path) {
+    if (node?.kind !== "section") return node;
+    node = node.children.get(key);
+  }
+  return node;
+}
+
+function* findMisplaced(
+  table: Record<string, unknown>,
+  section: SectionNode,
+  path: readonly string[],
+  tree: SectionNode = section,
+): Generator<Problem> {
+  for (const [key, value] of Object.entries(table)) {
+    const child = section.children.get(key);
+    const childPath = [...path, key];
+    if (child === undefined) yield { path: childPath, message: describeUnknown(key, section, path, tree) };
+    else if (child.kind === "section") {
+      if (isTable(value)) yield* findMisplaced(value, child, childPath, tree);
+      else yield { path: childPath, message: `must be a table, written [${childPath.join(".")}]` };
+    }
+  }
+}
+
+function describeUnknown(
+  key: string,
+  section: SectionNode,
+  path: readonly string[],
+  tree: SectionNode,
+): string {
+  const here = [...section.children.keys()];
+  const prefix = path.map((part) => `${part}.`).join("");
+  const nearest = findNearest(key, here);
+  if (nearest !== undefined) return `is not a setting; did you mean ${prefix}${nearest}?`;
+  const elsewhere = findByName(key, tree, "");
+  if (elsewhere !== undefined) return `is not a setting; did you mean ${elsewhere}?`;
+  return `is not a setting; known here: ${here.join(", ")}`;
+}
+
+function findByName(name: string, section: SectionNode, prefix: string): string | undefined {
+  for (const [key, child] of section.children) {
+    if (key === name) return `${prefix}${key}`;
+    const found = child.kind === "section" ? findByName(name, child, `${prefix}${key}.`) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function describeIssue(issue: v.BaseIssue<unknown>, tree: SectionNode): Problem {
+  const path = issue.path?.map((part) => String(part.key)) ?? [];
+  const node = findNode(tree, path);
+  const isSecret = node?.kind === "setting" && node.metadata.form === "secrets";
+  const given = isSecret || isTable(issue.input) ? "" : `${JSON.stringify(issue.input)} `;
+  return { path, message: `${given}${issue.message}` };
+}
