@@ -1,0 +1,45 @@
+// What one row of the attribute table says of its attribute.
+
+import type { RecordRow } from "./row.ts";
+
+interface AttributeText {
+  readonly name: string;
+  /** UCUM, where the value is a quantity. */
+  readonly unit?: string;
+  /** When the attribute is there: `always`, or the condition in words. */
+  readonly present: string;
+  readonly description: string;
+}
+
+/** An unsigned 64-bit count, always present, at a word offset of the row: encoded without becoming a number. */
+interface CounterAttribute extends AttributeText {
+  readonly kind: "counter";
+  readonly word: number;
+}
+
+interface IntAttribute extends AttributeText {
+  readonly kind: "int";
+  /** Never negative, except {@link ABSENT}. */
+  readonly read: (row: RecordRow) => number;
+}
+
+interface StringAttribute extends AttributeText {
+  readonly kind: "string";
+  readonly read: (row: RecordRow) => string | undefined;
+}
+
+interface StringsAttribute extends AttributeText {
+  readonly kind: "strings";
+  readonly read: (row: RecordRow) => readonly string[] | undefined;
+}
+
+/** One attribute of a span. A counter's type is OTLP's int, like an int's. */
+export type Attribute = CounterAttribute | IntAttribute | StringAttribute | StringsAttribute;
+
+/** What an {@link IntAttribute} reads where it was not measured or does not apply. */
+export const ABSENT = -1;
+
+/** `value`, or {@link ABSENT} for 0: fields whose zero means that nothing was measured. */
+export function positive(value: number): number {
+  return value === 0 ? ABSENT : value;
+}

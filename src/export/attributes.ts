@@ -1,0 +1,159 @@
+// The table of span attributes: what each is called, means, and where in a record it is read.
+// The OTLP encoder, both standard output formats, docs/attributes.md and their tests are made from it.
+
+import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
+import { protocolName } from "../flow/names.ts";
+import { formatIpv4, formatIpv6, formatMac } from "../lib/address.ts";
+import { type Attribute, positive } from "./attribute.ts";
+import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE, tcpFlagAttributes } from "./attributes-by-way.ts";
+import { ID_BYTES, PROTOCOL, type RecordRow } from "./row.ts";
+import { networkType } from "./span.ts";
+
+const DIRECTIONS = new Map<number, string>([
+  [SPAN_KIND.client, "forward"],
+  [SPAN_KIND.server, "reverse"],
+  [SPAN_KIND.internal, "unknown"],
+]);
+
+const END_REASONS = new Map<number, string>([
+  [END_REASON.idleTimeout, "idle_timeout"],
+  [END_REASON.activeTimeout, "active_timeout"],
+  [END_REASON.endOfFlowDetected, "end_of_flow_detected"],
+  [END_REASON.forcedEnd, "forced_end"],
+  [END_REASON.lackOfResources, "lack_of_resources"],
+]);
+
+/** Every attribute a span can have, in the order they are written. */
+export const ATTRIBUTES: readonly Attribute[] = [
+  ...flowAttributes(),
+  ...endpointAttributes(),
+  ...counterAttributes(FORWARD),
+  ...counterAttributes(REVERSE),
+  ...tcpFlagAttributes(FORWARD),
+  ...tcpFlagAttributes(REVERSE),
+  {
+    name: "flow.tcp.handshake.latency",
+    kind: "int",
+    unit: "ns",
+    present: "TCP, when the SYN and the SYN-ACK that answers it were seen and the SYN was not retransmitted",
+    description: "Time from the first SYN to the SYN-ACK that answers it.",
+    read: (row) => positive(row.protocol === PROTOCOL.tcp ? row.word(RECORD.handshakeNs) : 0),
+  },
+  ...interfaceAttributes(),
+  ...ipAttributes(FORWARD),
+  ...ipAttributes(REVERSE),
+  ...icmpAttributes(FORWARD),
+  ...icmpAttributes(REVERSE),
+];
+
+function flowAttributes(): readonly Attribute[] {
+  return [
+    {
+      name: "flow.community_id",
+      kind: "string",
+      present: "always",
+      description: "Community ID version 1 of the flow, with the configured seed.",
+      read: communityId,
+    },
+    {
+      name: "flow.direction",
+      kind: "string",
+      present: "always",
+      description:
+        "`forward`: the initiator is local to this node; `reverse`: only the responder is; `unknown`: the initiator is unknown, or neither end is local.",
+      read: (row) => DIRECTIONS.get(row.spanKind) ?? "unknown",
+    },
+    {
+      name: "flow.end_reason",
+      kind: "string",
+      present: "always",
+      description:
+        "Why the record was made, as IPFIX flowEndReason names it: `idle_timeout`, `active_timeout`, `end_of_flow_detected`, `forced_end`, `lack_of_resources`.",
+      read: (row) => END_REASONS.get(row.endReason),
+    },
+    {
+      name: "network.type",
+      kind: "string",
+      present: "always",
+      description: "`ipv4` or `ipv6`.",
+      read: networkType,
+    },
+    {
+      name: "network.transport",
+      kind: "string",
+      present: "always",
+      description: "IANA's protocol name in lower case (`tcp`, `udp`, `icmp` …), or its number where it has none.",
+      read: (row) => protocolName(row.protocol),
+    },
+  ];
+}
+
+function endpointAttributes(): readonly Attribute[] {
+  return (["source", "destination"] as const).flatMap((end): readonly Attribute[] => {
+    const word = end === "source" ? RECORD.sourceAddress : RECORD.destinationAddress;
+    const shift = end === "source" ? 0 : 16;
+    const role = end === "source" ? "initiator" : "responder";
+    return [
+      {
+        name: `${end}.address`,
+        kind: "string",
+        present: "always",
+        description: `Address of the ${role}, as RFC 5952 writes it.`,
+        read: (row) => formatAddress(row, word),
+      },
+      {
+        name: `${end}.port`,
+        kind: "int",
+        present: "always",
+        description: `Port of the ${role}; 0 where the protocol has none.`,
+        read: (row) => (row.word(RECORD.ports) >>> shift) & 0xffff,
+      },
+    ];
+  });
+}
+
+function interfaceAttributes(): readonly Attribute[] {
+  return [
+    {
+      name: "network.interface.index",
+      kind: "int",
+      present: "when the observation point is known",
+      description: "Index of the interface whose hook counted the flow.",
+      read: (row) => positive(row.word(RECORD.ifindex)),
+    },
+    {
+      name: "network.interface.name",
+      kind: "string",
+      present: "when the observation point is known and has a name",
+      description: "Name of that interface.",
+      read: (row) => row.batch.interfaceName(row.word(RECORD.ifindex)),
+    },
+    {
+      name: "network.interface.mac",
+      kind: "string",
+      present: "when the interface's link layer has addresses and a forward packet was seen",
+      description: "Link-layer address the source's packets came from, six pairs of hexadecimal digits with colons.",
+      read: (row) =>
+        row.has(RECORD_FLAG.hasMac) ? formatMac(row.octets, row.octetOffset(RECORD.sourceMac)) : undefined,
+    },
+    {
+      name: "network.vlan.id",
+      kind: "int",
+      present: "when the packets have an 802.1Q or 802.1ad tag",
+      description: "VLAN id of the outermost tag.",
+      read: (row) => positive(row.word(RECORD.vlanId)),
+    },
+  ];
+}
+
+function communityId(row: RecordRow): string {
+  const { communityIds } = row.batch;
+  const start = row.index * ID_BYTES.communityId;
+  const octets = Buffer.from(communityIds.buffer, communityIds.byteOffset, communityIds.byteLength);
+  return octets.toString("latin1", start, start + ID_BYTES.communityId);
+}
+
+function formatAddress(row: RecordRow, word: number): string {
+  const offset = row.octetOffset(word);
+  return row.ipVersion === 4 ? formatIpv4(row.octets, offset) : formatIpv6(row.octets, offset);
+}

@@ -1,0 +1,73 @@
+// An exporter's books: what it accepted and what became of it, and who waits until nothing is left.
+
+import type { DropReason, ExporterStats, RequestOutcome } from "./exporter.ts";
+
+/** Counts spans and requests; the counters only grow. */
+export class Ledger {
+  #accepted = 0;
+  #sent = 0;
+  #droppedTotal = 0;
+  readonly #dropped: Partial<Record<DropReason, number>> = {};
+  readonly #requests: Record<RequestOutcome, number> = { success: 0, failure: 0 };
+  #waiting: (() => void)[] = [];
+
+  accept(spans: number): void {
+    this.#accepted += spans;
+  }
+
+  send(spans: number): void {
+    this.#sent += spans;
+    this.#wake();
+  }
+
+  drop(reason: DropReason, spans: number): void {
+    if (spans === 0) return;
+    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + spans;
+    this.#droppedTotal += spans;
+    this.#wake();
+  }
+
+  request(outcome: RequestOutcome): void {
+    this.#requests[outcome]++;
+  }
+
+  /**
+   * Waits until every accepted span is sent or dropped.
+   * @returns whether none was dropped since the call; false at once when `signal` aborts
+   */
+  async settle(signal: AbortSignal): Promise<boolean> {
+    const before = this.#droppedTotal;
+    while (!this.#isSettled() && !signal.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const wake = (): void => resolve();
+      this.#waiting.push(wake);
+      signal.addEventListener("abort", wake, { once: true });
+      await promise;
+      signal.removeEventListener("abort", wake);
+    }
+    return this.#isSettled() && this.#droppedTotal === before;
+  }
+
+  /** @param queue spans held now, and the most the queue holds */
+  stats(queue: { readonly spans: number; readonly capacity: number }): ExporterStats {
+    return {
+      accepted: this.#accepted,
+      sent: this.#sent,
+      dropped: { ...this.#dropped },
+      queueSpans: queue.spans,
+      queueCapacity: queue.capacity,
+      requests: { ...this.#requests },
+    };
+  }
+
+  #isSettled(): boolean {
+    return this.#accepted === this.#sent + this.#droppedTotal;
+  }
+
+  #wake(): void {
+    if (!this.#isSettled()) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,168 @@
+// One record as an OTLP Span message. Comes in: a row. Goes out: bytes in a writer, no object in between.
+// Field numbers: opentelemetry-proto, trace/v1/trace.proto (ScopeSpans, Span) and common/v1/common.proto.
+
+import { RECORD } from "../flow/flow.ts";
+import { ABSENT, type Attribute } from "./attribute.ts";
+import { ATTRIBUTES } from "./attributes.ts";
+import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
+import { ID_BYTES, type RecordRow } from "./row.ts";
+import { spanName } from "./span.ts";
+
+const SCOPE_SPANS = { spans: 2 } as const;
+const SPAN = { traceId: 1, spanId: 2, name: 5, kind: 6, startTime: 7, endTime: 8, attributes: 9 } as const;
+const KEY_VALUE = { key: 1, value: 2 } as const;
+const ANY_VALUE = { string: 1, int: 3, array: 5 } as const;
+const ARRAY_VALUE = { values: 1 } as const;
+
+const TAG = {
+  span: fieldTag(SCOPE_SPANS.spans, WIRE.bytes),
+  traceId: fieldTag(SPAN.traceId, WIRE.bytes),
+  spanId: fieldTag(SPAN.spanId, WIRE.bytes),
+  name: fieldTag(SPAN.name, WIRE.bytes),
+  kind: fieldTag(SPAN.kind, WIRE.varint),
+  startTime: fieldTag(SPAN.startTime, WIRE.fixed64),
+  endTime: fieldTag(SPAN.endTime, WIRE.fixed64),
+  attribute: fieldTag(SPAN.attributes, WIRE.bytes),
+  key: fieldTag(KEY_VALUE.key, WIRE.bytes),
+  value: fieldTag(KEY_VALUE.value, WIRE.bytes),
+  string: fieldTag(ANY_VALUE.string, WIRE.bytes),
+  int: fieldTag(ANY_VALUE.int, WIRE.varint),
+  array: fieldTag(ANY_VALUE.array, WIRE.bytes),
+  item: fieldTag(ARRAY_VALUE.values, WIRE.bytes),
+} as const;
+
+const UTF8 = new TextEncoder();
+
+/** Lengths that are written after their content get this many bytes: a span of 128 to 16,383 bytes is not moved. */
+const SPAN_LENGTH_BYTES = 2;
+
+/** Room for all of a span but its attributes, tags and lengths included. */
+const ENVELOPE_BYTES = 128;
+
+/** Room for a KeyValue beside its lead and its text: tags, lengths and a varint of 10 bytes. */
+const VALUE_BYTES = 32;
+
+/** A KeyValue and all in it below this many bytes has lengths of one byte. */
+const SHORT_BYTES = 128;
+
+/** What never changes of an attribute's KeyValue: its tag, a byte for its length, the key, the value's tag. */
+interface EncodedAttribute {
+  readonly attribute: Attribute;
+  readonly lead: Uint8Array;
+}
+
+const ENCODED_ATTRIBUTES: readonly EncodedAttribute[] = ATTRIBUTES.map((attribute) => {
+  const key = UTF8.encode(attribute.name);
+  return { attribute, lead: Uint8Array.of(TAG.attribute, 0, TAG.key, key.length, ...key, TAG.value) };
+});
+
+/** Appends `row` as one element of ScopeSpans.spans, tag and length included. */
+export function writeSpan(writer: ProtobufWriter, row: RecordRow): void {
+  writer.reserve(ENVELOPE_BYTES);
+  writer.byte(TAG.span);
+  const start = writer.length;
+  writer.length += SPAN_LENGTH_BYTES;
+  writeEnvelope(writer, row);
+  for (const encoded of ENCODED_ATTRIBUTES) writeAttribute(writer, row, encoded);
+  writer.closeLength(start, SPAN_LENGTH_BYTES);
+}
+
+function writeEnvelope(writer: ProtobufWriter, row: RecordRow): void {
+  const { batch, index } = row;
+  writer.byte(TAG.traceId);
+  writer.byte(ID_BYTES.traceId);
+  writer.copy(batch.traceIds, index * ID_BYTES.traceId, ID_BYTES.traceId);
+  writer.byte(TAG.spanId);
+  writer.byte(ID_BYTES.spanId);
+  writer.copy(batch.spanIds, index * ID_BYTES.spanId, ID_BYTES.spanId);
+  const name = spanName(row);
+  writer.byte(TAG.name);
+  writer.byte(name.length);
+  writer.ascii(name);
+  writer.byte(TAG.kind);
+  writer.byte(row.spanKind);
+  writer.byte(TAG.startTime);
+  writer.fixed64(row.word(RECORD.startNs), row.word(RECORD.startNs + 1));
+  writer.byte(TAG.endTime);
+  writer.fixed64(row.word(RECORD.endNs), row.word(RECORD.endNs + 1));
+}
+
+function writeAttribute(writer: ProtobufWriter, row: RecordRow, { attribute, lead }: EncodedAttribute): void {
+  switch (attribute.kind) {
+    case "counter":
+      writeInt(writer, lead, row.word(attribute.word), row.word(attribute.word + 1));
+      return;
+    case "int": {
+      const value = attribute.read(row);
+      if (value !== ABSENT) writeInt(writer, lead, value, 0);
+      return;
+    }
+    case "string": {
+      const text = attribute.read(row);
+      if (text !== undefined) writeText(writer, lead, text);
+      return;
+    }
+    case "strings": {
+      const texts = attribute.read(row);
+      if (texts !== undefined) writeTexts(writer, lead, texts);
+      return;
+    }
+    default:
+      attribute satisfies never;
+  }
+}
+
+function writeInt(writer: ProtobufWriter, lead: Uint8Array, low: number, high: number): void {
+  writer.reserve(lead.length + VALUE_BYTES);
+  const start = writer.length;
+  writer.copy(lead, 0, lead.length);
+  const lengthAt = writer.length++;
+  writer.byte(TAG.int);
+  writer.varint64(low, high);
+  writer.bytes[lengthAt] = writer.length - lengthAt - 1;
+  writer.bytes[start + 1] = writer.length - start - 2;
+}
+
+function writeText(writer: ProtobufWriter, lead: Uint8Array, text: string): void {
+  const size = text.length;
+  writer.reserve(lead.length + VALUE_BYTES + size);
+  const start = writer.length;
+  writer.copy(lead, 0, lead.length);
+  writer.byte(size + 2);
+  writer.byte(TAG.string);
+  writer.byte(size);
+  if (lead.length + size + 2 < SHORT_BYTES && writer.ascii(text)) {
+    writer.bytes[start + 1] = writer.length - start - 2;
+    return;
+  }
+  writer.length = start + lead.length;
+  writeLongText(writer, text);
+  writer.closeLength(start + 1, 1);
+}
+
+/** The value's length and content, of any length and in any script. */
+function writeLongText(writer: ProtobufWriter, text: string): void {
+  const start = writer.length++;
+  writer.textField(ANY_VALUE.string, text);
+  writer.closeLength(start, 1);
+}
+
+/** Only for ASCII texts whose KeyValue stays below {@link SHORT_BYTES}: the table's lists are tags. */
+function writeTexts(writer: ProtobufWriter, lead: Uint8Array, texts: readonly string[]): void {
+  writer.reserve(lead.length + SHORT_BYTES);
+  const start = writer.length;
+  writer.copy(lead, 0, lead.length);
+  const valueLengthAt = writer.length++;
+  writer.byte(TAG.array);
+  const arrayLengthAt = writer.length++;
+  for (const text of texts) {
+    writer.byte(TAG.item);
+    writer.byte(text.length + 2);
+    writer.byte(TAG.string);
+    writer.byte(text.length);
+    writer.ascii(text);
+  }
+  writer.bytes[arrayLengthAt] = writer.length - arrayLengthAt - 1;
+  writer.bytes[valueLengthAt] = writer.length - valueLengthAt - 1;
+  writer.bytes[start + 1] = writer.length - start - 2;
+}

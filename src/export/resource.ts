@@ -1,0 +1,71 @@
+// The OpenTelemetry resource: who sends the spans. Comes in: this host, the config. Goes out: attributes, in order.
+
+import { readFileSync } from "node:fs";
+import { hostname, networkInterfaces } from "node:os";
+import manifest from "../../package.json" with { type: "json" };
+
+/** Attributes of a resource by name. */
+export type ResourceAttributes = ReadonlyMap<string, string | readonly string[]>;
+
+/** What the resource says that this host does not know. */
+export interface ResourceOptions {
+  /** Of the build. */
+  readonly version: string;
+  /** `export.resource_attributes`: added to, or in place of, those found. */
+  readonly configured: Readonly<Record<string, string>>;
+  /** Default `/etc/machine-id`. */
+  readonly machineIdPath?: string;
+}
+
+const TRANSPORT = "@opentelemetry/otlp-exporter-base";
+
+/**
+ * Finds the resource attributes of this host and agent (semantic conventions: service, telemetry, host, os).
+ *
+ * The spans are made by our own encoder and carried by OpenTelemetry's transport: `telemetry.sdk.*` name that package,
+ * not `opentelemetry`, which the conventions keep for the unmodified SDK; the distribution is ours.
+ */
+export function findResource(options: ResourceOptions): ResourceAttributes {
+  const { version } = options;
+  const attributes = new Map<string, string | readonly string[]>([
+    ["service.name", "mermin"],
+    ["service.version", version],
+    ["telemetry.sdk.name", TRANSPORT],
+    ["telemetry.sdk.language", "nodejs"],
+    ["telemetry.sdk.version", manifest.dependencies[TRANSPORT]],
+    ["telemetry.distro.name", "mermin"],
+    ["telemetry.distro.version", version],
+    ["host.name", hostname()],
+  ]);
+  const id = readMachineId(options.machineIdPath ?? "/etc/machine-id");
+  if (id !== undefined) attributes.set("host.id", id);
+  const addresses = findHostAddresses();
+  if (addresses.length > 0) attributes.set("host.ip", addresses);
+  attributes.set("os.type", "linux");
+  for (const [name, value] of Object.entries(options.configured)) attributes.set(name, value);
+  return attributes;
+}
+
+function readMachineId(path: string): string | undefined {
+  try {
+    const id = readFileSync(path, "utf8").trim();
+    return id === "" ? undefined : id;
+  } catch {
+    // Images without systemd have none: then the attribute is absent.
+    return undefined;
+  }
+}
+
+/** Addresses of this host other than loopback and link-local ones, which name it nowhere else. */
+function findHostAddresses(): readonly string[] {
+  const addresses = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter(({ address, internal }) => !internal && !isLinkLocal(address))
+    .map(({ address }) => address);
+  return [...new Set(addresses)];
+}
+
+/** 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291). */
+function isLinkLocal(address: string): boolean {
+  return address.startsWith("169.254.") || /^fe[89ab]/i.test(address);
+}

@@ -1,0 +1,97 @@
+// One record of a decorated batch, read field by field. Comes in: DecoratedBatch. Goes out: plain values.
+// One view is moved over all rows of all batches: an object a record would cost more than its encoding (bench/encode.ts).
+
+import type { DecoratedBatch } from "../decorate.ts";
+import { RECORD, RECORD_WORDS } from "../flow/flow.ts";
+
+const EMPTY: DecoratedBatch = {
+  count: 0,
+  words: new Uint32Array(0),
+  communityIds: new Uint8Array(0),
+  traceIds: new Uint8Array(0),
+  spanIds: new Uint8Array(0),
+  interfaceName: () => undefined,
+};
+
+/** Bytes of one row's identifiers in {@link DecoratedBatch}. */
+export const ID_BYTES = { communityId: 30, traceId: 16, spanId: 8 } as const;
+
+/** IANA protocol numbers that decide which attributes apply. */
+export const PROTOCOL = { icmp: 1, tcp: 6, icmpv6: 58 } as const;
+
+/** A view of one record. After {@link RecordRow.open} and {@link RecordRow.moveTo} it is that record. */
+export class RecordRow {
+  batch: DecoratedBatch = EMPTY;
+  /** The batch's words as bytes. */
+  octets: Uint8Array = new Uint8Array(0);
+  index = 0;
+  /** First word of the row. */
+  base = 0;
+
+  /** Looks at `batch`; its buffers must live until the next call. */
+  open(batch: DecoratedBatch): void {
+    this.batch = batch;
+    this.octets = new Uint8Array(batch.words.buffer, batch.words.byteOffset, batch.words.byteLength);
+    this.moveTo(0);
+  }
+
+  /** Drops the batch, so that its buffers can be collected. */
+  close(): void {
+    this.batch = EMPTY;
+    this.octets = new Uint8Array(0);
+  }
+
+  moveTo(index: number): void {
+    this.index = index;
+    this.base = index * RECORD_WORDS;
+  }
+
+  /** @param offset word offset, see `RECORD` */
+  word(offset: number): number {
+    return this.batch.words[this.base + offset] ?? 0;
+  }
+
+  /** Byte `byte` of the word at `offset`, counted from its lowest bits. */
+  octet(offset: number, byte: number): number {
+    return (this.word(offset) >>> (byte * 8)) & 0xff;
+  }
+
+  /** A 64-bit value as a double: exact up to 2^53. */
+  number64(offset: number): number {
+    return this.word(offset) + this.word(offset + 1) * 0x1_0000_0000;
+  }
+
+  /** A 64-bit value, exact: not for the encoder. */
+  bigint64(offset: number): bigint {
+    return (BigInt(this.word(offset + 1)) << 32n) | BigInt(this.word(offset));
+  }
+
+  /** Offset in {@link RecordRow.octets} of the word at `offset`. */
+  octetOffset(offset: number): number {
+    return (this.base + offset) * 4;
+  }
+
+  /** @param flag one bit of `RECORD_FLAG` */
+  has(flag: number): boolean {
+    return (this.word(RECORD.flags) & flag) !== 0;
+  }
+
+  get protocol(): number {
+    return this.octet(RECORD.identity, 0);
+  }
+
+  /** 4 or 6. */
+  get ipVersion(): number {
+    return this.octet(RECORD.identity, 1);
+  }
+
+  /** See `SPAN_KIND`. */
+  get spanKind(): number {
+    return this.octet(RECORD.identity, 2);
+  }
+
+  /** See `END_REASON`. */
+  get endReason(): number {
+    return this.octet(RECORD.identity, 3);
+  }
+}

@@ -1,0 +1,29 @@
+// What a span says outside its attributes: name and kind. Ids and times are read where they are written.
+
+import { SPAN_KIND } from "../flow/flow.ts";
+import { protocolName } from "../flow/names.ts";
+import type { RecordRow } from "./row.ts";
+
+/** `network.type` by IP version. */
+export function networkType(row: RecordRow): "ipv4" | "ipv6" {
+  return row.ipVersion === 4 ? "ipv4" : "ipv6";
+}
+
+/** The span's name: `flow_<network.type>_<network.transport>`. */
+export function spanName(row: RecordRow): string {
+  const names = row.ipVersion === 4 ? IPV4_NAMES : IPV6_NAMES;
+  return names[row.protocol] ?? "";
+}
+
+/** The span's kind as ndjson says it. */
+export function spanKindName(row: RecordRow): "CLIENT" | "SERVER" | "INTERNAL" {
+  if (row.spanKind === SPAN_KIND.client) return "CLIENT";
+  return row.spanKind === SPAN_KIND.server ? "SERVER" : "INTERNAL";
+}
+
+const IPV4_NAMES = names("ipv4");
+const IPV6_NAMES = names("ipv6");
+
+function names(type: string): readonly string[] {
+  return Array.from({ length: 256 }, (_, protocol) => `flow_${type}_${protocolName(protocol)}`);
+}
