@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Maps of the flow programs; sizes named here are defaults that the agent overrides before load. */
+#ifndef MERMIN_MAPS_BPF_H
+#define MERMIN_MAPS_BPF_H
+
+#define FLOW_STATS_ENTRIES 131072
+#define FLOW_EVENTS_BYTES (4 * 1024 * 1024)
+#define INTERFACES_ENTRIES 4096
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct flow_key);
+	__type(value, struct flow_stats);
+	__uint(max_entries, FLOW_STATS_ENTRIES);
+} FLOW_STATS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, FLOW_EVENTS_BYTES);
+} FLOW_EVENTS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__type(key, __u32);
+	__type(value, struct interface_stats);
+	__uint(max_entries, INTERFACES_ENTRIES);
+} INTERFACES SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct related_interfaces);
+	__uint(max_entries, INTERFACES_ENTRIES);
+} RELATED_INTERFACES SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct scan_state);
+	__uint(max_entries, 1);
+} SCAN SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct counter);
+	__uint(max_entries, COUNTER_REASONS);
+} COUNTERS SEC(".maps");
+
+/* A new flow's value is built here: 256 bytes do not fit beside the key on the 512-byte stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct flow_stats);
+	__uint(max_entries, 1);
+} NEW_FLOW SEC(".maps");
+
+static __always_inline void counter_add(__u32 reason, __u64 packets, __u64 bytes)
+{
+	struct counter *counter = bpf_map_lookup_elem(&COUNTERS, &reason);
+
+	if (!counter)
+		return;
+	counter->packets += packets;
+	counter->bytes += bytes;
+}
+
+#endif

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Flow accounting at the TC hook. Comes in: every packet of an interface, one way a program. Goes out:
+ * FLOW_STATS, FLOW_EVENTS and COUNTERS. Never: a verdict, or a change of the packet.
+ */
+#include <linux/bpf.h>
+#include <stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "flow.h"
+#include "knobs.bpf.h"
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+#include "parse.bpf.h"
+#include "transport.bpf.h"
+#include "key.bpf.h"
+#include "tcp.bpf.h"
+#include "account.bpf.h"
+
+/* TC_ACT_UNSPEC and TCX_NEXT: the next program, or the stack, decides. */
+#define NO_VERDICT (-1)
+
+_Static_assert(sizeof(struct flow_key) == 48, "flow_key is 48 bytes");
+_Static_assert(sizeof(struct flow_way_stats) == 64, "one cache line a direction");
+_Static_assert(sizeof(struct flow_stats) == 256, "flow_stats is 256 bytes");
+_Static_assert(sizeof(struct flow_event) == 64, "flow_event is 64 bytes");
+_Static_assert(sizeof(struct flow_reopened_event) == 128, "flow_reopened_event is 128 bytes");
+
+/* Counts the packet at its interface and returns how its frames begin. */
+static __always_inline __u32 observe_interface(struct __sk_buff *skb, struct packet *packet, __u32 egress)
+{
+	__u32 ifindex = skb->ifindex;
+	struct interface_stats *interface = bpf_map_lookup_elem(&INTERFACES, &ifindex);
+
+	if (!interface)
+		return LINK_LAYER_ETHERNET;
+	interface->packets[egress] += packet->segments;
+	interface->bytes[egress] += skb->len;
+	return interface->link_layer;
+}
+
+static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
+{
+	struct packet packet = {
+		.hook = FLOW_HOOK(skb->ifindex, egress),
+		.length = replay ? skb->mark : skb->len,
+		.segments = skb->gso_segs ? skb->gso_segs : 1,
+	};
+	int reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
+
+	if (!reason)
+		reason = parse_transport(skb, &packet);
+	if (reason) {
+		counter_add(reason, packet.segments, packet.network_bytes ? packet.network_bytes : skb->len);
+		return NO_VERDICT;
+	}
+	count_segments(skb, &packet);
+	form_key(&packet);
+	account(skb, &packet);
+	return NO_VERDICT;
+}
+
+SEC("tc")
+int mermin_ingress(struct __sk_buff *skb)
+{
+	return observe_packet(skb, 0);
+}
+
+SEC("tc")
+int mermin_egress(struct __sk_buff *skb)
+{
+	return observe_packet(skb, 1);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

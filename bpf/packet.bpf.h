@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What is known of the packet in hand, and how its headers are reached. */
+#ifndef MERMIN_PACKET_BPF_H
+#define MERMIN_PACKET_BPF_H
+
+/*
+ * Headers are looked for in the first 2 KiB: the longest chain that is walked (14 + 2 * 4 + 40 + 8
+ * extension headers) stays below it unless its options are absurd, which is told as PARSE_DEPTH.
+ */
+#define MAX_HEADER_OFFSET 2047
+
+/* The largest header read in one piece: IPv6. */
+#define HEADER_SCRATCH_BYTES 40
+
+struct packet {
+	__u32 hook;                  /* FLOW_HOOK */
+	__u32 length;                /* of the frame: skb->len, or the wire's in a replay */
+	__u32 offset;                /* of the header to be read next */
+	__u32 network_offset;
+	__u32 network_bytes;         /* layer 3, of the super-packet as it stands */
+	__u32 header_bytes;          /* network, extension and transport headers: repeated per segment */
+	__u32 payload_bytes;         /* TCP and UDP payload */
+	__u32 segments;              /* packets on the wire */
+	__u32 flow_label;
+	__u16 vlan_id;
+	__be16 ethertype;
+	__u8 protocol;
+	__u8 traffic_class;
+	__u8 ttl;
+	__u8 tcp_flags;
+	__u8 is_fragment;            /* any fragment */
+	__u8 is_later_fragment;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 has_ethernet;
+	__u8 way;                    /* enum flow_way */
+	__be16 source_port;
+	__be16 destination_port;
+	__u64 source[2];             /* 16 bytes in network order */
+	__u64 destination[2];
+	__u8 scratch[HEADER_SCRATCH_BYTES] __attribute__((aligned(8)));
+	struct flow_key key;
+};
+
+/*
+ * `size` header bytes at `offset`: in place where they are linear, else copied into the scratch (then
+ * valid until the next call). NULL: the packet ends before.
+ */
+static __always_inline void *header_at(struct __sk_buff *skb, struct packet *packet, __u32 offset, __u32 size)
+{
+	void *data = (void *)(long)skb->data;
+	void *end = (void *)(long)skb->data_end;
+
+	if (offset > MAX_HEADER_OFFSET)
+		return NULL;
+	if (data + offset + size <= end)
+		return data + offset;
+	if (bpf_skb_load_bytes(skb, offset, packet->scratch, size) < 0)
+		return NULL;
+	return packet->scratch;
+}
+
+/* Layer-3 bytes from `offset` to the end of the frame, 0 if it begins beyond. */
+static __always_inline __u32 bytes_after(const struct packet *packet, __u32 offset)
+{
+	return packet->length > offset ? packet->length - offset : 0;
+}
+
+static __always_inline __u64 packet_time_exact(struct __sk_buff *skb)
+{
+	return replay ? skb->tstamp : bpf_ktime_get_ns();
+}
+
+/* A few ms behind (one timer tick) and a quarter of the cost. */
+static __always_inline __u64 packet_time_coarse(struct __sk_buff *skb)
+{
+	return replay ? skb->tstamp : bpf_ktime_get_coarse_ns();
+}
+
+#endif
