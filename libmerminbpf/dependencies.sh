@@ -8,13 +8,13 @@
 set -eu
 
 BUILD_PACKAGES="ca-certificates dpkg-dev gcc libc6-dev linux-libc-dev m4 make"
-OS_RELEASE=/etc/os-release
 SOURCE_PACKAGES="libbpf elfutils zlib"
 # Of a function that is not called nothing stays in the shim.
 FLAGS="-O2 -g0 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections"
 
 default_directory() {
-	. "$OS_RELEASE"
+	# shellcheck source=/dev/null
+	. /etc/os-release
 	hash=$(sha256sum "$0" | cut -c 1-12)
 	printf '%s/mermin/dependencies-%s-%s-%s-%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}" \
 		"$ID" "${VERSION_ID:-rolling}" "$(uname -m)" "$hash"
@@ -39,7 +39,8 @@ install_build_packages() {
 
 # The machine's own entries of its distribution (by code name and component), as source entries.
 write_source_entries() {
-	. "$OS_RELEASE"
+	# shellcheck source=/dev/null
+	. /etc/os-release
 	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
 		[ -f "$file" ] || continue
 		sed -n "s/^deb\(-src\)\{0,1\} \(.* $VERSION_CODENAME\(-[a-z]*\)\{0,1\} .*main.*\)/deb-src \2/p" "$file"
@@ -99,7 +100,7 @@ build_libbpf() {
 	mkdir "$1/libbpf"
 	cd "$1"/source/libbpf-*/src
 	make -j "$(nproc)" BUILD_STATIC_ONLY=1 NO_PKG_CONFIG=1 OBJDIR="$1/libbpf" PREFIX= INCLUDEDIR="$2/include" \
-		LIBDIR="$2/lib" UAPIDIR="$2/include" CFLAGS="$FLAGS -I$2/include" install install_uapi_headers
+		LIBDIR="$2/lib" CFLAGS="$FLAGS -I$2/include" install
 }
 
 build() {

@@ -82,8 +82,9 @@ enum merminbpf_attach_order {
 /*
  * Attaches the ingress (egress = 0) or egress (1) program to an interface of the current network
  * namespace. Returns the mode used (MERMINBPF_ATTACH_TCX or _CLSACT). clsact: makes the qdisc if
- * there is none, adds a direct-action filter with `tc_priority`; an own filter of the same priority
- * and handle left by an ended agent is replaced in place. -EEXIST: this handle is attached there.
+ * there is none, adds a direct-action filter with `tc_priority` (1 to 65,535); an own filter of the same
+ * priority and handle left by an ended agent is replaced in place. -EEXIST: this handle is attached
+ * there; -EBUSY: the filter at our priority and handle is not ours.
  */
 int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t mode,
 			  uint32_t order, uint32_t tc_priority);
@@ -95,8 +96,9 @@ int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t e
 int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress);
 
 /*
- * Ids of the programs the kernel runs at this hook, in order (TCX; for clsact the ids of the filters of
- * kind bpf by priority). Returns their number, at most max; used to tell who else is there.
+ * Ids of the programs the kernel runs at this hook, in order: those attached by TCX, then those of the
+ * clsact filters of kind bpf by priority. Returns their number, at most max; used to tell who else is
+ * there. Every agent's are among them, ours by merminbpf_program_id.
  */
 int merminbpf_hook_programs(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t *ids,
 			    uint32_t max);
@@ -106,7 +108,8 @@ int merminbpf_program_id(struct merminbpf *handle, uint32_t egress);
 
 /*
  * Takes the exclusive lock of this host (flock on the directory `path`, created where missing with mode
- * 0700; freed by the kernel when the process ends). -EWOULDBLOCK: held by another agent.
+ * 0700; freed by the kernel when the process ends). -EWOULDBLOCK: held by another agent; -EALREADY: by
+ * this handle.
  */
 int merminbpf_lock_acquire(struct merminbpf *handle, const char *path);
 
@@ -115,7 +118,8 @@ int merminbpf_lock_acquire(struct merminbpf *handle, const char *path);
 /*
  * Copies records of FLOW_EVENTS into `buffer`: each is its length in bytes (32-bit), 4 zero bytes, then
  * the record padded to 8 bytes. Discarded records are passed over. Returns bytes written, 0 when the
- * ring is empty. A record that does not fit stays in the ring.
+ * ring is empty or its next record is still being written. A record that does not fit stays in the
+ * ring; -ENOSPC: not even the first one fits.
  */
 int merminbpf_ring_drain(struct merminbpf *handle, void *buffer, uint32_t size);
 
@@ -136,7 +140,8 @@ int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, uint
 
 /*
  * Removes `count` flows by key and stores each one's last value; present[i] is 1, or 0 where there
- * was none (its value is left alone). Never touches another key. Returns the number present.
+ * was none (its value is left alone). Never touches another key. Returns the number present. After an
+ * error present[] still tells which flows were taken; the others may be asked for again.
  */
 int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
 			 uint8_t *present);
@@ -166,12 +171,15 @@ struct merminbpf_link {
 	char master_kind[16];        /* kind of the master (IFLA_INFO_SLAVE_KIND) */
 };
 
-/* Lists the interfaces. Returns their number, or -ENOSPC where there are more than max. */
+/*
+ * Lists the interfaces. Returns their number, or -ENOSPC where there are more than max; the error text is
+ * merminbpf_error(NULL). -EINTR: they kept changing; ask again later.
+ */
 int merminbpf_links_list(struct merminbpf_link *links, uint32_t max);
 
 /*
- * Opens (first call) a subscription to link changes; later calls return 1 if anything changed since the
- * last call (also when the kernel dropped notices), else 0. Never blocks.
+ * Opens (first call, returns 0) a subscription to link changes; later calls return 1 if anything changed
+ * since the last call (also when the kernel dropped notices), else 0. Never blocks.
  */
 int merminbpf_links_changed(struct merminbpf *handle);
 
@@ -214,7 +222,8 @@ struct merminbpf_test_packet {
 
 /*
  * Runs a program once (or `repeat` times) over a packet of `size` bytes with an Ethernet header
- * (BPF_PROG_TEST_RUN). The kernel refuses short packets (-EINVAL); wire_length is capped at 65,536.
+ * (BPF_PROG_TEST_RUN). The kernel refuses short packets (-EINVAL). wire_length is given to the program
+ * as __sk_buff.mark, and as wire_len capped at 65,536.
  */
 int merminbpf_test_run(struct merminbpf *handle, const void *packet, uint32_t size,
 		       struct merminbpf_test_packet *test);

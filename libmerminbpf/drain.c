@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The poll path: the ring, the scan, taking flows, counters. Nothing here allocates. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include "internal.h"
+
+/* In the caller's buffer as in the ring: the length, then 4 bytes (here zero). */
+#define RECORD_HEADER 8
+
+/* A batch look-up must have room for the longest bucket; the kernel's own users reckon with this. */
+#define SCAN_SLICE_LEAST 512
+
+/* Attempts at a key whose bucket is locked; what still fails stays in the map. */
+#define TAKE_ATTEMPTS 16
+
+static uint64_t round_up_8(uint64_t size)
+{
+	return (size + 7) & ~(uint64_t)7;
+}
+
+/* Copies one record; the bytes after it up to a multiple of 8 are zero. */
+static uint32_t copy_record(uint8_t *target, const uint8_t *record, uint32_t length)
+{
+	uint32_t padded = (uint32_t)round_up_8(length);
+	uint32_t header[2] = { length, 0 };
+
+	memcpy(target, header, sizeof(header));
+	memcpy(target + RECORD_HEADER, record, length);
+	memset(target + RECORD_HEADER + length, 0, padded - length);
+	return RECORD_HEADER + padded;
+}
+
+struct drain {
+	uint8_t *target;
+	uint32_t size;
+	uint32_t used;
+	uint32_t refused; /* length of the record that had no room; 0: none */
+	uint64_t position;
+};
+
+/* Copies the records before `end`. False where it stopped at one that is being written or has no room. */
+static bool copy_records(const struct ring *ring, struct drain *drain, uint64_t end)
+{
+	while (drain->position < end) {
+		const uint8_t *record = ring->data + (drain->position & ring->mask);
+		uint32_t header = __atomic_load_n((const uint32_t *)record, __ATOMIC_ACQUIRE);
+		uint32_t length = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+
+		if (header & BPF_RINGBUF_BUSY_BIT)
+			return false;
+		if (!(header & BPF_RINGBUF_DISCARD_BIT)) {
+			if (RECORD_HEADER + round_up_8(length) > drain->size - drain->used) {
+				drain->refused = length;
+				return false;
+			}
+			drain->used += copy_record(drain->target + drain->used, record + BPF_RINGBUF_HDR_SZ, length);
+		}
+		drain->position += BPF_RINGBUF_HDR_SZ + round_up_8(length);
+	}
+	return true;
+}
+
+MERMINBPF_API int merminbpf_ring_drain(struct merminbpf *handle, void *buffer, uint32_t size)
+{
+	const struct ring *ring = &handle->ring;
+	struct drain drain = { .target = buffer, .size = size > INT32_MAX ? INT32_MAX : size };
+	bool more = true;
+
+	if (map_descriptor(handle, MAP_FLOW_EVENTS) < 0)
+		return -ENOENT;
+	drain.position = *ring->consumer_position;
+	while (more) {
+		uint64_t end = __atomic_load_n(ring->producer_position, __ATOMIC_ACQUIRE);
+
+		if (drain.position >= end)
+			break;
+		more = copy_records(ring, &drain, end);
+		/*
+		 * Published before the producer is looked at again: a program that finds the ring consumed
+		 * up to its own record may wake the reader, for any other record it relies on this look.
+		 */
+		__atomic_store_n(ring->consumer_position, drain.position, __ATOMIC_SEQ_CST);
+	}
+	if (drain.used == 0 && drain.refused)
+		return failure_set(&handle->failure, -ENOSPC, "A record of %u bytes has no room in %u",
+				   drain.refused, size);
+	return (int)drain.used;
+}
+
+MERMINBPF_API uint32_t merminbpf_ring_pending(struct merminbpf *handle)
+{
+	if (handle->maps[MAP_FLOW_EVENTS] < 0)
+		return 0;
+	return (uint32_t)(__atomic_load_n(handle->ring.producer_position, __ATOMIC_ACQUIRE) -
+			  *handle->ring.consumer_position);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+MERMINBPF_API int merminbpf_scan_begin(struct merminbpf *handle, uint32_t generation)
+{
+	if (map_descriptor(handle, MAP_SCAN) < 0 || map_descriptor(handle, MAP_FLOW_STATS) < 0)
+		return -ENOENT;
+	__atomic_store_n(&handle->scan->heartbeat_ns, clock_ns(CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+	__atomic_store_n(&handle->scan->generation, generation, __ATOMIC_RELEASE);
+	handle->cursor_state = CURSOR_START;
+	return 0;
+}
+
+MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, uint32_t max)
+{
+	int fd = map_descriptor(handle, MAP_FLOW_STATS);
+	uint64_t next = 0;
+	uint32_t count = max;
+	int error;
+
+	if (fd < 0)
+		return fd;
+	if (max < SCAN_SLICE_LEAST || max > INT32_MAX)
+		return failure_set(&handle->failure, -EINVAL, "A slice of a scan is %d entries or more, not %u",
+				   SCAN_SLICE_LEAST, max);
+	if (handle->cursor_state == CURSOR_END)
+		return 0;
+	error = bpf_map_lookup_batch(fd, handle->cursor_state == CURSOR_START ? NULL : &handle->cursor, &next,
+				     keys, values, &count, NULL);
+	/* The last slice, with its entries. */
+	if (error == -ENOENT) {
+		handle->cursor_state = CURSOR_END;
+		return (int)count;
+	}
+	if (error)
+		return failure_set(&handle->failure, error, "Cannot read a slice of FLOW_STATS");
+	handle->cursor = next;
+	handle->cursor_state = CURSOR_INSIDE;
+	return (int)count;
+}
+
+static int take(int fd, const void *key, void *value)
+{
+	int error = -EBUSY;
+
+	for (int attempt = 0; attempt < TAKE_ATTEMPTS && error == -EBUSY; attempt++)
+		error = bpf_map_lookup_and_delete_elem(fd, key, value);
+	return error;
+}
+
+MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count,
+				       void *values, uint8_t *present)
+{
+	int fd = map_descriptor(handle, MAP_FLOW_STATS);
+	const struct flow_key *key = keys;
+	struct flow_stats *value = values;
+	int taken = 0;
+
+	memset(present, 0, count);
+	if (fd < 0)
+		return fd;
+	for (uint32_t i = 0; i < count; i++) {
+		int error = take(fd, &key[i], &value[i]);
+
+		if (error == -ENOENT)
+			continue;
+		if (error)
+			return failure_set(&handle->failure, error, "Cannot take flow %u of %u", i, count);
+		present[i] = 1;
+		taken++;
+	}
+	return taken;
+}
+
+MERMINBPF_API int merminbpf_flow_find(struct merminbpf *handle, const void *key, void *value)
+{
+	int fd = map_descriptor(handle, MAP_FLOW_STATS);
+	int error = fd < 0 ? fd : bpf_map_lookup_elem(fd, key, value);
+
+	if (error && fd >= 0)
+		return failure_set(&handle->failure, error, "Cannot find a flow");
+	return error;
+}
+
+MERMINBPF_API int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max)
+{
+	int fd = map_descriptor(handle, MAP_COUNTERS);
+	const struct counter *per_cpu = handle->per_cpu;
+	struct counter *sums = counters;
+	uint32_t index;
+
+	if (fd < 0)
+		return fd;
+	for (index = 0; index < max && index < handle->counters_size; index++) {
+		struct counter sum = { 0 };
+		int error = bpf_map_lookup_elem(fd, &index, handle->per_cpu);
+
+		if (error)
+			return failure_set(&handle->failure, error, "Cannot read counter %u", index);
+		for (uint32_t cpu = 0; cpu < handle->cpus; cpu++) {
+			sum.packets += per_cpu[cpu].packets;
+			sum.bytes += per_cpu[cpu].bytes;
+		}
+		sums[index] = sum;
+	}
+	return (int)index;
+}
+
+MERMINBPF_API int merminbpf_clock_read(uint32_t *words)
+{
+	uint64_t before = clock_ns(CLOCK_MONOTONIC);
+	uint64_t real = clock_ns(CLOCK_REALTIME);
+	uint64_t monotonic = before + (clock_ns(CLOCK_MONOTONIC) - before) / 2;
+
+	words[0] = (uint32_t)monotonic;
+	words[1] = (uint32_t)(monotonic >> 32);
+	words[2] = (uint32_t)real;
+	words[3] = (uint32_t)(real >> 32);
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the shim share: the handle, its error text, netlink dumps. */
+#ifndef MERMINBPF_INTERNAL_H
+#define MERMINBPF_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/netlink.h>
+
+#include "flow.h"
+#include "merminbpf.h"
+
+#define MERMINBPF_API __attribute__((visibility("default")))
+
+#define NOTES_SIZE 1024 /* libbpf's warnings, newest kept */
+#define LOG_SIZE 3072   /* the verifier's last lines */
+#define MESSAGE_SIZE 512
+
+/* Text of the last failure: what was tried, libbpf's notes, the verifier's last lines. */
+struct failure {
+	char notes[NOTES_SIZE];
+	char log[LOG_SIZE];
+	char text[MESSAGE_SIZE + NOTES_SIZE + LOG_SIZE];
+};
+
+enum map_name {
+	MAP_FLOW_STATS,
+	MAP_FLOW_EVENTS,
+	MAP_INTERFACES,
+	MAP_RELATED_INTERFACES,
+	MAP_SCAN,
+	MAP_COUNTERS,
+	MAP_NAMES,
+};
+
+/* The mapped ring buffer: Linux maps its data twice in a row, so that no record is split. */
+struct ring {
+	uint64_t *consumer_position; /* one page, writable */
+	const uint64_t *producer_position;
+	const uint8_t *data;
+	uint32_t mask; /* size - 1 */
+};
+
+enum cursor_state { CURSOR_START, CURSOR_INSIDE, CURSOR_END };
+
+struct hook {
+	uint32_t ifindex;
+	uint32_t egress;
+	uint32_t mode;     /* enum merminbpf_attach_mode, never AUTO */
+	uint32_t priority; /* clsact */
+	int link_fd;       /* TCX */
+	bool made_qdisc;   /* clsact: this handle made the interface's qdisc */
+};
+
+struct bpf_object;
+struct bpf_program;
+
+enum load_state { LOAD_NONE, LOAD_DONE, LOAD_FAILED };
+
+struct merminbpf {
+	struct bpf_object *object;
+	struct bpf_program *programs[2]; /* ingress, egress; NULL where the object has none */
+	enum load_state state;
+	int maps[MAP_NAMES]; /* descriptors, or -ENOENT */
+	uint32_t counters_size;
+	uint32_t cpus; /* possible CPUs: the number of values of a per-CPU entry */
+	void *per_cpu; /* one per-CPU entry of the largest kind */
+
+	struct ring ring;
+	struct scan_state *scan;
+	enum cursor_state cursor_state;
+	uint64_t cursor; /* opaque to us; the kernel writes 4 bytes for a hash */
+
+	struct hook *hooks;
+	uint32_t hook_count;
+
+	uint8_t *test_output;
+	uint32_t test_output_size;
+
+	int lock_fd;
+	int links_fd;
+	int statistics_fd;
+
+	struct failure failure;
+};
+
+/* ---- error.c ---- */
+
+/*
+ * Collects libbpf's messages of this thread in a failure, until failure_set or failure_end. Every
+ * function that calls libbpf for more than a system call does so.
+ */
+void failure_begin(struct failure *failure);
+
+/* After success: what was collected is forgotten. */
+void failure_end(void);
+
+/*
+ * Writes the text of a failure: the message, ": " and the name of `error` (negative errno), then what
+ * was collected since failure_begin. Ends the collecting. Returns `error`.
+ */
+int failure_set(struct failure *failure, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The failure of this thread for functions without a handle. */
+struct failure *failure_of_thread(void);
+
+/* ---- object.c ---- */
+
+/* Descriptor of a map, or -ENOENT with a text. */
+int map_descriptor(struct merminbpf *handle, enum map_name name);
+
+/* ---- program.c ---- */
+
+/* Names of the ingress and the egress program in the object. */
+extern const char *const program_names[2];
+
+/* Descriptor of the ingress (0) or egress (1) program, or -ENOENT with a text. */
+int program_descriptor(struct merminbpf *handle, uint32_t egress);
+
+/* ---- attach.c ---- */
+
+/* Detaches every hook. */
+void hooks_close(struct merminbpf *handle);
+
+/* ---- clsact.c ---- */
+
+/* Adds or replaces our filter, making the qdisc where there is none (then sets hook->made_qdisc). */
+int clsact_attach(struct merminbpf *handle, struct hook *hook, int program_fd);
+
+/* Removes our filter, and the qdisc where hook->made_qdisc and no filter is left on either side. */
+int clsact_detach(struct merminbpf *handle, const struct hook *hook);
+
+/* Ids of the programs of bpf filters, in the order they run; as merminbpf_hook_programs. */
+int clsact_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max);
+
+/* ---- netlink.c ---- */
+
+/* Called for each message of a dump; a non-zero result ends the dump and is returned by it. */
+typedef int (*netlink_visit)(const struct nlmsghdr *message, void *context);
+
+/*
+ * Sends a dump request and visits the answers. -EINTR: the table changed during the dump, so that the
+ * answers may be incomplete: netlink_dump_consistent asks again.
+ */
+int netlink_dump(int protocol, const struct nlmsghdr *request, netlink_visit visit, void *context);
+
+/* As netlink_dump, asking again after -EINTR, each time after `restart(context)`. */
+int netlink_dump_consistent(int protocol, const struct nlmsghdr *request, netlink_visit visit,
+			    void (*restart)(void *context), void *context);
+
+/* The first attribute of `type` in `size` bytes of attributes, with at least `least` bytes of payload. */
+const struct nlattr *netlink_attribute(const void *attributes, size_t size, uint16_t type, size_t least);
+
+static inline const void *netlink_payload(const struct nlattr *attribute)
+{
+	return (const char *)attribute + NLA_HDRLEN;
+}
+
+static inline size_t netlink_payload_size(const struct nlattr *attribute)
+{
+	return attribute->nla_len - NLA_HDRLEN;
+}
+
+/* A 32-bit attribute in host order, or `otherwise` where it is missing. */
+uint32_t netlink_u32(const void *attributes, size_t size, uint16_t type, uint32_t otherwise);
+
+/* Copies a text attribute, cut to `room` - 1 bytes; empty where it is missing. */
+void netlink_text(const void *attributes, size_t size, uint16_t type, char *text, size_t room);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Knobs: scalars of .rodata, found by name in the object's type information. */
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "internal.h"
+
+struct knob {
+	uint32_t offset; /* in .rodata */
+	uint32_t size;
+	bool is_signed;
+	bool is_bool;
+};
+
+static const struct btf_type *without_modifiers(const struct btf *btf, uint32_t id)
+{
+	const struct btf_type *type = btf__type_by_id(btf, id);
+
+	while (type && (btf_is_mod(type) || btf_is_typedef(type)))
+		type = btf__type_by_id(btf, type->type);
+	return type;
+}
+
+/* Reads the type of a knob; false where it is not a scalar of 1, 2, 4 or 8 bytes. */
+static bool knob_type(const struct btf *btf, uint32_t id, struct knob *knob)
+{
+	const struct btf_type *type = without_modifiers(btf, id);
+
+	if (!type || !(btf_is_int(type) || btf_is_any_enum(type)))
+		return false;
+	if (type->size != 1 && type->size != 2 && type->size != 4 && type->size != 8)
+		return false;
+	knob->size = type->size;
+	knob->is_signed = btf_is_int(type) ? btf_int_encoding(type) & BTF_INT_SIGNED : btf_kflag(type);
+	knob->is_bool = btf_is_int(type) && btf_int_encoding(type) & BTF_INT_BOOL;
+	return true;
+}
+
+static int knob_find(const struct btf *btf, const char *name, struct knob *knob)
+{
+	int id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
+	const struct btf_type *section = id < 0 ? NULL : btf__type_by_id(btf, (uint32_t)id);
+	const struct btf_var_secinfo *entry;
+
+	if (!section)
+		return -ENOENT;
+	entry = btf_var_secinfos(section);
+	for (uint32_t i = 0; i < btf_vlen(section); i++, entry++) {
+		const struct btf_type *variable = btf__type_by_id(btf, entry->type);
+		const char *found = variable ? btf__name_by_offset(btf, variable->name_off) : NULL;
+
+		if (!found || strcmp(found, name) != 0)
+			continue;
+		knob->offset = entry->offset;
+		return knob_type(btf, variable->type, knob) ? 0 : -EINVAL;
+	}
+	return -ENOENT;
+}
+
+/* Whether cutting `value` to the knob's size and extending it again gives the same 64 bits. */
+static bool fits(const struct knob *knob, uint64_t value)
+{
+	uint32_t spare = 64 - 8 * knob->size;
+
+	if (knob->is_bool)
+		return value <= 1;
+	if (knob->is_signed)
+		return (uint64_t)((int64_t)(value << spare) >> spare) == value;
+	return value << spare >> spare == value;
+}
+
+MERMINBPF_API int merminbpf_knob_set(struct merminbpf *handle, const char *name, uint32_t low, uint32_t high)
+{
+	uint64_t value = (uint64_t)high << 32 | low;
+	struct bpf_map *map;
+	struct knob knob;
+	char *memory;
+	size_t size;
+	int error;
+
+	if (handle->state != LOAD_NONE)
+		return failure_set(&handle->failure, -EBUSY, "Cannot set knob %s after load", name);
+	error = knob_find(bpf_object__btf(handle->object), name, &knob);
+	if (error)
+		return failure_set(&handle->failure, error, "The object has no scalar knob %s", name);
+	if (!fits(&knob, value))
+		return failure_set(&handle->failure, -ERANGE, "Value %#llx of knob %s does not fit %u bytes",
+				   (unsigned long long)value, name, knob.size);
+	map = bpf_object__find_map_by_name(handle->object, ".rodata");
+	memory = map ? (char *)bpf_map__initial_value(map, &size) : NULL;
+	if (!memory || knob.offset > size || knob.size > size - knob.offset)
+		return failure_set(&handle->failure, -ENOENT, "Knob %s lies outside .rodata", name);
+	/* Shim and BPF object are of one byte order (libbpf refuses others), so only a big-endian
+	 * machine takes the last bytes of the value. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value <<= 64 - 8 * knob.size;
+#endif
+	memcpy(memory + knob.offset, &value, knob.size);
+	return 0;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interfaces of the current network namespace by rtnetlink, and what the programs know of them. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "internal.h"
+
+struct link_list {
+	struct merminbpf_link *links;
+	uint32_t count;
+	uint32_t max;
+};
+
+static void read_link_kind(struct merminbpf_link *link, const void *attributes, size_t size)
+{
+	const struct nlattr *details = netlink_attribute(attributes, size, IFLA_LINKINFO, 0);
+	const void *nested;
+	size_t nested_size;
+
+	if (!details)
+		return;
+	nested = netlink_payload(details);
+	nested_size = netlink_payload_size(details);
+	netlink_text(nested, nested_size, IFLA_INFO_KIND, link->kind, sizeof(link->kind));
+	netlink_text(nested, nested_size, IFLA_INFO_SLAVE_KIND, link->master_kind, sizeof(link->master_kind));
+}
+
+static void read_link(struct merminbpf_link *link, const struct ifinfomsg *interface, size_t size)
+{
+	const char *attributes = (const char *)interface + NLMSG_ALIGN(sizeof(*interface));
+	const struct nlattr *address = netlink_attribute(attributes, size, IFLA_ADDRESS, 0);
+
+	memset(link, 0, sizeof(*link));
+	link->ifindex = (uint32_t)interface->ifi_index;
+	link->flags = interface->ifi_flags;
+	link->type = interface->ifi_type;
+	link->parent_ifindex = netlink_u32(attributes, size, IFLA_LINK, 0);
+	link->master_ifindex = netlink_u32(attributes, size, IFLA_MASTER, 0);
+	link->parent_netns_id = (int32_t)netlink_u32(attributes, size, IFLA_LINK_NETNSID, UINT32_MAX);
+	link->mtu = netlink_u32(attributes, size, IFLA_MTU, 0);
+	if (address && netlink_payload_size(address) == sizeof(link->address))
+		memcpy(link->address, netlink_payload(address), sizeof(link->address));
+	netlink_text(attributes, size, IFLA_IFNAME, link->name, sizeof(link->name));
+	read_link_kind(link, attributes, size);
+}
+
+static int visit_link(const struct nlmsghdr *message, void *context)
+{
+	struct link_list *list = context;
+	const struct ifinfomsg *interface = NLMSG_DATA(message);
+
+	if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(*interface)))
+		return 0;
+	if (list->count == list->max)
+		return -ENOSPC;
+	read_link(&list->links[list->count++], interface, message->nlmsg_len - NLMSG_LENGTH(sizeof(*interface)));
+	return 0;
+}
+
+static void restart_links(void *context)
+{
+	((struct link_list *)context)->count = 0;
+}
+
+MERMINBPF_API int merminbpf_links_list(struct merminbpf_link *links, uint32_t max)
+{
+	struct link_list list = { .links = links, .max = max };
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg interface;
+	} request = {
+		.header = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = RTM_GETLINK,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		},
+		.interface = { .ifi_family = AF_UNSPEC },
+	};
+	int error = netlink_dump_consistent(NETLINK_ROUTE, &request.header, visit_link, restart_links, &list);
+
+	if (error)
+		return failure_set(failure_of_thread(), error, "Cannot list the interfaces");
+	return (int)list.count;
+}
+
+static int subscribe(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+MERMINBPF_API int merminbpf_links_changed(struct merminbpf *handle)
+{
+	char start[64]; /* What changed is read by listing; the message only says that something did. */
+	int changed = 0;
+
+	if (handle->links_fd < 0) {
+		int fd = subscribe();
+
+		if (fd < 0)
+			return failure_set(&handle->failure, fd, "Cannot subscribe to link changes");
+		handle->links_fd = fd;
+		return 0;
+	}
+	for (;;) {
+		if (recv(handle->links_fd, start, sizeof(start), 0) >= 0 || errno == ENOBUFS)
+			changed = 1;
+		else if (errno == EAGAIN)
+			return changed;
+		else if (errno != EINTR)
+			return failure_set(&handle->failure, -errno, "Cannot read link changes");
+	}
+}
+
+MERMINBPF_API int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifindex, uint32_t link_layer)
+{
+	int fd = map_descriptor(handle, MAP_INTERFACES);
+	struct interface_stats *per_cpu = handle->per_cpu;
+	int error;
+
+	if (fd < 0)
+		return fd;
+	memset(per_cpu, 0, handle->cpus * sizeof(*per_cpu));
+	for (uint32_t cpu = 0; cpu < handle->cpus; cpu++)
+		per_cpu[cpu].link_layer = link_layer;
+	error = bpf_map_update_elem(fd, &ifindex, per_cpu, BPF_ANY);
+	if (error)
+		return failure_set(&handle->failure, error, "Cannot add interface %u", ifindex);
+	return 0;
+}
+
+MERMINBPF_API int merminbpf_interface_relate(struct merminbpf *handle, uint32_t ifindex,
+					     const uint32_t *same_side, uint32_t opposite_side)
+{
+	struct related_interfaces related = { .opposite_side = opposite_side };
+	int fd = map_descriptor(handle, MAP_RELATED_INTERFACES);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	memcpy(related.same_side, same_side, sizeof(related.same_side));
+	error = bpf_map_update_elem(fd, &ifindex, &related, BPF_ANY);
+	if (error)
+		return failure_set(&handle->failure, error, "Cannot relate interface %u", ifindex);
+	return 0;
+}
+
+MERMINBPF_API int merminbpf_interface_remove(struct merminbpf *handle, uint32_t ifindex)
+{
+	const enum map_name names[] = { MAP_INTERFACES, MAP_RELATED_INTERFACES };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		int fd = map_descriptor(handle, names[i]);
+		int error = fd < 0 ? fd : bpf_map_delete_elem(fd, &ifindex);
+
+		if (error && error != -ENOENT)
+			return failure_set(&handle->failure, error, "Cannot remove interface %u", ifindex);
+	}
+	return 0;
+}
+
+MERMINBPF_API int merminbpf_interface_read(struct merminbpf *handle, uint32_t ifindex, void *stats)
+{
+	int fd = map_descriptor(handle, MAP_INTERFACES);
+	const struct interface_stats *per_cpu = handle->per_cpu;
+	struct interface_stats sum = { 0 };
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = bpf_map_lookup_elem(fd, &ifindex, handle->per_cpu);
+	if (error)
+		return failure_set(&handle->failure, error, "Cannot read interface %u", ifindex);
+	sum.link_layer = per_cpu[0].link_layer;
+	for (uint32_t cpu = 0; cpu < handle->cpus; cpu++) {
+		for (int side = 0; side < 2; side++) {
+			sum.packets[side] += per_cpu[cpu].packets[side];
+			sum.bytes[side] += per_cpu[cpu].bytes[side];
+		}
+	}
+	memcpy(stats, &sum, sizeof(sum));
+	return 0;
+}
