@@ -22,7 +22,7 @@ const PATTERNS = {
 export const captureSection: Section<CaptureConfig> = v.strictObject({
   interfaces: textsSetting(PATTERNS, {
     description:
-      "Interfaces to watch. Empty: every interface that is up, except loopback and the members of a bond. An interface that appears later and matches is attached then.",
+      "Interfaces to watch. Empty: every interface that is up, except loopback and the members of a bond.",
     example: '["eth0", "en*", "veth[0-9]*"]',
     flag: "--interface",
   }),

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. Each target installs what it lacks (Debian packages and npm packages by name), builds what is
+# older than its sources, and does nothing a second time.
+
+.DEFAULT_GOAL := build
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+CLANG ?= clang-19
+ARCH := $(shell uname -m)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+VERSION := $(shell sed -n 's/.*"version": "\(.*\)".*/\1/p' package.json)
+
+BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
+TS_SOURCES := $(shell find src -name '*.ts')
+
+include tools/tools.mk
+include libmerminbpf/libmerminbpf.mk
+include test/kernels/kernels.mk
+
+.PHONY: build run demo test test-fast lint format bench docs clean
+
+build: dist/mermin
+
+# The BPF object. -g keeps BTF, which the maps and the knobs need; DWARF is stripped.
+build/mermin.bpf.o: $(BPF_SOURCES) $(DEPENDENCIES) | $(BUILD_TOOLS)
+	@mkdir -p build
+	$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -I/usr/include/$(ARCH)-linux-gnu \
+		-I$(DEPENDENCIES_DIR)/include -c bpf/mermin.bpf.c -o $@
+	llvm-strip-19 -g $@
+
+node_modules/.installed: package.json bun.lock | $(BUN_TOOL)
+	$(BUN) install --frozen-lockfile
+	@touch $@
+
+# Everything in one file: runtime, code as bytecode, shim and BPF object. No .env or bunfig of the working directory is read.
+dist/mermin: build/mermin.bpf.o build/libmerminbpf.so node_modules/.installed $(TS_SOURCES) package.json
+	@mkdir -p dist
+	$(BUN) build src/main.ts src/export-worker.ts --compile --bytecode --format=esm --conditions=require --minify-syntax \
+		--no-compile-autoload-dotenv --no-compile-autoload-bunfig \
+		--define BUILD_VERSION='"$(VERSION)"' --define BUILD_COMMIT='"$(COMMIT)"' --outfile $@
+
+run: build
+	./dist/mermin run
+
+demo: build
+	test/demo.sh

@@ -1,0 +1,163 @@
+// The loaded BPF object: knobs and sizes before, maps and hooks after. Comes in: bytes of the object file. Goes out:
+// calls with checked results. Never keeps a buffer of the caller; every buffer shared with C has its own ArrayBuffer
+// and lives as long as the probe (the JIT moves small typed arrays).
+
+import { readFileSync } from "node:fs";
+import objectPath from "../../build/mermin.bpf.o" with { type: "file" };
+import { type Library, type LibraryHandle, loadLibrary, nulTerminated } from "./library.ts";
+import { SCHEMA_VERSION } from "./record.ts";
+import { ShimError } from "./shim-error.ts";
+
+/** Side of an interface. */
+export type Side = "ingress" | "egress";
+
+/** How a hook is attached. */
+export type AttachMode = "tcx" | "clsact";
+
+export interface ProbeOptions {
+  /** Entries of FLOW_STATS. */
+  readonly tableCapacity: number;
+  /** Size of FLOW_EVENTS: a power of two, a multiple of the page size. */
+  readonly ringBufferBytes: number;
+  /** Times and lengths come with the packets (mermin replay). */
+  readonly isReplay: boolean;
+  /** Object file to load instead of the embedded one (tests and benchmarks). */
+  readonly object?: Uint8Array;
+}
+
+/** Where and how to attach. */
+export interface AttachOptions {
+  readonly mode: "auto" | AttachMode;
+  readonly order: "first" | "last";
+  readonly tcPriority: number;
+}
+
+const MODES = { auto: 0, tcx: 1, clsact: 2 } as const;
+const ORDERS = { first: 0, last: 1 } as const;
+const SIDES = { ingress: 0, egress: 1 } as const;
+const HOOK_PROGRAMS_MAX = 64;
+
+/** A BPF object in the kernel. Not shared between threads. */
+export class Probe implements Disposable {
+  readonly library: Library;
+  readonly #handle: LibraryHandle;
+  #isClosed = false;
+
+  constructor(library: Library, handle: LibraryHandle) {
+    this.library = library;
+    this.#handle = handle;
+  }
+
+  /** For the parts that call the shim on their own hot path. @throws Error once the probe is closed. */
+  get handle(): LibraryHandle {
+    if (this.#isClosed) throw new Error("The BPF probe is closed");
+    return this.#handle;
+  }
+
+  /** @throws ShimError with `action` and the shim's text where `result` is a negative errno; else returns it. */
+  check(result: number, action: string): number {
+    if (result < 0) throw new ShimError(action, result, this.errorText());
+    return result;
+  }
+
+  /** The shim's text of the last failure. */
+  errorText(): string {
+    return String(this.library.merminbpf_error(this.handle));
+  }
+
+  /**
+   * Attaches one side of an interface.
+   * @throws ShimError: no privilege, no such interface, or the kernel has neither TCX nor clsact.
+   */
+  attach(ifindex: number, side: Side, options: AttachOptions): AttachMode {
+    const { mode, order, tcPriority } = options;
+    const result = this.library.merminbpf_hook_attach(
+      this.handle,
+      ifindex,
+      SIDES[side],
+      MODES[mode],
+      ORDERS[order],
+      tcPriority,
+    );
+    return this.check(result, `Cannot attach to ${side} of interface ${ifindex}`) === MODES.tcx ? "tcx" : "clsact";
+  }
+
+  /** Detaches one side; an interface that is gone is no error. */
+  detach(ifindex: number, side: Side): void {
+    const result = this.library.merminbpf_hook_detach(this.handle, ifindex, SIDES[side]);
+    this.check(result, `Cannot detach from ${side} of interface ${ifindex}`);
+  }
+
+  /** Ids of the programs that run at a hook, in order, ours among them. */
+  programsAt(ifindex: number, side: Side): readonly number[] {
+    const ids = new Uint32Array(new ArrayBuffer(HOOK_PROGRAMS_MAX * 4));
+    const count = this.library.merminbpf_hook_programs(this.handle, ifindex, SIDES[side], ids, HOOK_PROGRAMS_MAX);
+    return [...ids.subarray(0, this.check(count, `Cannot list the programs of interface ${ifindex}`))];
+  }
+
+  /** The kernel's id of our program. */
+  programId(side: Side): number {
+    return this.check(this.library.merminbpf_program_id(this.handle, SIDES[side]), "Cannot read the program's id");
+  }
+
+  /** Instructions the verifier went through for our program. */
+  verifiedInstructions(side: Side): number {
+    const name = nulTerminated(`mermin_${side}`);
+    const count = this.library.merminbpf_program_verified_instructions(this.handle, name);
+    return this.check(count, "Cannot read the verifier's figures");
+  }
+
+  /**
+   * Takes the host's lock. False: another agent holds it.
+   * @throws ShimError where the directory cannot be made or opened.
+   */
+  tryLock(path: string): boolean {
+    const result = this.library.merminbpf_lock_acquire(this.handle, nulTerminated(path));
+    if (result === -11) return false;
+    this.check(result, `Cannot lock ${path}`);
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.library.merminbpf_object_close(this.#handle);
+  }
+}
+
+/**
+ * Opens, sizes and loads the BPF object. Nothing is attached.
+ * @throws ShimError: no privilege, no BPF, or the verifier's refusal with its last lines.
+ */
+export function openProbe(options: ProbeOptions): Probe {
+  const library = loadLibrary();
+  if (library.merminbpf_schema_version() !== SCHEMA_VERSION) {
+    throw new Error("The BPF library and the agent are of different versions; build both anew");
+  }
+  const object = options.object ?? new Uint8Array(readFileSync(objectPath));
+  const handle = library.merminbpf_object_open(object, object.byteLength);
+  if (handle === null) throw new Error(`Cannot read the BPF object: ${library.merminbpf_error(null)}`);
+  const probe = new Probe(library, handle);
+  try {
+    configure(probe, options);
+    probe.check(library.merminbpf_object_load(handle), "Cannot load the BPF programs");
+    return probe;
+  } catch (error) {
+    probe[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function configure(probe: Probe, options: ProbeOptions): void {
+  const { library, handle } = probe;
+  if (options.object !== undefined) return;
+  const knob = library.merminbpf_knob_set(handle, nulTerminated("replay"), options.isReplay ? 1 : 0, 0);
+  probe.check(knob, 'Cannot set the knob "replay"');
+  const sizes = [
+    ["FLOW_STATS", options.tableCapacity],
+    ["FLOW_EVENTS", options.ringBufferBytes],
+  ] as const;
+  for (const [map, size] of sizes) {
+    probe.check(library.merminbpf_map_size_set(handle, nulTerminated(map), size), `Cannot size the map ${map}`);
+  }
+}

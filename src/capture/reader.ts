@@ -1,0 +1,131 @@
+// Reading the maps: ring drain, scan in slices, removal, counters, clock. Comes in: a Probe. Goes out: batches over
+// buffers that are reused at the next call. Never decodes a flow.
+
+import { nulTerminated } from "./library.ts";
+import type { Probe, Side } from "./probe.ts";
+import { type CaptureClock, type FlowEventBatch, type FlowSampleBatch, KEY_BYTES, KEY_WORDS, number64, VALUE_BYTES, VALUE_WORDS } from "./record.ts";
+import { COUNTER_NAMES, type KernelCounter } from "./stats.ts";
+
+/** Entries of one slice: a slice takes about 1 ms, well below the 10 ms between ring drains. */
+export const SLICE_ENTRIES = 4096;
+
+const DRAIN_BYTES = 1 << 20;
+const COUNTER_WORDS = 4;
+const TWO_32 = 4294967296;
+
+/** Flows taken out of the map: `count` keys as asked, their last values, and 1 where there was one. */
+export interface TakenFlows {
+  readonly count: number;
+  readonly keys: Uint32Array;
+  readonly values: Uint32Array;
+  readonly present: Uint8Array;
+}
+
+/** Run time and runs of one program. */
+export interface RunStatistics {
+  readonly nanoseconds: number;
+  readonly runs: number;
+}
+
+/** Reads one probe's maps into its own buffers. */
+export class Reader {
+  readonly #probe: Probe;
+  readonly #drain: Uint32Array = new Uint32Array(new ArrayBuffer(DRAIN_BYTES));
+  readonly #keys: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
+  readonly #values: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * VALUE_BYTES));
+  readonly #takeKeys: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
+  readonly #takeValues: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * VALUE_BYTES));
+  readonly #present: Uint8Array = new Uint8Array(new ArrayBuffer(SLICE_ENTRIES));
+  readonly #counters: Uint32Array = new Uint32Array(new ArrayBuffer(COUNTER_NAMES.length * COUNTER_WORDS * 4));
+  readonly #clock: Uint32Array = new Uint32Array(new ArrayBuffer(16));
+  readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(16));
+  #generation = 0;
+
+  constructor(probe: Probe) {
+    this.#probe = probe;
+  }
+
+  /** The generation of the scan that was begun last. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Takes what the ring holds, up to 1 MiB. `length` 0: it is empty. */
+  drain(): FlowEventBatch {
+    const { library, handle } = this.#probe;
+    const length = library.merminbpf_ring_drain(handle, this.#drain, DRAIN_BYTES);
+    return { length: this.#probe.check(length, "Cannot read the ring buffer"), words: this.#drain };
+  }
+
+  /** Bytes waiting in the ring. */
+  ringBytesPending(): number {
+    return this.#probe.library.merminbpf_ring_pending(this.#probe.handle);
+  }
+
+  /** Begins a scan of the flows; the programs see the new generation and the heartbeat. */
+  beginScan(): void {
+    this.#generation = (this.#generation + 1) >>> 0 || 1;
+    const result = this.#probe.library.merminbpf_scan_begin(this.#probe.handle, this.#generation);
+    this.#probe.check(result, "Cannot begin a scan of the flows");
+  }
+
+  /** The next slice of the scan; undefined at its end. */
+  nextSlice(): FlowSampleBatch | undefined {
+    const { library, handle } = this.#probe;
+    const count = library.merminbpf_scan_next(handle, this.#keys, this.#values, SLICE_ENTRIES);
+    if (this.#probe.check(count, "Cannot read the flows") === 0) return undefined;
+    return { count, keys: this.#keys, values: this.#values };
+  }
+
+  /** Removes flows, at most {@link SLICE_ENTRIES}: `count` keys of 12 words from `first` on. */
+  take(keys: Uint32Array, first: number, count: number): TakenFlows {
+    const { library, handle } = this.#probe;
+    this.#takeKeys.set(keys.subarray(first * KEY_WORDS, (first + count) * KEY_WORDS));
+    const result = library.merminbpf_flows_take(handle, this.#takeKeys, count, this.#takeValues, this.#present);
+    this.#probe.check(result, "Cannot remove flows");
+    return { count, keys: this.#takeKeys, values: this.#takeValues, present: this.#present };
+  }
+
+  /** COUNTERS, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */
+  counters(): readonly KernelCounter[] {
+    const { library, handle } = this.#probe;
+    const result = library.merminbpf_counters_read(handle, this.#counters, COUNTER_NAMES.length);
+    this.#probe.check(result, "Cannot read the counters");
+    return COUNTER_NAMES.map((_, index) => ({
+      packets: number64(this.#counters, index * COUNTER_WORDS),
+      bytes: number64(this.#counters, index * COUNTER_WORDS + 2),
+    }));
+  }
+
+  /** Now, as the kernel's times are converted: monotonic, and the wall clock's distance from it. */
+  clock(): CaptureClock {
+    this.#probe.check(this.#probe.library.merminbpf_clock_read(this.#clock), "Cannot read the clock");
+    const [monotonicLow, monotonicHigh, realLow, realHigh] = this.#clock as unknown as [number, number, number, number];
+    const borrow = realLow < monotonicLow ? 1 : 0;
+    return {
+      monotonicLow,
+      monotonicHigh,
+      offsetLow: (realLow - monotonicLow) >>> 0,
+      offsetHigh: (realHigh - monotonicHigh - borrow) >>> 0,
+    };
+  }
+
+  /** Run time of one of our programs, while the kernel's BPF statistics are on. */
+  runStatistics(side: Side): RunStatistics {
+    const { library, handle } = this.#probe;
+    const name = nulTerminated(`mermin_${side}`);
+    const result = library.merminbpf_program_run_statistics(handle, name, this.#figures);
+    this.#probe.check(result, "Cannot read the program's run statistics");
+    return { nanoseconds: number64(this.#figures, 0), runs: number64(this.#figures, 2) };
+  }
+}
+
+/** Monotonic ns of a clock as a double, exact for 104 days of uptime. */
+export function monotonicNs(clock: CaptureClock): number {
+  return clock.monotonicHigh * TWO_32 + clock.monotonicLow;
+}
+
+/** Words of a flow's value in a batch, for tests and tools that read single flows. */
+export function valueAt(batch: FlowSampleBatch, index: number): Uint32Array {
+  return batch.values.subarray(index * VALUE_WORDS, (index + 1) * VALUE_WORDS);
+}
