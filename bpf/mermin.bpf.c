@@ -44,7 +44,8 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 {
 	struct packet packet = {
 		.hook = FLOW_HOOK(skb->ifindex, egress),
-		.length = replay ? skb->mark : skb->len,
+		/* volatile: clang 19 would merge both reads into one at skb plus a variable, which Linux refuses. */
+		.length = replay ? ((const volatile struct __sk_buff *)skb)->mark : skb->len,
 		.segments = skb->gso_segs ? skb->gso_segs : 1,
 	};
 	int reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
