@@ -1,8 +1,11 @@
-# Builds build/libmerminbpf.so. Included by the Makefile of the repository's root.
+# SPDX-License-Identifier: Apache-2.0
+# Builds build/libmerminbpf.so, and defines DEPENDENCIES (libbpf, libelf, zlib: include/ and lib/ beside it) in
+# DEPENDENCIES_DIR. Included by the Makefile of the repository's root.
 
-ifndef MERMINBPF_DEPENDENCIES
-MERMINBPF_DEPENDENCIES := $(shell libmerminbpf/dependencies.sh --directory)
+ifndef DEPENDENCIES_DIR
+DEPENDENCIES_DIR := $(shell libmerminbpf/dependencies.sh --directory)
 endif
+DEPENDENCIES := $(DEPENDENCIES_DIR)/complete
 MERMINBPF_SOURCES := $(wildcard libmerminbpf/*.c)
 MERMINBPF_OBJECTS := $(MERMINBPF_SOURCES:libmerminbpf/%.c=build/libmerminbpf/%.o)
 MERMINBPF_CFLAGS ?= -O2
@@ -12,14 +15,14 @@ MERMINBPF_FLAGS := -std=gnu11 -fPIC -Wall -Wextra -Werror -fvisibility=hidden -f
 build/libmerminbpf.so: $(MERMINBPF_OBJECTS) libmerminbpf/merminbpf.map
 	$(CC) $(MERMINBPF_CFLAGS) -shared -static-libgcc -Wl,--version-script=libmerminbpf/merminbpf.map \
 		-Wl,--gc-sections,--as-needed,--no-undefined,-z,relro,-z,now,-s -o $@ $(MERMINBPF_OBJECTS) \
-		-L$(MERMINBPF_DEPENDENCIES)/lib -lbpf -lelf -lz
+		-L$(DEPENDENCIES_DIR)/lib -lbpf -lelf -lz
 
-build/libmerminbpf/%.o: libmerminbpf/%.c libmerminbpf/libmerminbpf.mk $(MERMINBPF_DEPENDENCIES)/complete
+build/libmerminbpf/%.o: libmerminbpf/%.c libmerminbpf/libmerminbpf.mk $(DEPENDENCIES)
 	@mkdir -p $(@D)
-	$(CC) $(MERMINBPF_FLAGS) $(MERMINBPF_CFLAGS) -isystem $(MERMINBPF_DEPENDENCIES)/include -MMD -c -o $@ $<
+	$(CC) $(MERMINBPF_FLAGS) $(MERMINBPF_CFLAGS) -isystem $(DEPENDENCIES_DIR)/include -MMD -c -o $@ $<
 
 # The directory is named for the script's content: once complete it never goes stale.
-$(MERMINBPF_DEPENDENCIES)/complete:
-	libmerminbpf/dependencies.sh $(MERMINBPF_DEPENDENCIES)
+$(DEPENDENCIES):
+	libmerminbpf/dependencies.sh $(DEPENDENCIES_DIR)
 
 -include $(MERMINBPF_OBJECTS:.o=.d)
