@@ -1,0 +1,53 @@
+// The poll: what the kernel holds is held against the flow table. Comes in: a Reader and a clock. Goes out: nothing;
+// the records wait in the table. Used by the live agent, which lets its event loop turn between the steps, and by
+// replay, which does not.
+
+import { type Reader, SLICE_ENTRIES } from "./capture/reader.ts";
+import type { CaptureClock } from "./capture/record.ts";
+import type { FlowTable } from "./flow/table.ts";
+
+/** Drains in a row: a ring that fills faster than it is read must not keep the scan from going on. */
+const MOST_DRAINS = 8;
+
+/** Hands the ring's events to the table. Returns the bytes read. */
+export function drainEvents(reader: Reader, table: FlowTable, clock: CaptureClock): number {
+  let bytes = 0;
+  for (let drains = 0; drains < MOST_DRAINS; drains++) {
+    const events = reader.drain();
+    if (events.length === 0) break;
+    bytes += events.length;
+    table.addEvents(events, clock);
+  }
+  return bytes;
+}
+
+/**
+ * One scan: ring, every entry of the kernel's map in slices, then the flows that ended are taken out of the map and
+ * told. Yields after each slice, with the ring read; the caller may wait there, but for nothing else of this table.
+ * @param clock the moment of the scan: decides timeouts, and converts the kernel's times
+ * @throws ShimError where the kernel refuses to be read
+ */
+export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock): Generator<void, void, void> {
+  drainEvents(reader, table, clock);
+  reader.beginScan();
+  table.beginScan(clock, reader.generation);
+  for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice()) {
+    table.addSlice(slice);
+    drainEvents(reader, table, clock);
+    yield;
+  }
+  table.endScan();
+  const { keys, count } = table.endedKeys();
+  for (let first = 0; first < count; first += SLICE_ENTRIES) {
+    const taken = reader.take(keys, first, Math.min(SLICE_ENTRIES, count - first));
+    table.settle(taken.keys, taken.values, taken.present, taken.count);
+    drainEvents(reader, table, clock);
+    yield;
+  }
+}
+
+/** {@link scanSteps} in one go. */
+export function scanOnce(reader: Reader, table: FlowTable, clock: CaptureClock): void {
+  const steps = scanSteps(reader, table, clock);
+  while (steps.next().done !== true);
+}
