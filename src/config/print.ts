@@ -4,9 +4,10 @@ import { stringify } from "smol-toml";
 import { formatSize, toBytes } from "../lib/size.ts";
 import { formatDuration, toMilliseconds } from "../lib/time.ts";
 import type { Config } from "./schema.ts";
+import { HIDDEN, hideCredentials } from "./secrets.ts";
 import { type ConfigNode, describeConfig, isTable } from "./settings.ts";
 
-/** The effective config as a TOML document that loads to the same config, but for secrets, which are asterisks. */
+/** The effective config as a TOML document that loads to the same config, but for secrets and passwords in URLs, which are asterisks. */
 export function printConfig(config: Config): string {
   const table = toToml({ ...config }, describeConfig());
   return stringify(table);
@@ -23,7 +24,7 @@ function printValue(value: unknown, { metadata }: Extract<ConfigNode, { kind: "s
   if (metadata.form === "duration" && typeof value === "number") return formatDuration(toMilliseconds(value));
   if (metadata.form === "size" && typeof value === "number") return formatSize(toBytes(value));
   if (metadata.form === "secrets" && isTable(value)) {
-    return Object.fromEntries(Object.keys(value).map((name) => [name, "********"]));
+    return Object.fromEntries(Object.keys(value).map((name) => [name, HIDDEN]));
   }
-  return value;
+  return typeof value === "string" ? hideCredentials(value) : value;
 }

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { findNearest } from "../lib/nearest.ts";
 import type { Problem } from "./problem.ts";
 import { type Config, configSection, findContradictions } from "./schema.ts";
+import { hideCredentials } from "./secrets.ts";
 import { type ConfigNode, isTable, type SectionNode } from "./settings.ts";
 
 export type Validation =
@@ -79,6 +80,6 @@ function describeIssue(issue: v.BaseIssue<unknown>, tree: SectionNode): Problem 
   const path = issue.path?.map((part) => String(part.key)) ?? [];
   const node = findNode(tree, path);
   const isSecret = node?.kind === "setting" && node.metadata.form === "secrets";
-  const given = isSecret || isTable(issue.input) ? "" : `${JSON.stringify(issue.input)} `;
+  const given = isSecret || isTable(issue.input) ? "" : `${hideCredentials(JSON.stringify(issue.input))} `;
   return { path, message: `${given}${issue.message}` };
 }

@@ -48,7 +48,7 @@ export const stdoutSection: Section<StdoutConfig> = v.strictObject({
 export const otlpSection: Section<OtlpConfig> = v.strictObject({
   protocol: choiceSetting("http_protobuf", ["http_protobuf"], {
     description: "OTLP over HTTP with protobuf bodies.",
-    environment: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    environment: "OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
   }),
   endpoint: textSetting(
     "http://localhost:4318",

@@ -66,9 +66,18 @@ export const spanSection: Section<SpanConfig> = v.strictObject({
       description: "A flow that goes on is told at least this often (IPFIX active timeout).",
     },
   ),
-  tcp_timeout: timeout("20s", "A TCP flow without a packet for this long has ended."),
-  tcp_fin_timeout: timeout("5s", "The same once either end has sent a FIN."),
-  tcp_rst_timeout: timeout("5s", "The same once either end has sent a RST."),
+  tcp_timeout: timeout(
+    "20s",
+    "A TCP flow without a packet for this long has ended. Every timeout here counts as at least 1s.",
+  ),
+  tcp_fin_timeout: timeout(
+    "5s",
+    "A TCP flow that both ends have closed with a FIN has ended after this long without a packet.",
+  ),
+  tcp_rst_timeout: timeout(
+    "5s",
+    "A TCP flow that was reset (RST) has ended after this long without a packet.",
+  ),
   udp_timeout: timeout("60s", "A UDP flow without a packet for this long has ended."),
   icmp_timeout: timeout("10s", "An ICMP or ICMPv6 flow without a packet for this long has ended."),
   generic_timeout: timeout("30s", "A flow of any other protocol without a packet for this long has ended."),

@@ -1,0 +1,73 @@
+// Is the agent alive, ready, started: each answer is a list of checks with their reasons.
+
+import { formatDuration, type Milliseconds, toMilliseconds } from "../lib/time.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+export interface HealthCheck {
+  readonly name: string;
+  readonly status: "ok" | "failed";
+  readonly reason: string;
+}
+
+export interface Health {
+  readonly status: "ok" | "failed";
+  readonly checks: readonly HealthCheck[];
+}
+
+export type HealthQuestion = "livez" | "readyz" | "startup";
+
+/**
+ * Answers one question. livez: the capture loop has turned within `deadline`. startup: the programs are loaded and
+ * the first scan is done. readyz: that, an interface attached, and every exporter able to send.
+ */
+export function judgeHealth(question: HealthQuestion, snapshot: Snapshot, deadline: Milliseconds): Health {
+  const checks = CHECKS[question](snapshot, deadline);
+  return { status: checks.every(({ status }) => status === "ok") ? "ok" : "failed", checks };
+}
+
+/** How long the capture loop may take for one turn: five of its periods, and never under 15 s. */
+export function livenessDeadline(pollInterval: Milliseconds): Milliseconds {
+  return toMilliseconds(Math.max(15_000, 5 * pollInterval));
+}
+
+const CHECKS: Readonly<
+  Record<HealthQuestion, (snapshot: Snapshot, deadline: Milliseconds) => readonly HealthCheck[]>
+> = {
+  livez: (snapshot, deadline) => [checkLoop(snapshot, deadline)],
+  startup: (snapshot) => [checkPrograms(snapshot)],
+  readyz: (snapshot) => [checkPrograms(snapshot), checkInterfaces(snapshot), checkExporters(snapshot)],
+};
+
+function checkLoop({ reportAge }: Snapshot, deadline: Milliseconds): HealthCheck {
+  const age = formatDuration(toMilliseconds(Math.round(reportAge)));
+  const reason = `last turn ${age} ago, deadline ${formatDuration(deadline)}`;
+  return check("capture_loop", reportAge <= deadline, reason);
+}
+
+function checkPrograms({ report }: Snapshot): HealthCheck {
+  const isLoaded = report !== undefined;
+  return check("programs", isLoaded, isLoaded ? `loaded, ${report.capture.scans} scans` : "not loaded yet");
+}
+
+function checkInterfaces({ report }: Snapshot): HealthCheck {
+  const attached = report?.capture.interfaces.length ?? 0;
+  const failed = report?.capture.failedInterfaces ?? 0;
+  return check("interfaces", attached > 0, `${attached} attached, ${failed} failed`);
+}
+
+function checkExporters({ exporters }: Snapshot): HealthCheck {
+  const failed = exporters.filter(({ failure }) => failure !== undefined);
+  const names = exporters.map(({ name }) => name).join(", ");
+  if (failed.length > 0) {
+    return check("exporters", false, failed.map(({ name, failure }) => `${name}: ${failure}`).join("; "));
+  }
+  return check(
+    "exporters",
+    exporters.length > 0,
+    exporters.length > 0 ? `${names} started` : "none started yet",
+  );
+}
+
+function check(name: string, isOk: boolean, reason: string): HealthCheck {
+  return { name, status: isOk ? "ok" : "failed", reason };
+}

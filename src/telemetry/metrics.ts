@@ -1,0 +1,233 @@
+// The table of metrics: name, type, help, labels, and where each value comes from. The reference page and /metrics are
+// both made from it; a metric that is not here does not exist.
+
+import { COUNTER_NAMES } from "../capture/stats.ts";
+import { listLosses } from "./losses.ts";
+import type { Metric, Sample } from "./metric.ts";
+import { PROCESS_METRICS } from "./process.ts";
+import type { CaptureReport, ExporterSnapshot } from "./snapshot.ts";
+
+const HOOKS = ["ingress", "egress"] as const;
+
+/** IPFIX flowEndReason 1–5 (IANA element 136). */
+const END_REASONS = [
+  "idle_timeout",
+  "active_timeout",
+  "end_of_flow_detected",
+  "forced_end",
+  "lack_of_resources",
+];
+
+const CAPTURE_METRICS: readonly Metric[] = [
+  perHook(
+    "mermin_packets_total",
+    "Packets that passed a hook, as on the wire: segments of a super-packet each count.",
+    "packets",
+  ),
+  perHook("mermin_bytes_total", "Bytes that passed a hook, link headers included.", "bytes"),
+  perVerdict("mermin_kernel_packets_total", "Packets by what the kernel program made of them.", "packets"),
+  perVerdict("mermin_kernel_bytes_total", "Layer 3 bytes by what the kernel program made of them.", "bytes"),
+  {
+    name: "mermin_losses_total",
+    type: "counter",
+    help: "What was observed and not told, or only in part: packets (kernel, table), events (ring), records (decorate), spans (queue, export).",
+    labels: ["stage", "reason"],
+    samples: (snapshot) =>
+      listLosses(snapshot).map(({ stage, reason, count }) => ({ labels: [stage, reason], value: count })),
+  },
+  {
+    name: "mermin_interfaces",
+    type: "gauge",
+    help: "Interfaces by state: attached, or failed to attach.",
+    labels: ["state"],
+    samples: ({ report }) =>
+      report === undefined
+        ? []
+        : [
+            { labels: ["attached"], value: report.capture.interfaces.length },
+            { labels: ["failed"], value: report.capture.failedInterfaces },
+          ],
+  },
+  ofMap(
+    "mermin_bpf_map_entries",
+    "Entries of a BPF map at the last scan.",
+    ({ capture }) => capture.mapEntries,
+  ),
+  ofMap("mermin_bpf_map_capacity", "Entries that a BPF map can hold.", ({ capture }) => capture.mapCapacity),
+  ofReport(
+    "gauge",
+    "mermin_ring_bytes_pending",
+    "Bytes in the ring buffer and not read yet.",
+    ({ capture }) => capture.ringBytesPending,
+  ),
+  ofReport(
+    "counter",
+    "mermin_scans_total",
+    "Reads of the kernel's flow table.",
+    ({ capture }) => capture.scans,
+  ),
+  ofReport(
+    "counter",
+    "mermin_scans_stretched_total",
+    "Reads that came later than flow.poll_interval, as they took over 30 % of a core.",
+    ({ capture }) => capture.stretchedScans,
+  ),
+];
+
+const FLOW_METRICS: readonly Metric[] = [
+  ofReport("gauge", "mermin_flows_active", "Flows live now.", ({ table }) => table.active),
+  ofReport("counter", "mermin_flows_created_total", "Flows that began.", ({ table }) => table.created),
+  ofReport(
+    "counter",
+    "mermin_flows_released_total",
+    "Flows that ended and left the table.",
+    ({ table }) => table.released,
+  ),
+  {
+    name: "mermin_flow_records_total",
+    type: "counter",
+    help: "Flow records told, by IPFIX end reason.",
+    labels: ["end_reason"],
+    samples: ({ report }) =>
+      report === undefined
+        ? []
+        : END_REASONS.map((reason, index) => ({
+            labels: [reason],
+            value: report.table.recordsByEndReason[index + 1] ?? 0,
+          })),
+  },
+  ofReport(
+    "counter",
+    "mermin_flow_packets_total",
+    "Packets told in flow records, both directions.",
+    ({ table }) => table.packetsTold,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_bytes_total",
+    "Layer 3 bytes told in flow records, both directions.",
+    ({ table }) => table.bytesTold,
+  ),
+];
+
+const EXPORT_METRICS: readonly Metric[] = [
+  ofExporter(
+    "gauge",
+    "mermin_queue_spans",
+    "Spans accepted and neither sent nor dropped yet.",
+    [],
+    ({ stats }) => [{ labels: [], value: stats.queueSpans }],
+  ),
+  ofExporter(
+    "gauge",
+    "mermin_queue_capacity",
+    "Spans that the queue holds before it drops the oldest.",
+    [],
+    ({ stats }) => [{ labels: [], value: stats.queueCapacity }],
+  ),
+  ofExporter(
+    "counter",
+    "mermin_export_spans_total",
+    "Spans by outcome: sent, or dropped (why is in mermin_losses_total).",
+    ["outcome"],
+    ({ stats }) => [
+      { labels: ["sent"], value: stats.sent },
+      { labels: ["dropped"], value: Object.values(stats.dropped).reduce((sum, count) => sum + count, 0) },
+    ],
+  ),
+  ofExporter(
+    "counter",
+    "mermin_export_requests_total",
+    "Requests (standard output: writes) by outcome.",
+    ["outcome"],
+    ({ stats }) => Object.entries(stats.requests).map(([outcome, value]) => ({ labels: [outcome], value })),
+  ),
+];
+
+/** Every metric, in the order of the page. */
+export const METRICS: readonly Metric[] = [
+  ...CAPTURE_METRICS,
+  ...FLOW_METRICS,
+  ...EXPORT_METRICS,
+  {
+    name: "mermin_build_info",
+    type: "gauge",
+    help: "Always 1; the build is in the labels.",
+    labels: ["version", "commit"],
+    samples: ({ build }) => [{ labels: [build.version, build.commit], value: 1 }],
+  },
+  ...PROCESS_METRICS,
+];
+
+function perHook(name: string, help: string, field: "packets" | "bytes"): Metric {
+  return {
+    name,
+    type: "counter",
+    help,
+    labels: ["interface", "hook"],
+    samples: ({ report }) =>
+      (report?.capture.interfaces ?? []).flatMap((stats) =>
+        HOOKS.map((hook, index) => ({ labels: [stats.name, hook], value: stats[field][index] ?? 0 })),
+      ),
+  };
+}
+
+function perVerdict(name: string, help: string, field: "packets" | "bytes"): Metric {
+  return {
+    name,
+    type: "counter",
+    help,
+    labels: ["verdict"],
+    samples: ({ report }) =>
+      report === undefined
+        ? []
+        : COUNTER_NAMES.map((verdict, index) => ({
+            labels: [verdict],
+            value: report.capture.counters[index]?.[field] ?? 0,
+          })),
+  };
+}
+
+function ofReport(
+  type: Metric["type"],
+  name: string,
+  help: string,
+  read: (report: CaptureReport) => number,
+): Metric {
+  return {
+    name,
+    type,
+    help,
+    labels: [],
+    samples: ({ report }) => (report === undefined ? [] : [{ labels: [], value: read(report) }]),
+  };
+}
+
+function ofMap(name: string, help: string, read: (report: CaptureReport) => number): Metric {
+  return {
+    name,
+    type: "gauge",
+    help,
+    labels: ["map"],
+    samples: ({ report }) => (report === undefined ? [] : [{ labels: ["FLOW_STATS"], value: read(report) }]),
+  };
+}
+
+function ofExporter(
+  type: Metric["type"],
+  name: string,
+  help: string,
+  labels: readonly string[],
+  read: (exporter: ExporterSnapshot) => readonly Sample[],
+): Metric {
+  return {
+    name,
+    type,
+    help,
+    labels: ["exporter", ...labels],
+    samples: ({ exporters }) =>
+      exporters.flatMap((exporter) =>
+        read(exporter).map((sample) => ({ ...sample, labels: [exporter.name, ...sample.labels] })),
+      ),
+  };
+}

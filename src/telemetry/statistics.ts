@@ -1,0 +1,39 @@
+// The statistics line of the log: what the agent saw, told and lost since it started.
+
+import type { LogFields, Logger } from "../lib/log.ts";
+import type { Milliseconds } from "../lib/time.ts";
+import { listLosses } from "./losses.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** Fields of the line: cumulative but for `active` and the queues; losses only where they are not 0. */
+export function statisticsFields(snapshot: Snapshot): LogFields {
+  const { report, exporters } = snapshot;
+  const fields: Record<string, number> = {};
+  if (report !== undefined) {
+    const { active, created, released, packetsTold, bytesTold, recordsByEndReason } = report.table;
+    const records = recordsByEndReason.reduce((sum, count) => sum + count, 0);
+    Object.assign(fields, { active, created, released, packets: packetsTold, bytes: bytesTold, records });
+  }
+  for (const { name, stats } of exporters) fields[`queue_${name}`] = stats.queueSpans;
+  for (const { stage, reason, count } of listLosses(snapshot)) {
+    if (count !== 0) fields[`lost_${stage}_${reason}`] = count;
+  }
+  return fields;
+}
+
+/** Writes the line now. */
+export function logStatistics(logger: Logger, snapshot: Snapshot): void {
+  logger.info("flow statistics", statisticsFields(snapshot));
+}
+
+/** Writes the line every `interval` until disposed; never where the interval is 0. The timer keeps no process alive. */
+export function startStatistics(
+  logger: Logger,
+  snapshot: () => Snapshot,
+  interval: Milliseconds,
+): Disposable {
+  if (interval === 0) return { [Symbol.dispose]: () => {} };
+  const timer = setInterval(() => logStatistics(logger, snapshot()), interval);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
