@@ -1,0 +1,290 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ConfigFlags, loadConfig } from "../../../src/config/load.ts";
+import { ConfigError } from "../../../src/config/problem.ts";
+import { defaultConfig } from "../../../src/config/schema.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "mermin-config-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+type Environment = Record<string, string>;
+
+function load(toml: string, environment: Environment = {}, flags: ConfigFlags = {}) {
+  const path = join(folder, "mermin.toml");
+  writeFileSync(path, toml);
+  return loadConfig({ path, ...flags }, environment);
+}
+
+/** The problems of a config, without the folder's name. */
+function problemsOf(toml: string, environment: Environment = {}, flags: ConfigFlags = {}): readonly string[] {
+  try {
+    load(toml, environment, flags);
+  } catch (error) {
+    if (error instanceof ConfigError)
+      return error.problems.map((problem) => problem.replaceAll(`${folder}/`, ""));
+    throw error;
+  }
+  return [];
+}
+
+describe("loadConfig", () => {
+  test("has the documented defaults without a file", () => {
+    const config = loadConfig({}, {});
+    expect(config).toEqual(defaultConfig());
+    expect(config.flow).toEqual({
+      table_capacity: 131_072,
+      ring_buffer_bytes: 4 * 2 ** 20,
+      poll_interval: 1000,
+    } as typeof config.flow);
+    expect(config.span as unknown).toEqual({
+      max_record_interval: 60_000,
+      tcp_timeout: 20_000,
+      tcp_fin_timeout: 5_000,
+      tcp_rst_timeout: 5_000,
+      udp_timeout: 60_000,
+      icmp_timeout: 10_000,
+      generic_timeout: 30_000,
+      community_id_seed: 0,
+      trace_id_timeout: 86_400_000,
+    });
+    expect(config.export).toEqual({ stdout: { format: "pretty" }, otlp: undefined, resource_attributes: {} });
+  });
+
+  test("crosses to a worker unchanged", () => {
+    const config = load("[export.otlp]\nheaders = { a = 'b' }");
+    expect(structuredClone(config)).toEqual(config);
+  });
+
+  test("lets flags win over environment, environment over file", () => {
+    const toml = 'log_level = "error"\n[capture]\ninterfaces = ["eth0"]';
+    expect(load(toml).log_level).toBe("error");
+    expect(load(toml, { MERMIN_LOG_LEVEL: "WARN" }).log_level).toBe("warn");
+    const flags = { logLevel: "debug", interfaces: ["lo", "en*"] };
+    const config = load(toml, { MERMIN_LOG_LEVEL: "warn" }, flags);
+    expect([config.log_level, config.capture.interfaces]).toEqual(["debug", ["lo", "en*"]]);
+    expect(load(toml, {}, { interfaces: [] }).capture.interfaces).toEqual(["eth0"]);
+  });
+
+  test("finds the file by MERMIN_CONFIG_PATH, unless --config names one", () => {
+    const other = join(folder, "other.toml");
+    writeFileSync(other, 'log_level = "debug"');
+    expect(loadConfig({}, { MERMIN_CONFIG_PATH: other }).log_level).toBe("debug");
+    expect(load('log_level = "warn"', { MERMIN_CONFIG_PATH: other }).log_level).toBe("warn");
+  });
+
+  test("says a missing file in one line", () => {
+    const path = join(folder, "absent.toml");
+    expect(() => loadConfig({ path }, {})).toThrow(
+      new ConfigError([`Cannot read config "${path}": no such file`]),
+    );
+  });
+
+  test("says where TOML is broken", () => {
+    expect(problemsOf('log_level = "info"\nlog_format = \n')[0]).toMatch(
+      /^mermin\.toml:2:\d+: not TOML: .+$/,
+    );
+  });
+
+  test("lists every error at once, by line", () => {
+    const toml = [
+      'log_levl = "info"',
+      "shutdown_timeout = 5",
+      "server = 3",
+      "[span]",
+      'tcp_timout = "5s"',
+      'udp_timeout = "5x"',
+      'icmp_timeout = "25h"',
+      "[capture]",
+      'interfaces = ["eth0", "en[0", 5]',
+      'tcp_timeout = "1s"',
+      "[flow]",
+      'ring_buffer_bytes = "3MiB"',
+      "table_capacity = 12.5",
+      "[sampling]",
+      "[export.otlp]",
+      'endpoint = "collector:4317"',
+      'compression = "zstd"',
+    ];
+    expect(problemsOf(toml.join("\n"))).toEqual([
+      "mermin.toml:1: log_levl is not a setting; did you mean log_level?",
+      'mermin.toml:2: shutdown_timeout 5 must be a duration in quotes, such as "28s"',
+      "mermin.toml:3: server must be a table, written [server]",
+      "mermin.toml:5: span.tcp_timout is not a setting; did you mean span.tcp_timeout?",
+      'mermin.toml:6: span.udp_timeout "5x" must be a duration such as "60s"',
+      'mermin.toml:7: span.icmp_timeout "25h" must be 100ms to 24h',
+      'mermin.toml:9: capture.interfaces[1] "en[0" is a malformed pattern: "[" is not closed',
+      "mermin.toml:9: capture.interfaces[2] 5 must be a string",
+      "mermin.toml:10: capture.tcp_timeout is not a setting; did you mean span.tcp_timeout?",
+      'mermin.toml:12: flow.ring_buffer_bytes "3MiB" must be 4KiB to 1GiB, a power of two and a multiple of the page size (4KiB)',
+      "mermin.toml:13: flow.table_capacity 12.5 must be a whole number, 1024 to 16777216",
+      "mermin.toml:14: sampling is not a setting; known here: log_level, log_format, shutdown_timeout, capture, flow, span, pipeline, export, server, metrics",
+      'mermin.toml:16: export.otlp.endpoint "collector:4317" must be an http or https URL, such as "http://localhost:4318"',
+      'mermin.toml:17: export.otlp.compression "zstd" must be one of "gzip", "none"',
+    ]);
+  });
+
+  test.each([
+    ["[flow]\ntable_capacity = 1023", "flow.table_capacity 1023 must be a whole number, 1024 to 16777216"],
+    [
+      "[flow]\ntable_capacity = 16777217",
+      "flow.table_capacity 16777217 must be a whole number, 1024 to 16777216",
+    ],
+    ['[flow]\npoll_interval = "99ms"', 'flow.poll_interval "99ms" must be 100ms to 1m'],
+    ["[span]\ncommunity_id_seed = 65536", "span.community_id_seed 65536 must be a whole number, 0 to 65535"],
+    ['[span]\ntrace_id_timeout = "999ms"', 'span.trace_id_timeout "999ms" must be 1s to 8760h'],
+    ['[server]\nlisten = "8080"', 'server.listen "8080" must be address:port, such as "0.0.0.0:8080"'],
+    [
+      '[metrics]\nlisten = "0.0.0.0:65536"',
+      'metrics.listen "0.0.0.0:65536" must be address:port, such as "0.0.0.0:8080"',
+    ],
+  ])("refuses what is out of range: %s", (toml, problem) => {
+    expect(problemsOf(toml)).toEqual([`mermin.toml:2: ${problem}`]);
+  });
+
+  test.each([
+    ["[flow]\ntable_capacity = 1024\nring_buffer_bytes = 4096"],
+    ['[flow]\ntable_capacity = 16777216\npoll_interval = "100ms"\nring_buffer_bytes = "1GiB"'],
+    ['[span]\ncommunity_id_seed = 65535\ntrace_id_timeout = "1s"'],
+    ['[pipeline]\nstats_interval = "0s"'],
+    ['[server]\nlisten = "[::1]:0"'],
+  ])("takes the bounds themselves: %s", (toml) => {
+    expect(problemsOf(toml)).toEqual([]);
+  });
+
+  test("refuses what cannot work together", () => {
+    expect(problemsOf('[metrics]\nlisten = "0.0.0.0:8080"')).toEqual([
+      "mermin.toml:2: metrics.listen must differ from server.listen",
+    ]);
+    expect(problemsOf('[server]\nenabled = false\n[metrics]\nlisten = "0.0.0.0:8080"')).toEqual([]);
+    expect(problemsOf("[export.otlp]\nmax_batch_size = 100\nmax_queue_size = 99")).toEqual([
+      "mermin.toml:3: export.otlp.max_queue_size must be at least max_batch_size",
+    ]);
+    expect(problemsOf('[export.stdout]\nformat = "none"')).toEqual([
+      'mermin.toml:1: export has no exporter: add [export.otlp], or a stdout format that is not "none"',
+    ]);
+  });
+
+  test("exports to standard output only where nothing else is asked for", () => {
+    const formatOf = (toml: string): string => load(toml).export.stdout.format;
+    expect(formatOf("")).toBe("pretty");
+    expect(formatOf("[export.otlp]")).toBe("none");
+    expect(formatOf("[export.otlp]\n[export.stdout]")).toBe("pretty");
+    expect(formatOf('[export.otlp]\n[export.stdout]\nformat = "ndjson"')).toBe("ndjson");
+  });
+});
+
+describe("loadConfig, references", () => {
+  test("replaces variables in strings, in numbers and in booleans", () => {
+    const toml =
+      'log_level = "${LEVEL:warn}"\n[flow]\ntable_capacity = "${CAPACITY}"\n[server]\nenabled = "${SERVE:true}"\n[export.resource_attributes]\na = "x-${A:}-$${A}"';
+    const config = load(toml, { CAPACITY: "2048", SERVE: "false", LEVEL: "" });
+    expect(config.log_level).toBe("warn");
+    expect(config.flow.table_capacity).toBe(2048);
+    expect(config.server.enabled).toBe(false);
+    expect(config.export.resource_attributes).toEqual({ a: "x--${A}" });
+  });
+
+  test("names the variable that is not set, once", () => {
+    expect(problemsOf('\nlog_level = "${NOPE}"')).toEqual([
+      "mermin.toml:2: log_level names the environment variable NOPE, which is not set; ${NOPE:value} gives a fallback",
+    ]);
+  });
+
+  test("reads a secret from a file beside the config", () => {
+    writeFileSync(join(folder, "token"), "Bearer abc\n");
+    const config = load('[export.otlp]\nheaders = { authorization = { file = "${T:token}" }, x = "y" }');
+    expect(config.export.otlp?.headers).toEqual({ authorization: "Bearer abc", x: "y" });
+  });
+
+  test("never shows a secret in an error", () => {
+    const problems = problemsOf(
+      '[export.otlp.headers]\na = { file = "absent" }\nb = { fil = "hunter2" }\nc = 12345',
+    );
+    expect(problems).toEqual([
+      'mermin.toml:2: export.otlp.headers.a names the file "absent", which cannot be read: no such file',
+      'mermin.toml:3: export.otlp.headers.b must be a string or { file = "path" }',
+      'mermin.toml:4: export.otlp.headers.c must be a string or { file = "path" }',
+    ]);
+  });
+
+  test("never shows a password of a URL in an error", () => {
+    expect(problemsOf('[export.otlp]\nendpoint = "grpc://me:hunter2@x:1"')[0]).toContain(
+      '"grpc://********@x:1" must be',
+    );
+  });
+
+  test("takes { file } for a secret only", () => {
+    expect(problemsOf('[export.resource_attributes]\na = { file = "token" }')).toEqual([
+      "mermin.toml:2: export.resource_attributes.a must be a string",
+    ]);
+  });
+});
+
+describe("loadConfig, OpenTelemetry's variables", () => {
+  test("turns OTLP on by an endpoint, to which the path of traces is added", () => {
+    const config = load("", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318/" });
+    expect(config.export.otlp?.endpoint).toBe("http://collector:4318/v1/traces");
+    expect(config.export.stdout.format).toBe("none");
+  });
+
+  test("takes the traces endpoint as it is, and before the general one", () => {
+    const environment = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://a:1",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://b:2/custom",
+    };
+    expect(load("", environment).export.otlp?.endpoint).toBe("http://b:2/custom");
+  });
+
+  test("reads protocol, headers, timeout and compression where OTLP is on, and not otherwise", () => {
+    const environment = {
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
+      OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20x, tenant=a=b",
+      OTEL_EXPORTER_OTLP_TIMEOUT: "2500",
+      OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "1500",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "none",
+    };
+    expect(load("", environment).export.otlp).toBeUndefined();
+    const { otlp } = load('[export.otlp]\nheaders = { tenant = "file", kept = "k" }', environment).export;
+    expect(otlp).toMatchObject({
+      protocol: "http_protobuf",
+      headers: { authorization: "Bearer x", tenant: "a=b", kept: "k" },
+      compression: "none",
+    });
+    expect(Number(otlp?.timeout)).toBe(1500);
+  });
+
+  test("reads resource attributes, the service's name last", () => {
+    const environment = {
+      OTEL_RESOURCE_ATTRIBUTES: "service.name=a,team=net%2Fops",
+      OTEL_SERVICE_NAME: "flows",
+    };
+    const config = load('[export.resource_attributes]\nteam = "x"\nzone = "z"', environment);
+    expect(config.export.resource_attributes).toEqual({
+      "service.name": "flows",
+      team: "net/ops",
+      zone: "z",
+    });
+  });
+
+  test("names the variable, or the flag, that is wrong", () => {
+    const environment = {
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "ftp://x",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+      OTEL_RESOURCE_ATTRIBUTES: "a=b,oops",
+    };
+    const flags = { logLevel: "loud", interfaces: ["a{"] };
+    const problems = problemsOf("", { ...environment, MERMIN_LOG_LEVEL: "x" }, flags);
+    expect(problems.toSorted()).toEqual([
+      '--interface: capture.interfaces[0] "a{" is a malformed pattern: "{" is not closed',
+      '--log-level: log_level "loud" must be one of "error", "warn", "info", "debug"',
+      'OTEL_EXPORTER_OTLP_PROTOCOL: export.otlp.protocol "grpc" must be one of "http_protobuf"',
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: export.otlp.endpoint "ftp://x" must be an http or https URL, such as "http://localhost:4318"',
+      'OTEL_RESOURCE_ATTRIBUTES: export.resource_attributes "oops" must be a table (in the environment: name=value,name=value)',
+    ]);
+  });
+});

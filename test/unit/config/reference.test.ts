@@ -1,0 +1,33 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { parse } from "smol-toml";
+import { formatConfigurationPage, formatExampleFile } from "../../../docs/generate-configuration.ts";
+import { formatMetricsPage } from "../../../docs/generate-metrics.ts";
+import { type Config, defaultConfig } from "../../../src/config/schema.ts";
+import { describeConfig } from "../../../src/config/settings.ts";
+import { validateConfig } from "../../../src/config/validate.ts";
+
+function read(path: string): string {
+  return readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+}
+
+describe("generated pages are fresh", () => {
+  test.each([
+    ["docs/configuration.md", formatConfigurationPage, "docs/generate-configuration.ts"],
+    ["deploy/examples/mermin.toml", formatExampleFile, "docs/generate-configuration.ts"],
+    ["docs/metrics.md", formatMetricsPage, "docs/generate-metrics.ts"],
+  ])("%s", (path, format, generator) => {
+    if (read(path) !== format()) throw new Error(`${path} is stale: bun ${generator}`);
+  });
+});
+
+test("the example file is a config, and with every setting uncommented but the optional exporter's it is the default one", () => {
+  const text = read("deploy/examples/mermin.toml");
+  expect(validateConfig(parse(text), describeConfig())).toEqual({ status: "valid", config: defaultConfig() });
+  const uncommented = text.replace(/^#(?=\S)/gm, "");
+  const validation = validateConfig(parse(uncommented), describeConfig());
+  if (validation.status === "invalid") throw new Error(JSON.stringify(validation.problems));
+  const { config } = validation;
+  expect(config.export.otlp).toBeDefined();
+  expect<Config>({ ...config, export: { ...config.export, otlp: undefined } }).toEqual(defaultConfig());
+});

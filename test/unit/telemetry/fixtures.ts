@@ -1,0 +1,77 @@
+// Counters of every stage, each with a value of its own, for tests of what telemetry makes of them.
+
+import { type CaptureStats, COUNTER_NAMES } from "../../../src/capture/stats.ts";
+import type { ExporterStats } from "../../../src/export/exporter.ts";
+import type { TableStats } from "../../../src/flow/stats.ts";
+import { toMilliseconds } from "../../../src/lib/time.ts";
+import type { CaptureReport, ObservedExporter, Snapshot } from "../../../src/telemetry/snapshot.ts";
+
+type CounterName = (typeof COUNTER_NAMES)[number];
+
+export function captureStats(counters: Partial<Record<CounterName, number>> = {}): CaptureStats {
+  return {
+    counters: COUNTER_NAMES.map((name) => ({
+      packets: counters[name] ?? 0,
+      bytes: 100 * (counters[name] ?? 0),
+    })),
+    interfaces: [
+      { ifindex: 2, name: "eth0", mode: "tcx", packets: [10, 20], bytes: [1000, 2000] },
+      { ifindex: 3, name: 'odd"\\\nname', mode: "clsact", packets: [1, 2], bytes: [3, 4] },
+    ],
+    failedInterfaces: 1,
+    ringBytesPending: 640,
+    scans: 7,
+    stretchedScans: 2,
+    mapEntries: 55,
+    mapCapacity: 131_072,
+    recordsSent: 30,
+    recordsRefused: 0,
+    shortPackets: 0,
+  };
+}
+
+export function tableStats(): TableStats {
+  return {
+    active: 5,
+    created: 12,
+    released: 7,
+    recordsByEndReason: [0, 4, 3, 2, 1, 0],
+    packetsTold: 90,
+    bytesTold: 9000,
+    packetsSettled: 4,
+    bytesSettled: 400,
+    packetsPending: 14,
+    absent: 0,
+    packetsAbsent: 0,
+    livesMerged: 0,
+  };
+}
+
+export const EXPORTER_STATS: ExporterStats = {
+  accepted: 30,
+  sent: 20,
+  dropped: { queue_full: 4, timeout: 3 },
+  queueSpans: 3,
+  queueCapacity: 32_768,
+  requests: { success: 6, failure: 2 },
+};
+
+export function report(counters: Partial<Record<CounterName, number>> = { accounted: 100 }): CaptureReport {
+  return { capture: captureStats(counters), table: tableStats() };
+}
+
+export function exporter(name = "otlp"): ObservedExporter & { readonly fail: (error: Error) => void } {
+  const { promise, resolve } = Promise.withResolvers<Error>();
+  return { name, failure: promise, stats: () => EXPORTER_STATS, fail: resolve };
+}
+
+export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
+  return {
+    build: { version: "1.2.3", commit: "abc" },
+    report: report(),
+    reportAge: toMilliseconds(500),
+    deleteRace: 0,
+    exporters: [{ name: "otlp", stats: EXPORTER_STATS, failure: undefined }],
+    ...changes,
+  };
+}

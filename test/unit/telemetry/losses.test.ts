@@ -1,0 +1,56 @@
+import { describe, expect, test } from "bun:test";
+import { COUNTER_NAMES } from "../../../src/capture/stats.ts";
+import { DROP_REASONS } from "../../../src/export/exporter.ts";
+import { listLosses } from "../../../src/telemetry/losses.ts";
+import { captureStats, EXPORTER_STATS, snapshot, tableStats } from "./fixtures.ts";
+
+function nonZero(changes: Parameters<typeof snapshot>[0]) {
+  const losses = listLosses(snapshot(changes)).filter(({ count }) => count !== 0);
+  return losses.map(({ stage, reason, count }) => `${stage} ${reason} ${count}`);
+}
+
+describe("listLosses", () => {
+  test("counts no packet as lost that is in a flow, was seen twice, or is not IP", () => {
+    const capture = captureStats({ accounted: 5, duplicate: 6, taken_over: 7, not_ip: 8 });
+    expect(nonZero({ report: { capture, table: tableStats() }, exporters: [] })).toEqual([]);
+  });
+
+  test("counts every other reason of the kernel under its name", () => {
+    const reasons = COUNTER_NAMES.filter(
+      (name) => !["accounted", "duplicate", "taken_over", "not_ip"].includes(name),
+    );
+    for (const reason of reasons) {
+      const report = { capture: captureStats({ [reason]: 3 }), table: tableStats() };
+      expect(nonZero({ report, exporters: [] })).toEqual([
+        `${reason === "ring_full" ? "ring" : "kernel"} ${reason} 3`,
+      ]);
+    }
+  });
+
+  test("counts what was refused between the threads, removed too early, or too short to replay", () => {
+    const capture = { ...captureStats(), recordsRefused: 9, shortPackets: 4 };
+    const table = { ...tableStats(), absent: 1, packetsAbsent: 6, livesMerged: 5 };
+    expect(nonZero({ report: { capture, table }, exporters: [], deleteRace: 2 })).toEqual([
+      "kernel delete_race 2",
+      "kernel short_packet 4",
+      "table entry_gone 6",
+      "table lives_merged 5",
+      "decorate records_refused 9",
+    ]);
+  });
+
+  test("counts an exporter's drops at the queue or at the export, each reason once and none forgotten", () => {
+    const dropped = Object.fromEntries(DROP_REASONS.map((reason, index) => [reason, index + 1]));
+    const stats = { ...EXPORTER_STATS, dropped };
+    const exporters = ["a", "b"].map((name) => ({ name, stats, failure: undefined }));
+    const losses = listLosses(snapshot({ report: undefined, exporters }));
+    expect(losses.map(({ reason }) => reason).toSorted()).toEqual(DROP_REASONS.toSorted());
+    expect(losses.map(({ reason, count }) => [reason, count] as const)).toEqual(
+      DROP_REASONS.map((reason, index) => [reason, 2 * (index + 1)] as const),
+    );
+    expect(losses.filter(({ stage }) => stage === "queue").map(({ reason }) => reason)).toEqual([
+      "queue_full",
+      "shutdown",
+    ]);
+  });
+});

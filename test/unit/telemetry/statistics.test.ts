@@ -1,0 +1,64 @@
+import { describe, expect, test } from "bun:test";
+import { createLogger } from "../../../src/lib/log.ts";
+import { toMilliseconds } from "../../../src/lib/time.ts";
+import { logStatistics, startStatistics, statisticsFields } from "../../../src/telemetry/statistics.ts";
+import { report, snapshot } from "./fixtures.ts";
+
+describe("statisticsFields", () => {
+  test("has the totals, the queues and the losses that happened", () => {
+    const fields = statisticsFields(
+      snapshot({ report: report({ accounted: 100, map_full: 6, duplicate: 50 }) }),
+    );
+    expect(fields).toEqual({
+      active: 5,
+      created: 12,
+      released: 7,
+      packets: 90,
+      bytes: 9000,
+      records: 10,
+      queue_otlp: 3,
+      lost_kernel_map_full: 6,
+      lost_queue_queue_full: 4,
+      lost_export_timeout: 3,
+    });
+  });
+
+  test("has only what is known before the first scan", () => {
+    expect(statisticsFields(snapshot({ report: undefined, exporters: [] }))).toEqual({});
+  });
+});
+
+describe("startStatistics", () => {
+  function collect() {
+    const lines: string[] = [];
+    const next = Promise.withResolvers<void>();
+    const write = (line: string): void => {
+      lines.push(line);
+      next.resolve();
+    };
+    return { lines, next: next.promise, logger: createLogger({ level: "info", format: "text", write }) };
+  }
+
+  test("writes the line each interval until disposed", async () => {
+    const { lines, next, logger } = collect();
+    const keepAlive = setInterval(() => {}, 1000);
+    {
+      using _ = startStatistics(logger, snapshot, toMilliseconds(1));
+      await next;
+    }
+    clearInterval(keepAlive);
+    const written = lines.length;
+    expect(lines[0]).toContain("INFO  flow statistics active=5 created=12 released=7 packets=90");
+    await Bun.sleep(20);
+    expect(lines).toHaveLength(written);
+  });
+
+  test("writes nothing by itself where the interval is 0, but when asked", async () => {
+    const { lines, logger } = collect();
+    using _ = startStatistics(logger, snapshot, toMilliseconds(0));
+    await Bun.sleep(20);
+    expect(lines).toHaveLength(0);
+    logStatistics(logger, snapshot());
+    expect(lines).toHaveLength(1);
+  });
+});
