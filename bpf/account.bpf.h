@@ -91,30 +91,44 @@ static __always_inline int owns_or_waits(const struct flow_way_stats *way, __u32
 	return way->owner_hook == hook || way->candidate_hook == hook;
 }
 
+static __always_inline int is_listed(const struct related_interfaces *related, __u32 ifindex)
+{
+	for (int i = 0; i < RELATED_INTERFACES_SIZE; i++)
+		if (related->same_side[i] == ifindex)
+			return 1;
+	return 0;
+}
+
+/* Whether two hooks of the same side belong to devices stacked on each other; either list may be cut. */
+static __always_inline int is_stacked(const struct related_interfaces *related, __u32 hook, __u32 other)
+{
+	__u32 ifindex = hook >> 1, other_ifindex = other >> 1;
+
+	if (!other || (hook & 1) != (other & 1))
+		return 0;
+	if (related && is_listed(related, other_ifindex))
+		return 1;
+	related = bpf_map_lookup_elem(&RELATED_INTERFACES, &other_ifindex);
+	return related && is_listed(related, ifindex);
+}
+
 /*
  * Whether a hook that is told apart from this one by its place, not by its timing, has this very packet
  * already: the interface the packet entered by, devices above and below, the other end of a veth pair.
  */
-static __always_inline int is_copy_by_place(struct __sk_buff *skb, struct packet *packet, const struct flow_way_stats *way)
+static __always_inline int is_copy_by_place(struct __sk_buff *skb, struct packet *packet,
+					    const struct flow_way_stats *way)
 {
 	__u32 ifindex = packet->hook >> 1, egress = packet->hook & 1;
 	struct related_interfaces *related;
 
-	if (egress && skb->ingress_ifindex &&
-	    owns_or_waits(way, FLOW_HOOK(skb->ingress_ifindex, 0)))
+	if (egress && skb->ingress_ifindex && owns_or_waits(way, FLOW_HOOK(skb->ingress_ifindex, 0)))
 		return 1;
 	related = bpf_map_lookup_elem(&RELATED_INTERFACES, &ifindex);
-	if (!related)
-		return 0;
-	if (related->opposite_side && owns_or_waits(way, FLOW_HOOK(related->opposite_side, !egress)))
+	if (related && related->opposite_side && owns_or_waits(way, FLOW_HOOK(related->opposite_side, !egress)))
 		return 1;
-	for (int i = 0; i < RELATED_INTERFACES_SIZE; i++) {
-		if (!related->same_side[i])
-			return 0;
-		if (owns_or_waits(way, FLOW_HOOK(related->same_side[i], egress)))
-			return 1;
-	}
-	return 0;
+	return is_stacked(related, packet->hook, way->owner_hook) ||
+	       is_stacked(related, packet->hook, way->candidate_hook);
 }
 
 static __always_inline void take_over(struct packet *packet, struct flow_way_stats *way)
