@@ -1,12 +1,8 @@
 // Writes docs/configuration.md and deploy/examples/mermin.toml from the schemas: `bun docs/generate-configuration.ts`.
 
 import { stringify } from "smol-toml";
-import {
-  type ConfigNode,
-  describeConfig,
-  type SectionNode,
-  type SettingNode,
-} from "../src/config/settings.ts";
+import { describeConfig, type SectionNode, type SettingNode } from "../src/config/settings.ts";
+import { findNode } from "../src/config/validate.ts";
 
 const INTRODUCTION = `# Configuration
 
@@ -64,8 +60,7 @@ function* walkSections(
 }
 
 function isOptionalSection(path: readonly string[]): boolean {
-  let node: ConfigNode | undefined = describeConfig();
-  for (const key of path) node = node?.kind === "section" ? node.children.get(key) : undefined;
+  const node = findNode(describeConfig(), path);
   return node?.kind === "section" && node.isOptional;
 }
 

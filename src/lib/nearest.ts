@@ -15,7 +15,7 @@ export function findNearest(name: string, candidates: readonly string[]): string
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn one text into the other (optimal string alignment). */
-export function editDistance(from: string, to: string): number {
+function editDistance(from: string, to: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let row = 1; row <= from.length; row++) {
