@@ -40,9 +40,9 @@ export function formatIpv6(octets: Uint8Array, offset: number): string {
  * @param octets memory order; 6 are read from `offset`
  */
 export function formatMac(octets: Uint8Array, offset: number): string {
-  let text = hex(octets, offset);
-  for (let i = 1; i < 6; i++) text += `:${hex(octets, offset + i)}`;
-  return text;
+  const [a, b, c] = [hex(octets, offset), hex(octets, offset + 1), hex(octets, offset + 2)];
+  const [d, e, f] = [hex(octets, offset + 3), hex(octets, offset + 4), hex(octets, offset + 5)];
+  return `${a}:${b}:${c}:${d}:${e}:${f}`;
 }
 
 /**
