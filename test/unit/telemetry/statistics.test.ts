@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
 import { createLogger } from "../../../src/lib/log.ts";
 import { toMilliseconds } from "../../../src/lib/time.ts";
 import { logStatistics, startStatistics, statisticsFields } from "../../../src/telemetry/statistics.ts";
@@ -29,34 +29,39 @@ describe("statisticsFields", () => {
 });
 
 describe("startStatistics", () => {
-  function collect() {
-    const lines: string[] = [];
-    const next = Promise.withResolvers<void>();
-    const write = (line: string): void => {
-      lines.push(line);
-      next.resolve();
-    };
-    return { lines, next: next.promise, logger: createLogger({ level: "info", format: "text", write }) };
-  }
-
-  test("writes the line each interval until disposed", async () => {
-    const { lines, next, logger } = collect();
-    const keepAlive = setInterval(() => {}, 1000);
-    {
-      using _ = startStatistics(logger, snapshot, toMilliseconds(1));
-      await next;
-    }
-    clearInterval(keepAlive);
-    const written = lines.length;
-    expect(lines[0]).toContain("INFO  flow statistics active=5 created=12 released=7 packets=90");
-    await Bun.sleep(20);
-    expect(lines).toHaveLength(written);
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+  afterEach(() => {
+    jest.useRealTimers();
   });
 
-  test("writes nothing by itself where the interval is 0, but when asked", async () => {
+  function collect() {
+    const lines: string[] = [];
+    return {
+      lines,
+      logger: createLogger({ level: "info", format: "text", write: (line) => lines.push(line) }),
+    };
+  }
+
+  test("writes the line each interval until disposed", () => {
+    const { lines, logger } = collect();
+    {
+      using _ = startStatistics(logger, snapshot, toMilliseconds(30_000));
+      jest.advanceTimersByTime(29_999);
+      expect(lines).toHaveLength(0);
+      jest.advanceTimersByTime(30_001);
+      expect(lines).toHaveLength(2);
+    }
+    expect(lines[0]).toContain("INFO  flow statistics active=5 created=12 released=7 packets=90");
+    jest.advanceTimersByTime(60_000);
+    expect(lines).toHaveLength(2);
+  });
+
+  test("writes nothing by itself where the interval is 0, but when asked", () => {
     const { lines, logger } = collect();
     using _ = startStatistics(logger, snapshot, toMilliseconds(0));
-    await Bun.sleep(20);
+    jest.advanceTimersByTime(600_000);
     expect(lines).toHaveLength(0);
     logStatistics(logger, snapshot());
     expect(lines).toHaveLength(1);
