@@ -46,7 +46,9 @@ const warm = rounds >> 2;
 const oursUs = median(ours.slice(warm));
 const officialUs = median(official.slice(warm));
 const attributes = Object.keys(request.spans[0]?.attributes ?? {}).length;
-console.log(`${rounds} rounds of ${SPANS} spans, ${attributes} attributes, ${Math.round(encodeOurs().length / SPANS)} bytes each`);
+console.log(
+  `${rounds} rounds of ${SPANS} spans, ${attributes} attributes, ${Math.round(encodeOurs().length / SPANS)} bytes each`,
+);
 console.log(`ours      ${oursUs.toFixed(2)} µs/span`);
 console.log(`official  ${officialUs.toFixed(2)} µs/span`);
 console.log(`ratio     ${(officialUs / oursUs).toFixed(1)}`);

@@ -5,7 +5,14 @@ import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatIpv4, formatIpv6, formatMac } from "../lib/address.ts";
 import { type Attribute, positive } from "./attribute.ts";
-import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE, tcpFlagAttributes } from "./attributes-by-way.ts";
+import {
+  counterAttributes,
+  FORWARD,
+  icmpAttributes,
+  ipAttributes,
+  REVERSE,
+  tcpFlagAttributes,
+} from "./attributes-by-way.ts";
 import { ID_BYTES, PROTOCOL, type RecordRow } from "./row.ts";
 import { networkType } from "./span.ts";
 
@@ -82,7 +89,8 @@ function flowAttributes(): readonly Attribute[] {
       name: "network.transport",
       kind: "string",
       present: "always",
-      description: "IANA's protocol name in lower case (`tcp`, `udp`, `icmp` …), or its number where it has none.",
+      description:
+        "IANA's protocol name in lower case (`tcp`, `udp`, `icmp` …), or its number where it has none.",
       read: (row) => protocolName(row.protocol),
     },
   ];
@@ -132,7 +140,8 @@ function interfaceAttributes(): readonly Attribute[] {
       name: "network.interface.mac",
       kind: "string",
       present: "when the interface's link layer has addresses and a forward packet was seen",
-      description: "Link-layer address the source's packets came from, six pairs of hexadecimal digits with colons.",
+      description:
+        "Link-layer address the source's packets came from, six pairs of hexadecimal digits with colons.",
       read: (row) =>
         row.has(RECORD_FLAG.hasMac) ? formatMac(row.octets, row.octetOffset(RECORD.sourceMac)) : undefined,
     },

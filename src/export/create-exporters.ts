@@ -25,7 +25,9 @@ export function createExporters(config: ExportConfig, context: ExporterContext):
   const { stdout, otlp } = config;
   if (stdout.format !== "none") {
     const format =
-      stdout.format === "ndjson" ? formatNdjson : createPrettyFormatter({ isColoured: isatty(STANDARD_OUTPUT) });
+      stdout.format === "ndjson"
+        ? formatNdjson
+        : createPrettyFormatter({ isColoured: isatty(STANDARD_OUTPUT) });
     exporters.push(createStdoutExporter({ format, log: context.log, fileDescriptor: STANDARD_OUTPUT }));
   }
   if (otlp !== undefined) exporters.push(createOtlpExporter({ config: otlp, ...context }));

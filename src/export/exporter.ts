@@ -21,7 +21,14 @@ export interface ExporterStats {
   readonly requests: Readonly<Record<RequestOutcome, number>>;
 }
 
-export const DROP_REASONS = ["queue_full", "rejected", "unreachable", "timeout", "output_failed", "shutdown"] as const;
+export const DROP_REASONS = [
+  "queue_full",
+  "rejected",
+  "unreachable",
+  "timeout",
+  "output_failed",
+  "shutdown",
+] as const;
 
 /**
  * Why spans were discarded: the queue was full; the peer answered and refused them; it could not be reached; it did

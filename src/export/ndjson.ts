@@ -7,7 +7,10 @@ import { ATTRIBUTES } from "./attributes.ts";
 import { ID_BYTES, type RecordRow } from "./row.ts";
 import { spanKindName, spanName } from "./span.ts";
 
-const NAMED_ATTRIBUTES = ATTRIBUTES.map((attribute) => ({ attribute, lead: `${JSON.stringify(attribute.name)}:` }));
+const NAMED_ATTRIBUTES = ATTRIBUTES.map((attribute) => ({
+  attribute,
+  lead: `${JSON.stringify(attribute.name)}:`,
+}));
 
 /** The line of `row`, without its newline. Integers beyond 2^53 are strings, so that no reader rounds them. */
 export function formatNdjson(row: RecordRow): string {

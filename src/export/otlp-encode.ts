@@ -1,24 +1,27 @@
 // OTLP's protobuf form of records. Comes in: DecoratedBatch. Goes out: ExportTraceServiceRequest bytes.
 // Rows become bytes without a span object between them: the official serializer needs a ReadableSpan each (bench/encode.ts).
-// Field numbers: opentelemetry-proto, collector/trace/v1, trace/v1, resource/v1 and common/v1.
 
 import type { DecoratedBatch } from "../decorate.ts";
+import {
+  ANY_VALUE,
+  ARRAY_VALUE,
+  KEY_VALUE,
+  REQUEST,
+  RESOURCE,
+  RESOURCE_SPANS,
+  SCOPE,
+  SCOPE_SPANS,
+} from "./otlp-fields.ts";
 import { writeSpan } from "./otlp-span.ts";
 import { fieldTag, ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { ResourceAttributes } from "./resource.ts";
 import { RecordRow } from "./row.ts";
 
-const REQUEST = { resourceSpans: 1 } as const;
-const RESOURCE_SPANS = { resource: 1, scopeSpans: 2 } as const;
-const SCOPE_SPANS = { scope: 1 } as const;
-const RESOURCE = { attributes: 1 } as const;
-const SCOPE = { name: 1, version: 2 } as const;
-const KEY_VALUE = { key: 1, value: 2 } as const;
-const ANY_VALUE = { string: 1, array: 5 } as const;
-const ARRAY_VALUE = { values: 1 } as const;
-
-/** Bytes a full buffer starts with; it doubles up to the largest request and is kept. */
+/** Bytes the buffer of spans starts with; it doubles up to the largest request and is kept. */
 const INITIAL_BYTES = 64 * 1024;
+
+/** Bytes the buffers around it start with: a resource of usual size. */
+const HEADER_BYTES = 1024;
 
 /** A finished ExportTraceServiceRequest. */
 export interface EncodedRequest {
@@ -68,14 +71,18 @@ export class OtlpEncoder {
   /** Request { ResourceSpans { Resource, ScopeSpans { InstrumentationScope, Span … } } } around the writer's spans. */
   #wrap(): Uint8Array<ArrayBuffer> {
     const spans = this.#writer.bytes.subarray(0, this.#writer.length);
-    const scopeSpans = new ProtobufWriter(INITIAL_BYTES / 64);
+    const scopeSpans = new ProtobufWriter(HEADER_BYTES);
     scopeSpans.field(SCOPE_SPANS.scope, this.#scope);
-    const resourceSpans = new ProtobufWriter(INITIAL_BYTES / 64);
+    const resourceSpans = new ProtobufWriter(HEADER_BYTES);
     resourceSpans.field(RESOURCE_SPANS.resource, this.#resource);
     openField(resourceSpans, RESOURCE_SPANS.scopeSpans, scopeSpans.length + spans.length);
     const request = new ProtobufWriter(scopeSpans.length + resourceSpans.length + spans.length + 16);
     openField(request, REQUEST.resourceSpans, resourceSpans.length + scopeSpans.length + spans.length);
-    for (const part of [resourceSpans.bytes.subarray(0, resourceSpans.length), scopeSpans.bytes.subarray(0, scopeSpans.length), spans]) {
+    for (const part of [
+      resourceSpans.bytes.subarray(0, resourceSpans.length),
+      scopeSpans.bytes.subarray(0, scopeSpans.length),
+      spans,
+    ]) {
       request.bytes.set(part, request.length);
       request.length += part.length;
     }
@@ -90,7 +97,7 @@ function openField(writer: ProtobufWriter, field: number, size: number): void {
 }
 
 function encodeResource(attributes: ResourceAttributes): Uint8Array {
-  const resource = new ProtobufWriter(INITIAL_BYTES / 64);
+  const resource = new ProtobufWriter(HEADER_BYTES);
   for (const [name, value] of attributes) {
     const keyValue = new ProtobufWriter(256);
     keyValue.textField(KEY_VALUE.key, name);

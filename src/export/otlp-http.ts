@@ -86,7 +86,8 @@ class OtlpExporter implements RecordExporter {
       from = to;
       if (this.#encoder.spans >= this.#config.max_batch_size) this.#seal();
     }
-    if (this.#encoder.spans > 0) this.#batchTimer ??= setTimeout(() => this.#seal(), this.#config.max_batch_interval);
+    if (this.#encoder.spans > 0)
+      this.#batchTimer ??= setTimeout(() => this.#seal(), this.#config.max_batch_interval);
   }
 
   async flush(signal: AbortSignal): Promise<boolean> {
@@ -144,7 +145,8 @@ class OtlpExporter implements RecordExporter {
   #settle(chunk: Chunk, outcome: SendOutcome): void {
     if (outcome.status === "sent") {
       const rejected = Math.min(outcome.rejected, chunk.spans);
-      if (rejected > 0) this.#log.warn("collector refused spans", { spans: rejected, error: outcome.message });
+      if (rejected > 0)
+        this.#log.warn("collector refused spans", { spans: rejected, error: outcome.message });
       this.#ledger.drop("rejected", rejected);
       this.#ledger.send(chunk.spans - rejected);
       return;
@@ -165,7 +167,8 @@ class OtlpExporter implements RecordExporter {
     if (performance.now() < this.#resumeAt) return;
     if (this.#failures === 0) this.#log.warn("cannot export", { host: this.#host, error: cause.message });
     const { initialMs, factor, maximumMs } = this.#retry;
-    const pause = Math.min(initialMs * factor ** this.#failures, maximumMs) * (1 + JITTER * (Math.random() * 2 - 1));
+    const pause =
+      Math.min(initialMs * factor ** this.#failures, maximumMs) * (1 + JITTER * (Math.random() * 2 - 1));
     this.#failures++;
     this.#resumeAt = performance.now() + pause;
     clearTimeout(this.#retryTimer);

@@ -1,18 +1,12 @@
 // One record as an OTLP Span message. Comes in: a row. Goes out: bytes in a writer, no object in between.
-// Field numbers: opentelemetry-proto, trace/v1/trace.proto (ScopeSpans, Span) and common/v1/common.proto.
 
 import { RECORD } from "../flow/flow.ts";
 import { ABSENT, type Attribute } from "./attribute.ts";
 import { ATTRIBUTES } from "./attributes.ts";
+import { ANY_VALUE, ARRAY_VALUE, KEY_VALUE, SCOPE_SPANS, SPAN } from "./otlp-fields.ts";
 import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
 import { ID_BYTES, type RecordRow } from "./row.ts";
 import { spanName } from "./span.ts";
-
-const SCOPE_SPANS = { spans: 2 } as const;
-const SPAN = { traceId: 1, spanId: 2, name: 5, kind: 6, startTime: 7, endTime: 8, attributes: 9 } as const;
-const KEY_VALUE = { key: 1, value: 2 } as const;
-const ANY_VALUE = { string: 1, int: 3, array: 5 } as const;
-const ARRAY_VALUE = { values: 1 } as const;
 
 const TAG = {
   span: fieldTag(SCOPE_SPANS.spans, WIRE.bytes),

@@ -1,11 +1,11 @@
 // Carries one encoded request to a collector over OTLP/HTTP by OpenTelemetry's own transport (its gzip, its retries
 // within one timeout), and says what became of it. Never throws and never takes longer than the timeout and a second.
 
+import { OTLPExporterError } from "@opentelemetry/otlp-exporter-base";
 import {
   createOtlpHttpExportDelegate,
   httpAgentFactoryFromOptions,
 } from "@opentelemetry/otlp-exporter-base/node-http";
-import { OTLPExporterError } from "@opentelemetry/otlp-exporter-base";
 import { type ISerializer, ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import type { OtlpConfig } from "./config.ts";
 
@@ -83,7 +83,10 @@ function sentOutcome(partial: PartialSuccess): SendOutcome {
 function failedOutcome(error: Error | undefined): SendOutcome {
   const cause = error ?? new Error("export failed");
   if (cause instanceof OTLPExporterError && cause.code !== undefined) {
-    return { status: "rejected", cause: new Error(`HTTP ${cause.code} ${cause.message}`.trimEnd(), { cause }) };
+    return {
+      status: "rejected",
+      cause: new Error(`HTTP ${cause.code} ${cause.message}`.trimEnd(), { cause }),
+    };
   }
   return { status: cause.message === "Request timed out" ? "timeout" : "unreachable", cause };
 }

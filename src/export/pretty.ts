@@ -11,7 +11,10 @@ const COLOUR = { dim: "\x1b[2m", cyan: "\x1b[36m", green: "\x1b[32m", yellow: "\
 const FLAG_LETTERS = ["F", "S", "R", "P", "A", "U", "E", "W"] as const;
 
 const STRING_ATTRIBUTES = new Map(
-  ATTRIBUTES.filter((attribute) => attribute.kind === "string").map((attribute) => [attribute.name, attribute]),
+  ATTRIBUTES.filter((attribute) => attribute.kind === "string").map((attribute) => [
+    attribute.name,
+    attribute,
+  ]),
 );
 
 /** One column of one line. */
@@ -90,7 +93,8 @@ function formatFlags(row: RecordRow): string {
 
 function formatFlagBits(bits: number): string {
   let text = "";
-  for (let bit = 0; bit < FLAG_LETTERS.length; bit++) if ((bits & (1 << bit)) !== 0) text += FLAG_LETTERS[bit];
+  for (let bit = 0; bit < FLAG_LETTERS.length; bit++)
+    if ((bits & (1 << bit)) !== 0) text += FLAG_LETTERS[bit];
   return text === "" ? "-" : text;
 }
 

@@ -71,7 +71,10 @@ class StdoutExporter implements RecordExporter {
   }
 
   stats(): ExporterStats {
-    return this.#ledger.stats({ spans: this.#queue.spans + this.#spansInFlight, capacity: this.#queue.capacity });
+    return this.#ledger.stats({
+      spans: this.#queue.spans + this.#spansInFlight,
+      capacity: this.#queue.capacity,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,7 +94,8 @@ class StdoutExporter implements RecordExporter {
 
   async #drain(): Promise<void> {
     this.#isWriting = true;
-    for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) await this.#write(chunk);
+    for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift())
+      await this.#write(chunk);
     this.#isWriting = false;
   }
 

@@ -56,7 +56,10 @@ export function formatHex(octets: Uint8Array, offset: number, length: number): s
   return text;
 }
 
-function longestZeroRun(octets: Uint8Array, offset: number): { readonly start: number; readonly length: number } {
+function longestZeroRun(
+  octets: Uint8Array,
+  offset: number,
+): { readonly start: number; readonly length: number } {
   let start = -1;
   let length = 1;
   let current = 0;

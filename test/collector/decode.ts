@@ -124,7 +124,8 @@ function plainAttributes(attributes: v.InferOutput<typeof keyValues>): Record<st
   const plain: Record<string, AttributeValue> = {};
   for (const { key, value } of attributes) {
     if (key in plain) throw new Error(`attribute ${key} twice`);
-    plain[key] = value.arrayValue === undefined ? plainScalar(value) : value.arrayValue.values.map(plainScalar);
+    plain[key] =
+      value.arrayValue === undefined ? plainScalar(value) : value.arrayValue.values.map(plainScalar);
   }
   return plain;
 }

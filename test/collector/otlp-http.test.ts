@@ -4,8 +4,8 @@ import type { ExporterStats, RecordExporter } from "../../src/export/exporter.ts
 import { createOtlpExporter, type RetryOptions } from "../../src/export/otlp-http.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { toMilliseconds } from "../../src/lib/time.ts";
-import { tcpBatch } from "./records.ts";
 import { startReceiver } from "./receiver.ts";
+import { tcpBatch } from "./records.ts";
 import { until } from "./until.ts";
 
 const QUICK: RetryOptions = { initialMs: 20, factor: 1.5, maximumMs: 100, elapsedMs: 60_000 };
@@ -150,6 +150,14 @@ describe("OTLP exporter", () => {
     expect(receiver.mostConcurrent).toBeLessThanOrEqual(8);
   });
 
+  test("gives up an answer that trickles without an end", async () => {
+    using receiver = startReceiver({ kind: "trickle" });
+    await using opened = open(receiver.port, { timeout: toMilliseconds(100) }, { ...QUICK, elapsedMs: 0 });
+    opened.exporter.accept(tcpBatch(100));
+    await until(() => opened.exporter.stats().queueSpans === 0);
+    expect(opened.exporter.stats().dropped).toEqual({ timeout: 100 });
+  });
+
   test("stops waiting in flush when the signal aborts, and counts the rest as lost at dispose", async () => {
     using receiver = startReceiver({ kind: "stall" });
     const opened = open(receiver.port);
@@ -157,6 +165,11 @@ describe("OTLP exporter", () => {
     expect(await opened.exporter.flush(AbortSignal.timeout(50))).toBe(false);
     await opened.exporter[Symbol.asyncDispose]();
     opened.exporter.accept(tcpBatch(5));
-    expect(opened.exporter.stats()).toMatchObject({ accepted: 255, sent: 0, dropped: { shutdown: 255 }, queueSpans: 0 });
+    expect(opened.exporter.stats()).toMatchObject({
+      accepted: 255,
+      sent: 0,
+      dropped: { shutdown: 255 },
+      queueSpans: 0,
+    });
   });
 });

@@ -15,7 +15,9 @@ type InstrumentationScope = ReadableSpan["instrumentationScope"];
 
 /** The spans of a request; integers must be safe ones. */
 export function toReadableSpans(request: DecodedRequest): ReadableSpan[] {
-  const resource = resourceFromAttributes(Object.fromEntries(Object.entries(request.resource).map(toAttribute)));
+  const resource = resourceFromAttributes(
+    Object.fromEntries(Object.entries(request.resource).map(toAttribute)),
+  );
   const { name, version } = request.scope;
   // One object: the serializer groups spans by its identity.
   const scope = version === undefined ? { name } : { name, version };
@@ -43,7 +45,10 @@ function toReadableSpan(span: DecodedSpan, resource: Resource, scope: Instrument
   };
 }
 
-function toAttribute([name, value]: [string, DecodedSpan["attributes"][string]]): [string, string | number | string[]] {
+function toAttribute([name, value]: [string, DecodedSpan["attributes"][string]]): [
+  string,
+  string | number | string[],
+] {
   return [name, typeof value === "object" ? value.map(String) : value];
 }
 

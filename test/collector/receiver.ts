@@ -9,7 +9,9 @@ export type Behaviour =
   | { readonly kind: "status"; readonly status: number; readonly retryAfter?: string }
   | { readonly kind: "partial"; readonly rejected: number }
   /** Reads the request and never answers. */
-  | { readonly kind: "stall" };
+  | { readonly kind: "stall" }
+  /** Answers 200 and then a byte now and then, for ever. */
+  | { readonly kind: "trickle" };
 
 export interface ReceivedRequest {
   readonly path: string;
@@ -39,14 +41,21 @@ export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
     const body = new Uint8Array(await request.arrayBuffer());
     const isGzip = request.headers.get("content-encoding") === "gzip";
     const decoded = decodeRequest(isGzip ? gunzipSync(body) : body);
-    requests.push({ path: new URL(request.url).pathname, headers: request.headers, spans: decoded.spans.length });
+    requests.push({
+      path: new URL(request.url).pathname,
+      headers: request.headers,
+      spans: decoded.spans.length,
+    });
     if (current.kind === "stall") await new Promise<never>(() => {});
+    if (current.kind === "trickle") return new Response(endlessBody());
     if (current.kind === "status") {
-      const headers: Record<string, string> = current.retryAfter === undefined ? {} : { "retry-after": current.retryAfter };
+      const headers: Record<string, string> =
+        current.retryAfter === undefined ? {} : { "retry-after": current.retryAfter };
       return new Response("no", { status: current.status, headers });
     }
     spans.push(...decoded.spans);
-    const content = current.kind === "partial" ? encodePartialSuccess(current.rejected, "too many") : new Uint8Array();
+    const content =
+      current.kind === "partial" ? encodePartialSuccess(current.rejected, "too many") : new Uint8Array();
     return new Response(content, { headers: { "content-type": "application/x-protobuf" } });
   };
   const server = Bun.serve({
@@ -77,4 +86,13 @@ export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
     },
     [Symbol.dispose]: () => void server.stop(true),
   };
+}
+
+function endlessBody(): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      await Bun.sleep(20);
+      controller.enqueue(Uint8Array.of(0));
+    },
+  });
 }

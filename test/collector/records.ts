@@ -68,7 +68,9 @@ export function batchOf(records: readonly RecordFields[]): DecoratedBatch {
 
 /** `count` like records of TCP flows between different ports. */
 export function tcpBatch(count: number): DecoratedBatch {
-  return batchOf(Array.from({ length: count }, (_, index) => ({ ...TCP_RECORD, ports: [index & 0xffff, 443] as const })));
+  return batchOf(
+    Array.from({ length: count }, (_, index) => ({ ...TCP_RECORD, ports: [index & 0xffff, 443] as const })),
+  );
 }
 
 /** A TCP record with a value in every field that a TCP record can have. */
@@ -96,9 +98,11 @@ export const TCP_RECORD: RecordFields = {
 
 function fill(view: DataView, record: RecordFields): void {
   const word = (offset: number, value: number): void => view.setUint32(offset * 4, value, true);
-  const octet = (offset: number, byte: number, value: number): void => view.setUint8(offset * 4 + byte, value);
+  const octet = (offset: number, byte: number, value: number): void =>
+    view.setUint8(offset * 4 + byte, value);
   const long = (offset: number, value: bigint): void => view.setBigUint64(offset * 4, value, true);
-  for (const [group, value] of (record.source ?? []).entries()) view.setUint16(RECORD.sourceAddress * 4 + group * 2, value);
+  for (const [group, value] of (record.source ?? []).entries())
+    view.setUint16(RECORD.sourceAddress * 4 + group * 2, value);
   for (const [group, value] of (record.destination ?? []).entries()) {
     view.setUint16(RECORD.destinationAddress * 4 + group * 2, value);
   }

@@ -109,7 +109,12 @@ describe("stdout exporter", () => {
     expect(failure.message).toBe("Cannot write to standard output");
     expect(failure.cause).toMatchObject({ code: "EPIPE" });
     exporter.accept(tcpBatch(2));
-    expect(exporter.stats()).toMatchObject({ accepted: 5, sent: 0, dropped: { output_failed: 5 }, queueSpans: 0 });
+    expect(exporter.stats()).toMatchObject({
+      accepted: 5,
+      sent: 0,
+      dropped: { output_failed: 5 },
+      queueSpans: 0,
+    });
     expect(await exporter.flush(AbortSignal.timeout(FLUSH_MS))).toBe(false);
   });
 

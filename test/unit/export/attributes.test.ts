@@ -89,7 +89,9 @@ describe("ATTRIBUTES", () => {
       "flow.icmp.type.name": "echo_request",
       "flow.icmp.code.id": 0,
     });
-    const unmeasured = Object.keys(attributes).filter((name) => /^flow\.(reverse\.(ip|icmp|tcp)|tcp)|^network\.i/.test(name));
+    const unmeasured = Object.keys(attributes).filter((name) =>
+      /^flow\.(reverse\.(ip|icmp|tcp)|tcp)|^network\.i/.test(name),
+    );
     expect(unmeasured).toEqual([]);
   });
 
@@ -121,7 +123,9 @@ describe("ATTRIBUTES", () => {
   });
 
   test("write an IPv4-mapped address of an IPv6 packet as IPv6", () => {
-    expect(attributesOf({ ...V6_ECHO, source: ipv4(192, 0, 2, 1) })["source.address"]).toBe("::ffff:192.0.2.1");
+    expect(attributesOf({ ...V6_ECHO, source: ipv4(192, 0, 2, 1) })["source.address"]).toBe(
+      "::ffff:192.0.2.1",
+    );
   });
 
   test("have unique names, each of them lower-case words with dots", () => {

@@ -16,7 +16,10 @@ const VECTORS: readonly (readonly [string, Uint8Array])[] = [
   ["2001:db8:0:1:1:1:1:1", groups(0x2001, 0xdb8, 0, 1, 1, 1, 1, 1)],
   ["2001:0:0:1::1", groups(0x2001, 0, 0, 1, 0, 0, 0, 1)],
   ["2001:db8::1:0:0:1", groups(0x2001, 0xdb8, 0, 0, 1, 0, 0, 1)],
-  ["2001:db8:aaaa:bbbb:cccc:dddd:eeee:aaaa", groups(0x2001, 0xdb8, 0xaaaa, 0xbbbb, 0xcccc, 0xdddd, 0xeeee, 0xaaaa)],
+  [
+    "2001:db8:aaaa:bbbb:cccc:dddd:eeee:aaaa",
+    groups(0x2001, 0xdb8, 0xaaaa, 0xbbbb, 0xcccc, 0xdddd, 0xeeee, 0xaaaa),
+  ],
   ["::ffff:192.0.2.1", groups(0, 0, 0, 0, 0, 0xffff, 0xc000, 0x201)],
   ["64:ff9b::c000:221", groups(0x64, 0xff9b, 0, 0, 0, 0, 0xc000, 0x221)],
   ["0:1:1:1:1:1:1:1", groups(0, 1, 1, 1, 1, 1, 1, 1)],
