@@ -17,4 +17,9 @@ export interface TableStats {
   readonly bytesSettled: number;
   /** Packets in the table and not told yet. */
   readonly packetsPending: number;
+  /** Flows whose kernel entry was gone (or begun anew) without our removing it, and what they had pending then. */
+  readonly absent: number;
+  readonly packetsAbsent: number;
+  /** Lives of a 5-tuple whose end went unnoticed: told with the life before or after. */
+  readonly livesMerged: number;
 }

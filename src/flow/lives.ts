@@ -1,0 +1,300 @@
+// The lives of 5-tuples in the table's slots: how one begins, what each look at it adds, how it ends.
+// Comes in: values and events, word by word. Goes out: slots, and records by way of the teller.
+
+import { EVENT_KIND, KEY_WORDS, number64, SHARED } from "../capture/record.ts";
+import { copy64, raiseAbove, WallClock } from "./clock.ts";
+import { type DirectionContext, orient, RULE, type Sighting } from "./direction.ts";
+import { END_REASON } from "./flow.ts";
+import { notePackets } from "./notes.ts";
+import { NEVER_NS, Reading } from "./reading.ts";
+import { FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import { Teller } from "./teller.ts";
+
+/** Words of an event that only a reopened one has: new base (four 64-bit counts), first and last seen by way. */
+const EVENT_WORD = { time: 12, octets: 14, incarnation: 15, base: 16, firstSeen: 24, lastSeen: 28 } as const;
+const SYN = 2;
+const ACK = 16;
+const WORD = 4294967296;
+
+/** Slots with what befell their flows; one per table. */
+export class Lives {
+  readonly slots: FlowSlots;
+  readonly clock: WallClock = new WallClock();
+  /** What the last look found. */
+  readonly reading: Reading = new Reading();
+  readonly teller: Teller;
+  /** Number of the present scan, modulo 256. */
+  scan = 0;
+  created = 0;
+  released = 0;
+  absent = 0;
+  packetsAbsent = 0;
+  livesMerged = 0;
+  packetsPending = 0;
+  readonly #context: DirectionContext;
+  readonly #start = new Uint32Array(2);
+  readonly #sighting: Sighting = { initiator: 0, firstWay: 0, seenWays: 0, icmp: 0 };
+
+  constructor(context: DirectionContext, capacity: number, seed: number) {
+    this.#context = context;
+    this.slots = new FlowSlots(capacity, seed);
+    this.teller = new Teller(this.slots, context, this.clock, this.reading);
+  }
+
+  /** Takes in a key and its value; fills {@link reading}. Returns the flow's slot, a new one where it is unknown. */
+  observe(keys: Uint32Array, key: number, values: Uint32Array, value: number, nowNs: number): number {
+    const { reading } = this;
+    const incarnation = values[value + SHARED.incarnation] as number;
+    reading.loadValue(values, value);
+    let slot = this.slots.find(keys, key);
+    if (slot >= 0 && this.#hasBegunAnew(slot, incarnation)) {
+      this.lose(slot);
+      slot = -1;
+    }
+    if (slot < 0) slot = this.#open(keys, key, Math.min(this.#firstSeenNs(nowNs), nowNs));
+    const row = slot * SLOT_WORDS;
+    if (incarnation > (this.slots.words[row + SLOT.incarnation] as number)) {
+      this.#endUnnoticed(slot, values, value, nowNs);
+      reading.loadValue(values, value);
+    }
+    if (reading.packets === 0) reading.lastSeenNs = this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
+    this.#note(slot, values, value);
+    return slot;
+  }
+
+  /** Takes in an opened event at `at`: the flow has a slot, and its first packet's time, before any scan. */
+  opened(words: Uint32Array, at: number): void {
+    const timeNs = number64(words, at + EVENT_WORD.time);
+    const slot = this.slots.find(words, at);
+    if (slot < 0) {
+      this.#orientByPacket(this.#open(words, at, timeNs), words, at);
+      return;
+    }
+    const row = slot * SLOT_WORDS;
+    const told = slot * SLOT_NUMBERS + TOLD.timeNs;
+    const isFirstRecord = this.slots.words[row + SLOT.recordNumber] === 0 && this.slots.words[row + SLOT.incarnation] === 0;
+    if (!isFirstRecord || timeNs >= (this.slots.numbers[told] as number)) return;
+    this.#setStart(slot, timeNs);
+  }
+
+  /**
+   * Takes in a reopened event at `at`: tells the old life up to the base, begins the new one. An event of an entry
+   * that was removed since says nothing, and one whose flow is unknown is left to the scan, which finds the same.
+   */
+  reopened(words: Uint32Array, at: number, nowNs: number): void {
+    const slot = this.slots.find(words, at);
+    if (slot < 0) return;
+    const timeNs = number64(words, at + EVENT_WORD.time);
+    const incarnation = words[at + EVENT_WORD.incarnation] as number;
+    const own = this.slots.words[slot * SLOT_WORDS + SLOT.incarnation] as number;
+    if (incarnation <= own || timeNs < (this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number)) return;
+    const { reading } = this;
+    reading.loadBase(words, at + EVENT_WORD.base);
+    reading.tcpFlags = (words[at + EVENT_WORD.octets] as number) >>> 16;
+    const { numbers } = this.slots;
+    let firstNs = NEVER_NS;
+    let lastNs = 0;
+    for (let way = 0; way < 2; way++) {
+      lastNs = Math.max(lastNs, number64(words, at + EVENT_WORD.lastSeen + way * 2));
+      if ((reading.counts[way] as number) <= (numbers[slot * SLOT_NUMBERS + way] as number)) continue;
+      firstNs = Math.min(firstNs, number64(words, at + EVENT_WORD.firstSeen + way * 2));
+    }
+    if (firstNs !== NEVER_NS) this.#startRecord(slot * SLOT_WORDS, firstNs);
+    this.#endLife(slot, lastNs, nowNs);
+    this.livesMerged += incarnation - own - 1;
+    this.#startLife(slot, incarnation, timeNs);
+    this.#orientByPacket(slot, words, at);
+  }
+
+  /** Tells what `reading` adds; keeps the pending sum. */
+  tell(slot: number, reason: number, nowNs: number): void {
+    const before = this.pendingOf(slot);
+    this.teller.tell(slot, this.reading, reason, nowNs);
+    this.packetsPending += this.pendingOf(slot) - before;
+  }
+
+  /** Packets seen of a slot's flow and not told. */
+  pendingOf(slot: number): number {
+    const { words, numbers } = this.slots;
+    const told = slot * SLOT_NUMBERS + TOLD.packets;
+    const sum = (numbers[told] as number) + (numbers[told + 1] as number);
+    return ahead(words[slot * SLOT_WORDS + SLOT.seen] as number, sum % WORD);
+  }
+
+  /** Frees a slot whose flow has ended. */
+  release(slot: number): void {
+    this.packetsPending -= this.pendingOf(slot);
+    const state = this.slots.words[slot * SLOT_WORDS + SLOT.state] as number;
+    if ((state & STATE.hasHeldRows) !== 0) this.teller.sendHeld(true, slot);
+    this.slots.remove(slot);
+    this.released++;
+  }
+
+  /** Frees a slot whose entry is gone from the kernel; what was pending cannot be told. */
+  lose(slot: number): void {
+    this.absent++;
+    this.packetsAbsent += this.pendingOf(slot);
+    this.release(slot);
+  }
+
+  #firstSeenNs(nowNs: number): number {
+    const first = Math.min(this.reading.firstSeenNs[0] as number, this.reading.firstSeenNs[1] as number);
+    return first === NEVER_NS ? nowNs : first;
+  }
+
+  /** True where the entry counts less than was told: another one, made after ours went without our doing. */
+  #hasBegunAnew(slot: number, incarnation: number): boolean {
+    const { words, numbers } = this.slots;
+    const told = slot * SLOT_NUMBERS;
+    const { counts } = this.reading;
+    for (let i = 0; i < 4; i++) if ((counts[i] as number) < (numbers[told + i] as number)) return true;
+    return incarnation < (words[slot * SLOT_WORDS + SLOT.incarnation] as number);
+  }
+
+  #open(keys: Uint32Array, key: number, startNs: number): number {
+    const slot = this.slots.insert(keys, key);
+    const row = slot * SLOT_WORDS;
+    const state = this.slots.words[row + SLOT.state] as number;
+    this.slots.words[row + SLOT.state] = state | (this.scan << STATE.scanShift);
+    this.created++;
+    this.#setStart(slot, startNs);
+    return slot;
+  }
+
+  #setStart(slot: number, startNs: number): void {
+    const { words, numbers } = this.slots;
+    const row = slot * SLOT_WORDS;
+    this.clock.convert(startNs, words, row + SLOT.flowStart);
+    this.clock.convert(startNs, words, row + SLOT.recordStart);
+    words[row + SLOT.state] = (words[row + SLOT.state] as number) | STATE.hasStart;
+    numbers[slot * SLOT_NUMBERS + TOLD.timeNs] = startNs;
+  }
+
+  /** The value has a later life than the slot: its event was lost. The base it keeps is where the old life ended. */
+  #endUnnoticed(slot: number, values: Uint32Array, value: number, nowNs: number): void {
+    const { words } = this.slots;
+    const row = slot * SLOT_WORDS;
+    const incarnation = values[value + SHARED.incarnation] as number;
+    const startNs = number64(values, value + SHARED.synNs) || Math.min(this.#firstSeenNs(nowNs), nowNs);
+    const { reading } = this;
+    reading.loadBase(values, value + SHARED.basePackets);
+    const low = (words[row + SLOT.ways] as number) & SLOT_WAY.flagsMask;
+    const high = (words[row + SLOT.ways + 1] as number) & SLOT_WAY.flagsMask;
+    reading.tcpFlags = (low >>> SLOT_WAY.flagsShift) | ((high >>> SLOT_WAY.flagsShift) << 8);
+    if (((words[row + SLOT.state] as number) & STATE.orientationMask) === 0) this.#orientByValue(slot, values, value);
+    this.#endLife(slot, startNs - 1, nowNs);
+    this.livesMerged += incarnation - (words[row + SLOT.incarnation] as number) - 1;
+    this.#startLife(slot, incarnation, startNs);
+  }
+
+  /** Tells the life that ended at the counts of {@link reading}. */
+  #endLife(slot: number, lastNs: number, nowNs: number): void {
+    this.reading.lastSeenNs = lastNs;
+    this.reading.lastCountedNs = lastNs;
+    this.#noteSeen(slot * SLOT_WORDS);
+    this.tell(slot, END_REASON.endOfFlowDetected, nowNs);
+    this.released++;
+    this.created++;
+  }
+
+  /** The counts of {@link reading} are where the new life begins, or what was told, if a scan ran ahead of them. */
+  #startLife(slot: number, incarnation: number, startNs: number): void {
+    const { words, numbers } = this.slots;
+    const row = slot * SLOT_WORDS;
+    const told = slot * SLOT_NUMBERS;
+    for (let i = 0; i < 4; i++) {
+      numbers[told + i] = Math.max(numbers[told + i] as number, this.reading.counts[i] as number);
+    }
+    this.slots.setBase(slot, numbers, told);
+    words[row + SLOT.recordNumber] = 0;
+    words[row + SLOT.incarnation] = incarnation;
+    const kept = STATE.live | STATE.hasHooks | STATE.hasHeldRows | STATE.scanMask;
+    words[row + SLOT.state] = (words[row + SLOT.state] as number) & kept;
+    words[row + SLOT.ways] = (words[row + SLOT.ways] as number) & SLOT_WAY.entered;
+    words[row + SLOT.ways + 1] = (words[row + SLOT.ways + 1] as number) & SLOT_WAY.entered;
+    this.#setStart(slot, startNs);
+  }
+
+  /** Adds to the slot what the value of {@link reading} shows beside its counts. */
+  #note(slot: number, values: Uint32Array, value: number): void {
+    const { words } = this.slots;
+    const row = slot * SLOT_WORDS;
+    const hasMore = this.#noteSeen(row);
+    const firstNs = notePackets(this.slots, slot, this.reading, values, value);
+    if (firstNs !== NEVER_NS) this.#startRecord(row, firstNs);
+    let state = words[row + SLOT.state] as number;
+    state = (state & ~(STATE.scanMask | STATE.reasonMask)) | (this.scan << STATE.scanShift) | STATE.hasHooks;
+    words[row + SLOT.state] = state;
+    const rule = (state & STATE.orientationMask) >>> (STATE.orientationShift + 1);
+    const isOpenToChange = (state & STATE.kindMask) === 0 && rule !== RULE.handshake;
+    if (isOpenToChange && (hasMore || rule === 0)) this.#orientByValue(slot, values, value);
+  }
+
+  /** The open record begins at its first packet, but never before the previous one's end. */
+  #startRecord(row: number, firstNs: number): void {
+    const { words } = this.slots;
+    const state = words[row + SLOT.state] as number;
+    if ((state & STATE.hasStart) !== 0) return;
+    this.clock.convert(firstNs, this.#start, 0);
+    raiseAbove(this.#start, 0, words, row + SLOT.recordStart);
+    copy64(words, row + SLOT.recordStart, this.#start, 0);
+    words[row + SLOT.state] = state | STATE.hasStart;
+  }
+
+  /** Adds what {@link reading} counts beyond the last look to the pending sum; true where it is more. */
+  #noteSeen(row: number): boolean {
+    const { words } = this.slots;
+    const { packets } = this.reading;
+    const more = ahead(packets, words[row + SLOT.seen] as number);
+    if (more === 0) return false;
+    this.packetsPending += more;
+    words[row + SLOT.seen] = packets;
+    return true;
+  }
+
+  #orientByValue(slot: number, values: Uint32Array, value: number): void {
+    const { counts } = this.reading;
+    const base = (this.slots.words[slot * SLOT_WORDS + SLOT.base] as number) * 4;
+    const octets = values[value + SHARED.octets] as number;
+    const initiator = (octets >>> 8) & 0xff;
+    const sighting = this.#sighting;
+    sighting.firstWay = octets & 1;
+    sighting.initiator = initiator > 2 ? 0 : initiator;
+    sighting.seenWays = (counts[0] as number) > (this.slots.bases[base] as number) ? 1 : 0;
+    if ((counts[1] as number) > (this.slots.bases[base + 1] as number)) sighting.seenWays |= 2;
+    sighting.icmp = values[value + SHARED.icmp] as number;
+    this.#orient(slot);
+  }
+
+  /** Orients by the packet of an event, so that what the node knows is asked while it is true. */
+  #orientByPacket(slot: number, words: Uint32Array, at: number): void {
+    const octets = words[at + EVENT_WORD.octets] as number;
+    const way = (octets >>> 8) & 1;
+    const flags = (octets >>> (16 + way * 8)) & 0xff;
+    const sighting = this.#sighting;
+    sighting.firstWay = way;
+    sighting.initiator = 0;
+    if ((octets & 0xff) === EVENT_KIND.reopened) sighting.initiator = way + 1;
+    else if ((flags & SYN) !== 0) sighting.initiator = (flags & ACK) === 0 ? way + 1 : 2 - way;
+    sighting.seenWays = 1 << way;
+    sighting.icmp = 0;
+    this.#orient(slot);
+  }
+
+  /** A stronger rule turns a flow over, a weaker one never. */
+  #orient(slot: number): void {
+    const { words, keys } = this.slots;
+    const row = slot * SLOT_WORDS + SLOT.state;
+    const state = words[row] as number;
+    const rule = (state & STATE.orientationMask) >>> (STATE.orientationShift + 1);
+    const found = orient(keys, slot * KEY_WORDS, this.#sighting, this.#context);
+    if (rule !== 0 && found >>> 1 >= rule) return;
+    words[row] = (state & ~STATE.orientationMask) | (found << STATE.orientationShift);
+  }
+}
+
+/** a − b of two counts modulo 2^32; 0 where a is a little behind, as a read that raced with packets can be. */
+function ahead(a: number, b: number): number {
+  const difference = ((a % WORD) - b) >>> 0;
+  return difference > 0xf0000000 ? 0 : difference;
+}

@@ -1,0 +1,89 @@
+// One look at a flow's counts: the value of a scan, or the end of a life that an event told.
+// Comes in: words of capture/record.ts. Goes out: plain numbers in one reused object.
+
+import { FLOW_FLAG, number64, SHARED, WAY, WAY_FLAG, WAY_WORDS } from "../capture/record.ts";
+
+/** First seen where nothing was. */
+export const NEVER_NS: number = Number.MAX_SAFE_INTEGER;
+
+/** Counts of a flow at one moment, by way. Times are CLOCK_MONOTONIC in ns. */
+export class Reading {
+  /** Packets of each way, then bytes of each way, as the kernel counts them. */
+  readonly counts: Float64Array = new Float64Array(4);
+  /** What a candidate hook holds, likewise; only where it was not seen by the owner too. */
+  readonly held: Float64Array = new Float64Array(4);
+  /** The first packet of each way's last generation, {@link NEVER_NS} where there is none. */
+  readonly firstSeenNs: Float64Array = new Float64Array(2);
+  /** The last packet counted; the last packet at all, those held included. */
+  lastCountedNs = 0;
+  lastSeenNs = 0;
+  /** TCP flags low → high | high → low << 8. */
+  tcpFlags = 0;
+  handshakeNs = 0;
+  /** As SHARED.vlanAndMac and the word behind it. */
+  vlanAndMac = 0;
+  macRest = 0;
+  hasMac = false;
+  /** Way of the entry's first packet: whose sender's MAC it is. */
+  firstWay = 0;
+
+  /** Reads a value of 64 words at `at`. */
+  loadValue(values: Uint32Array, at: number): void {
+    this.firstSeenNs.fill(NEVER_NS);
+    this.lastCountedNs = 0;
+    this.lastSeenNs = 0;
+    this.#loadWay(values, at, 0);
+    this.#loadWay(values, at, 1);
+    const low = values[at + WAY.octets] as number;
+    const high = values[at + WAY_WORDS + WAY.octets] as number;
+    this.tcpFlags = (low & 0xff) | ((high & 0xff) << 8);
+    this.handshakeNs = values[at + SHARED.handshakeNs] as number;
+    this.vlanAndMac = values[at + SHARED.vlanAndMac] as number;
+    this.macRest = values[at + SHARED.macRest] as number;
+    const octets = values[at + SHARED.octets] as number;
+    this.firstWay = octets & 1;
+    this.hasMac = ((octets >>> 24) & FLOW_FLAG.hasMac) !== 0;
+  }
+
+  /**
+   * The end of a life at `base` (packets low, high, bytes low, high: four 64-bit words at `at`). What only a value
+   * tells (MAC, VLAN, handshake) is unknown.
+   */
+  loadBase(words: Uint32Array, at: number): void {
+    for (let i = 0; i < 4; i++) {
+      this.counts[i] = number64(words, at + 2 * i);
+      this.held[i] = 0;
+    }
+    this.handshakeNs = 0;
+    this.vlanAndMac = 0;
+    this.macRest = 0;
+    this.hasMac = false;
+  }
+
+  /** Packets of both ways by the owner hooks. */
+  get packets(): number {
+    return (this.counts[0] as number) + (this.counts[1] as number);
+  }
+
+  #loadWay(values: Uint32Array, at: number, way: number): void {
+    const start = at + way * WAY_WORDS;
+    const packets = number64(values, start + WAY.packets);
+    this.counts[way] = packets;
+    this.counts[2 + way] = number64(values, start + WAY.bytes);
+    this.held[way] = 0;
+    this.held[2 + way] = 0;
+    if (packets === 0) return;
+    this.firstSeenNs[way] = number64(values, start + WAY.firstSeenNs);
+    let last = number64(values, start + WAY.lastSeenNs);
+    this.lastCountedNs = Math.max(this.lastCountedNs, last);
+    const held = values[start + WAY.candidatePackets] as number;
+    const isInterleaved = (((values[start + WAY.octets] as number) >>> 24) & WAY_FLAG.interleaved) !== 0;
+    if (held !== 0 && !isInterleaved) {
+      this.held[way] = held;
+      this.held[2 + way] = number64(values, start + WAY.candidateBytes);
+      const delayMs = ((values[at + SHARED.candidateDelayMs] as number) >>> (way * 16)) & 0xffff;
+      last += delayMs * 1e6;
+    }
+    this.lastSeenNs = Math.max(this.lastSeenNs, last);
+  }
+}

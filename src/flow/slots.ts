@@ -1,0 +1,247 @@
+// The memory of the flow table: rows by access pattern and an open-addressing index over their keys.
+// A flow takes 48 (key) + 64 (words, one cache line) + 40 (numbers) + 4 to 8 (index) bytes. Decides nothing.
+
+import { KEY_WORDS } from "../capture/record.ts";
+
+/** 32-bit words of one slot: one cache line. */
+export const SLOT_WORDS = 16;
+/** Word offsets in a slot's row. */
+export const SLOT = {
+  /** UnixNanos of this life's first packet. */
+  flowStart: 0,
+  /** UnixNanos: start of the record that is open, or, while none of its packets was seen, the previous one's end. */
+  recordStart: 2,
+  recordNumber: 4,
+  incarnation: 5,
+  /** Owner hook, by way. */
+  hooks: 6,
+  /** By way: flow label (20 bits), TCP flags (8), whether it entered elsewhere (1). */
+  ways: 8,
+  /** Traffic class and TTL low → high, then high → low. */
+  octets: 10,
+  /** As SHARED.icmp. */
+  icmp: 11,
+  /** Packets of both ways when last read, modulo 2^32. */
+  seen: 12,
+  /** Row of {@link FlowSlots.bases}, 0 where this life began at zero. */
+  base: 13,
+  state: 14,
+  hash: 15,
+} as const;
+
+/** Bits of {@link SLOT.ways}. */
+export const SLOT_WAY = { labelMask: 0xfffff, flagsShift: 20, flagsMask: 0xff00000, entered: 0x10000000 } as const;
+
+/** Doubles of one slot. */
+export const SLOT_NUMBERS = 5;
+/**
+ * Offsets in a slot's doubles: packets and bytes by way as the kernel counts them, at the last record; and when that
+ * was (CLOCK_MONOTONIC, before the first record the flow's start).
+ */
+export const TOLD = { packets: 0, bytes: 2, timeNs: 4 } as const;
+
+/**
+ * Bits of a slot's state word. `orientation` (4 bits) is as direction.ts returns it, `kind` (2) a SPAN_KIND once
+ * frozen, `fresh` (2) the ways whose first packet of the open record was seen, `reason` (3) why it is ending, `scan`
+ * (8) the last scan that met it; `hasStart`: SLOT.recordStart is a start, not the previous record's end.
+ */
+export const STATE = {
+  live: 1,
+  orientationShift: 1,
+  orientationMask: 0x1e,
+  kindShift: 5,
+  kindMask: 0x60,
+  freshShift: 7,
+  freshMask: 0x180,
+  hasHooks: 0x200,
+  reasonShift: 10,
+  reasonMask: 0x1c00,
+  hasHeldRows: 0x2000,
+  hasStart: 0x4000,
+  scanShift: 16,
+  scanMask: 0xff0000,
+} as const;
+
+const FIRST_CAPACITY = 1024;
+
+/** Slots by key. Every array is replaced when it grows: read the field again after {@link FlowSlots.insert}. */
+export class FlowSlots {
+  keys: Uint32Array;
+  words: Uint32Array;
+  numbers: Float64Array;
+  /** Counts at the beginning of a later life: 4 doubles a row, packets then bytes by way. Row 0 is all zero. */
+  bases: Float64Array = new Float64Array(4 * 16);
+  /** Live slots. */
+  size = 0;
+  /** Slots ever used: every live slot is below. */
+  end = 0;
+  #capacity: number;
+  #free = -1;
+  #index: Int32Array;
+  #mask: number;
+  #basesEnd = 1;
+  #freeBase = 0;
+  readonly #seed: number;
+
+  /** @param seed makes the places of keys unforeseeable to whoever sends packets */
+  constructor(capacity: number = FIRST_CAPACITY, seed: number = 0) {
+    this.#capacity = capacity;
+    this.#seed = seed;
+    this.keys = new Uint32Array(capacity * KEY_WORDS);
+    this.words = new Uint32Array(capacity * SLOT_WORDS);
+    this.numbers = new Float64Array(capacity * SLOT_NUMBERS);
+    this.#index = new Int32Array(indexSize(capacity));
+    this.#mask = this.#index.length - 1;
+  }
+
+  /** Bytes held. */
+  get bytes(): number {
+    const rows = this.keys.byteLength + this.words.byteLength + this.numbers.byteLength;
+    return rows + this.#index.byteLength + this.bases.byteLength;
+  }
+
+  /** Slot of the key of 12 words at `at`, or −1. */
+  find(keys: Uint32Array, at: number): number {
+    const hash = hashKey(keys, at, this.#seed);
+    const index = this.#index;
+    const mask = this.#mask;
+    const words = this.words;
+    for (let place = hash & mask; ; place = (place + 1) & mask) {
+      const slot = (index[place] as number) - 1;
+      if (slot < 0) return -1;
+      if (words[slot * SLOT_WORDS + SLOT.hash] === hash && this.#hasKey(slot, keys, at)) return slot;
+    }
+  }
+
+  /** Adds a key that {@link find} does not know; its words and numbers are zero but for the live bit and the hash. */
+  insert(keys: Uint32Array, at: number): number {
+    if ((this.size + 1) * 4 > this.#index.length * 3) this.#growIndex();
+    const slot = this.#takeSlot();
+    const key = slot * KEY_WORDS;
+    for (let i = 0; i < KEY_WORDS; i++) this.keys[key + i] = keys[at + i] as number;
+    this.words.fill(0, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS);
+    this.numbers.fill(0, slot * SLOT_NUMBERS, (slot + 1) * SLOT_NUMBERS);
+    const hash = hashKey(keys, at, this.#seed);
+    this.words[slot * SLOT_WORDS + SLOT.hash] = hash;
+    this.words[slot * SLOT_WORDS + SLOT.state] = STATE.live;
+    this.#place(slot, hash);
+    this.size++;
+    return slot;
+  }
+
+  /** Frees a live slot and its base. Entries behind it move up, so no mark stays. */
+  remove(slot: number): void {
+    const index = this.#index;
+    const mask = this.#mask;
+    const row = slot * SLOT_WORDS;
+    let hole = (this.words[row + SLOT.hash] as number) & mask;
+    while (index[hole] !== slot + 1) hole = (hole + 1) & mask;
+    for (let place = (hole + 1) & mask; ; place = (place + 1) & mask) {
+      const moved = index[place] as number;
+      if (moved === 0) break;
+      const home = (this.words[(moved - 1) * SLOT_WORDS + SLOT.hash] as number) & mask;
+      if (((place - home) & mask) < ((place - hole) & mask)) continue;
+      index[hole] = moved;
+      hole = place;
+    }
+    index[hole] = 0;
+    this.#dropBase(row);
+    this.words[row + SLOT.state] = 0;
+    this.words[row] = this.#free + 1;
+    this.#free = slot;
+    this.size--;
+  }
+
+  /** Sets where the present life of a slot began: the four counts at `at`, packets then bytes by way. */
+  setBase(slot: number, counts: Float64Array, at: number): void {
+    const row = slot * SLOT_WORDS + SLOT.base;
+    if (this.words[row] === 0) this.words[row] = this.#takeBase();
+    const base = (this.words[row] as number) * 4;
+    for (let i = 0; i < 4; i++) this.bases[base + i] = counts[at + i] as number;
+  }
+
+  #hasKey(slot: number, keys: Uint32Array, at: number): boolean {
+    const own = this.keys;
+    const start = slot * KEY_WORDS;
+    for (let i = 0; i < KEY_WORDS; i++) if (own[start + i] !== keys[at + i]) return false;
+    return true;
+  }
+
+  #place(slot: number, hash: number): void {
+    let place = hash & this.#mask;
+    while (this.#index[place] !== 0) place = (place + 1) & this.#mask;
+    this.#index[place] = slot + 1;
+  }
+
+  #takeSlot(): number {
+    const slot = this.#free;
+    if (slot >= 0) {
+      this.#free = (this.words[slot * SLOT_WORDS] as number) - 1;
+      return slot;
+    }
+    if (this.end === this.#capacity) this.#growRows();
+    return this.end++;
+  }
+
+  #growRows(): void {
+    this.#capacity = Math.ceil(this.#capacity * 1.5);
+    const keys = new Uint32Array(this.#capacity * KEY_WORDS);
+    keys.set(this.keys);
+    this.keys = keys;
+    const words = new Uint32Array(this.#capacity * SLOT_WORDS);
+    words.set(this.words);
+    this.words = words;
+    const numbers = new Float64Array(this.#capacity * SLOT_NUMBERS);
+    numbers.set(this.numbers);
+    this.numbers = numbers;
+  }
+
+  #growIndex(): void {
+    this.#index = new Int32Array(this.#index.length * 2);
+    this.#mask = this.#index.length - 1;
+    for (let slot = 0; slot < this.end; slot++) {
+      const row = slot * SLOT_WORDS;
+      if (((this.words[row + SLOT.state] as number) & STATE.live) !== 0) this.#place(slot, this.words[row + SLOT.hash] as number);
+    }
+  }
+
+  #takeBase(): number {
+    const base = this.#freeBase;
+    if (base !== 0) {
+      this.#freeBase = this.bases[base * 4] as number;
+      return base;
+    }
+    if ((this.#basesEnd + 1) * 4 > this.bases.length) {
+      const bases = new Float64Array(this.bases.length * 2);
+      bases.set(this.bases);
+      this.bases = bases;
+    }
+    return this.#basesEnd++;
+  }
+
+  #dropBase(row: number): void {
+    const base = this.words[row + SLOT.base] as number;
+    if (base === 0) return;
+    this.bases[base * 4] = this.#freeBase;
+    this.#freeBase = base;
+  }
+}
+
+/** The smallest power of two that leaves the index at most three quarters full. */
+function indexSize(capacity: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(capacity, 4) / 0.75));
+}
+
+/** Multiply, rotate, multiply over the key's words, then an avalanche: 32 bits that depend on every bit. */
+function hashKey(keys: Uint32Array, at: number, seed: number): number {
+  let hash = seed | 0;
+  for (let i = 0; i < KEY_WORDS; i++) {
+    let word = Math.imul(keys[at + i] as number, 0x9e3779b1);
+    word = (word << 15) | (word >>> 17);
+    hash ^= Math.imul(word, 0x85ebca6b);
+    hash = Math.imul((hash << 13) | (hash >>> 19), 5) + 0x6c8e9cf5;
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x846ca68b);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

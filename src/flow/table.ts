@@ -1,0 +1,219 @@
+// The flows that live: every scan of the kernel's map is held against it, and what is new becomes records.
+// Comes in: FlowSampleBatch, FlowEventBatch, taken values. Goes out: FlowRecordBatch, keys of flows to take.
+// Counts told are the kernel's own, so each delta is told once: told + pending = counted, at any moment.
+
+import type { CaptureClock, FlowEventBatch, FlowSampleBatch } from "../capture/record.ts";
+import { EVENT_BYTES, EVENT_KIND, KEY_WORDS, REOPENED_EVENT_BYTES, VALUE_WORDS } from "../capture/record.ts";
+import type { DirectionContext } from "./direction.ts";
+import { END_REASON, type FlowRecordBatch } from "./flow.ts";
+import { endReason, type FlowTimeouts, isClosed, isRecordDue } from "./lifecycle.ts";
+import { Lives } from "./lives.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import type { TableStats } from "./stats.ts";
+
+/** What a table needs beside its input. */
+export interface FlowTableOptions {
+  readonly timeouts: FlowTimeouts;
+  readonly context: DirectionContext;
+  /** Flows to have room for at first; the table grows. Default 1024. */
+  readonly capacity?: number;
+  /** Of the hash over keys; default random, so that nobody can aim at one place. */
+  readonly seed?: number;
+}
+
+/** Keys of flows that end, packed; valid until the next scan begins. */
+export interface EndedKeys {
+  readonly keys: Uint32Array<ArrayBuffer>;
+  readonly count: number;
+}
+
+/** Word of an event that begins with its kind. */
+const EVENT_OCTETS = 14;
+const FIRST_ENDED = 1024;
+/** Whole scans that a flow may be absent from before it is given up. */
+const ABSENT_SCANS = 2;
+
+/**
+ * One scan: `beginScan`, `addSlice` for each slice, `endScan`; then take `endedKeys` from the map and `settle` them;
+ * then `takeRecords` until there are none. `addEvents` goes between any two calls. Owned by one thread.
+ */
+export class FlowTable {
+  /** May be replaced while running: the next scan decides by it. */
+  timeouts: FlowTimeouts;
+  readonly #lives: Lives;
+  #nowNs = 0;
+  #isFinal = false;
+  #met = 0;
+  #ended: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(FIRST_ENDED * KEY_WORDS * 4));
+  #endedCount = 0;
+
+  constructor(options: FlowTableOptions) {
+    this.timeouts = options.timeouts;
+    const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    this.#lives = new Lives(options.context, options.capacity ?? FIRST_ENDED, seed);
+  }
+
+  /** Begins a scan at the moment `clock`. */
+  beginScan(clock: CaptureClock): void {
+    this.#nowNs = this.#lives.clock.set(clock);
+    this.#lives.scan = (this.#lives.scan + 1) & 0xff;
+    this.#isFinal = false;
+    this.#met = 0;
+    this.#endedCount = 0;
+  }
+
+  /**
+   * Begins the last scan, at shutdown: every flow it meets is told and freed at once, as `forced_end` unless its
+   * connection is closed. Nothing is to be taken; whatever counts must be detached before.
+   */
+  beginFinalScan(clock: CaptureClock): void {
+    this.beginScan(clock);
+    this.#isFinal = true;
+  }
+
+  /** Takes in one slice of the scan. Records that are due are made at once, flows that end are collected. */
+  addSlice(batch: FlowSampleBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      const slot = this.#lives.observe(batch.keys, i * KEY_WORDS, batch.values, i * VALUE_WORDS, this.#nowNs);
+      this.#met++;
+      if (this.#isFinal) this.#force(slot);
+      else this.#decide(slot);
+    }
+  }
+
+  /** Ends the scan: flows that two whole scans did not meet are given up, counted. */
+  endScan(): void {
+    const { slots, teller } = this.#lives;
+    if (this.#isFinal) {
+      for (let slot = 0; slot < slots.end; slot++) if (this.#stateOf(slot) !== 0) this.#lives.lose(slot);
+    } else if (this.#met < slots.size) {
+      this.#dropAbsent();
+    }
+    teller.sendHeld(this.#isFinal);
+  }
+
+  /** Flows that the scan found to have ended: to be taken from the map, in slices, and settled. */
+  endedKeys(): EndedKeys {
+    return { keys: this.#ended, count: this.#endedCount };
+  }
+
+  /**
+   * Tells flows taken from the map for the last time, by their final values, and frees them.
+   * @param present 1 where the map had the key; where not, what was pending is counted as absent
+   */
+  settle(keys: Uint32Array, values: Uint32Array, present: Uint8Array, count: number): void {
+    const lives = this.#lives;
+    for (let i = 0; i < count; i++) {
+      const key = i * KEY_WORDS;
+      const known = lives.slots.find(keys, key);
+      if (present[i] !== 1) {
+        if (known >= 0) lives.lose(known);
+        continue;
+      }
+      const reason = known < 0 ? 0 : (this.#stateOf(known) & STATE.reasonMask) >>> STATE.reasonShift;
+      const slot = lives.observe(keys, key, values, i * VALUE_WORDS, this.#nowNs);
+      lives.tell(slot, reason === 0 ? END_REASON.idleTimeout : reason, this.#nowNs);
+      lives.release(slot);
+    }
+  }
+
+  /** Takes in a drain of the ring, read at the moment `clock`. Records of unknown kind are left out. */
+  addEvents(batch: FlowEventBatch, clock: CaptureClock): void {
+    const nowNs = this.#lives.clock.set(clock);
+    const { words } = batch;
+    const end = batch.length >>> 2;
+    for (let at = 0; at + 2 <= end; ) {
+      const bytes = words[at] as number;
+      const event = at + 2;
+      at = event + Math.ceil(bytes / 8) * 2;
+      if (at > end || bytes < EVENT_BYTES) continue;
+      const kind = (words[event + EVENT_OCTETS] as number) & 0xff;
+      if (kind === EVENT_KIND.opened) this.#lives.opened(words, event);
+      else if (kind === EVENT_KIND.reopened && bytes >= REOPENED_EVENT_BYTES) this.#lives.reopened(words, event, nowNs);
+    }
+  }
+
+  /** Hands over the oldest records, at most 4096, in a buffer that may be transferred; undefined where none wait. */
+  takeRecords(): FlowRecordBatch | undefined {
+    return this.#lives.teller.records.take();
+  }
+
+  /** The counters as they are now. */
+  stats(): TableStats {
+    const lives = this.#lives;
+    const { teller } = lives;
+    return {
+      active: lives.slots.size,
+      created: lives.created,
+      released: lives.released,
+      recordsByEndReason: [...teller.recordsByEndReason],
+      packetsTold: teller.packetsTold,
+      bytesTold: teller.bytesTold,
+      packetsSettled: teller.packetsSettled,
+      bytesSettled: teller.bytesSettled,
+      packetsPending: lives.packetsPending,
+      absent: lives.absent,
+      packetsAbsent: lives.packetsAbsent,
+      livesMerged: lives.livesMerged,
+    };
+  }
+
+  /** Bytes that the table holds. */
+  get bytes(): number {
+    return this.#lives.slots.bytes + this.#ended.byteLength;
+  }
+
+  #stateOf(slot: number): number {
+    return this.#lives.slots.words[slot * SLOT_WORDS + SLOT.state] as number;
+  }
+
+  #protocolOf(slot: number): number {
+    return (this.#lives.slots.keys[slot * KEY_WORDS + 9] as number) & 0xff;
+  }
+
+  #decide(slot: number): void {
+    const { reading, slots } = this.#lives;
+    const protocol = this.#protocolOf(slot);
+    const reason = endReason(this.timeouts, protocol, reading.tcpFlags, this.#nowNs - reading.lastSeenNs);
+    if (reason !== 0) {
+      this.#end(slot, reason);
+      return;
+    }
+    if (this.#lives.pendingOf(slot) === 0) return;
+    const sinceNs = this.#nowNs - (slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number);
+    const isOver = isClosed(protocol, reading.tcpFlags & 0xff, reading.tcpFlags >>> 8);
+    if (isRecordDue(this.timeouts, isOver, sinceNs)) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
+  }
+
+  #force(slot: number): void {
+    const { tcpFlags } = this.#lives.reading;
+    const isOver = isClosed(this.#protocolOf(slot), tcpFlags & 0xff, tcpFlags >>> 8);
+    this.#lives.tell(slot, isOver ? END_REASON.endOfFlowDetected : END_REASON.forcedEnd, this.#nowNs);
+    this.#lives.release(slot);
+  }
+
+  #end(slot: number, reason: number): void {
+    const { words, keys } = this.#lives.slots;
+    const state = slot * SLOT_WORDS + SLOT.state;
+    words[state] = (words[state] as number) | (reason << STATE.reasonShift);
+    const at = this.#endedCount * KEY_WORDS;
+    if (at === this.#ended.length) {
+      const ended = new Uint32Array(new ArrayBuffer(this.#ended.byteLength * 2));
+      ended.set(this.#ended);
+      this.#ended = ended;
+    }
+    for (let i = 0; i < KEY_WORDS; i++) this.#ended[at + i] = keys[slot * KEY_WORDS + i] as number;
+    this.#endedCount++;
+  }
+
+  #dropAbsent(): void {
+    const { slots, scan } = this.#lives;
+    for (let slot = 0; slot < slots.end; slot++) {
+      const state = this.#stateOf(slot);
+      if (state === 0) continue;
+      const missed = (scan - ((state & STATE.scanMask) >>> STATE.scanShift)) & 0xff;
+      if (missed >= ABSENT_SCANS) this.#lives.lose(slot);
+    }
+  }
+}
+
