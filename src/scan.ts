@@ -9,6 +9,9 @@ import type { FlowTable } from "./flow/table.ts";
 /** Drains in a row: a ring that fills faster than it is read must not keep the scan from going on. */
 const MOST_DRAINS = 8;
 
+/** Steps of a scan. Between two of them the caller may wait, and call {@link drainEvents}, but nothing else. */
+export type ScanSteps = Generator<void, void, void>;
+
 /** Hands the ring's events to the table. Returns the bytes read. */
 export function drainEvents(reader: Reader, table: FlowTable, clock: CaptureClock): number {
   let bytes = 0;
@@ -23,19 +26,15 @@ export function drainEvents(reader: Reader, table: FlowTable, clock: CaptureCloc
 
 /**
  * One scan: ring, every entry of the kernel's map in slices, then the flows that ended are taken out of the map and
- * told. Yields after each slice, with the ring read; the caller may wait there, but for nothing else of this table.
+ * told. Yields after each slice, with the ring read.
  * @param clock the moment of the scan: decides timeouts, and converts the kernel's times
  * @throws ShimError where the kernel refuses to be read
  */
-export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock): Generator<void, void, void> {
+export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
   drainEvents(reader, table, clock);
   reader.beginScan();
-  table.beginScan(clock, reader.generation);
-  for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice()) {
-    table.addSlice(slice);
-    drainEvents(reader, table, clock);
-    yield;
-  }
+  table.beginScan(clock);
+  yield* readSlices(reader, table, clock);
   table.endScan();
   const { keys, count } = table.endedKeys();
   for (let first = 0; first < count; first += SLICE_ENTRIES) {
@@ -46,8 +45,27 @@ export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock
   }
 }
 
-/** {@link scanSteps} in one go. */
-export function scanOnce(reader: Reader, table: FlowTable, clock: CaptureClock): void {
-  const steps = scanSteps(reader, table, clock);
+/**
+ * The last scan, when nothing counts any more: every flow is told and let go, none is taken out of the map.
+ * @throws ShimError where the kernel refuses to be read
+ */
+export function* finalScanSteps(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
+  drainEvents(reader, table, clock);
+  reader.beginScan();
+  table.beginFinalScan(clock);
+  yield* readSlices(reader, table, clock);
+  table.endScan();
+}
+
+function* readSlices(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
+  for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice()) {
+    table.addSlice(slice);
+    drainEvents(reader, table, clock);
+    yield;
+  }
+}
+
+/** Takes all steps at once. */
+export function runSteps(steps: ScanSteps): void {
   while (steps.next().done !== true);
 }
