@@ -14,6 +14,8 @@ VERSION := $(shell sed -n 's/.*"version": "\(.*\)".*/\1/p' package.json)
 
 BPF_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 TS_SOURCES := $(shell find src -name '*.ts')
+C_SOURCES := $(BPF_SOURCES) $(wildcard libmerminbpf/*.c libmerminbpf/*.h)
+SHELL_SOURCES := .ci/run $(shell git ls-files '*.sh')
 
 include tools/tools.mk
 include libmerminbpf/libmerminbpf.mk
@@ -46,3 +48,30 @@ run: build
 
 demo: build
 	test/demo.sh
+
+test: build | $(TEST_TOOLS)
+	tools/test.sh
+
+lint: node_modules/.installed build/mermin.bpf.o build/libmerminbpf.so | $(LINT_TOOLS)
+	$(BUN) x biome ci --error-on-warnings --max-diagnostics=200 .
+	$(BUN) x tsc --noEmit
+	$(BUN) x knip
+	! git grep -n "process\.exit(" -- src ":!src/main.ts"
+	clang-format-19 --dry-run -Werror $(C_SOURCES)
+	clang-tidy-19 --quiet --warnings-as-errors='*' libmerminbpf/*.c -- $(MERMINBPF_FLAGS) \
+		-isystem $(DEPENDENCIES_DIR)/include
+	shellcheck $(SHELL_SOURCES)
+
+format: node_modules/.installed | $(LINT_TOOLS)
+	$(BUN) x biome check --write .
+	clang-format-19 -i $(C_SOURCES)
+
+# Pages made from the tables in the code; a test compares them.
+docs: node_modules/.installed
+	for page in docs/generate-*.ts; do $(BUN) $$page; done
+
+bench: build | $(TEST_TOOLS)
+	$(BUN) bench/run.ts
+
+clean:
+	rm -rf build dist node_modules

@@ -8,7 +8,6 @@ import type { TableStats } from "./flow/stats.ts";
 export interface StartMessage {
   readonly kind: "start";
   readonly config: Config;
-  readonly build: { readonly version: string; readonly commit: string };
   /** replay: no servers, no periodic statistics line. */
   readonly mode: "run" | "replay";
 }
@@ -59,4 +58,10 @@ export interface FinishedMessage {
   readonly isComplete: boolean;
 }
 
-export type FromExport = StartedMessage | AcceptedMessage | FinishedMessage;
+/** An exporter can never send again (standard output is closed): the agent should stop. */
+export interface FailedMessage {
+  readonly kind: "failed";
+  readonly error: string;
+}
+
+export type FromExport = StartedMessage | AcceptedMessage | FinishedMessage | FailedMessage;

@@ -79,7 +79,9 @@ export class Probe implements Disposable {
       ORDERS[order],
       tcPriority,
     );
-    return this.check(result, `Cannot attach to ${side} of interface ${ifindex}`) === MODES.tcx ? "tcx" : "clsact";
+    return this.check(result, `Cannot attach to ${side} of interface ${ifindex}`) === MODES.tcx
+      ? "tcx"
+      : "clsact";
   }
 
   /** Detaches one side; an interface that is gone is no error. */
@@ -91,13 +93,22 @@ export class Probe implements Disposable {
   /** Ids of the programs that run at a hook, in order, ours among them. */
   programsAt(ifindex: number, side: Side): readonly number[] {
     const ids = new Uint32Array(new ArrayBuffer(HOOK_PROGRAMS_MAX * 4));
-    const count = this.library.merminbpf_hook_programs(this.handle, ifindex, SIDES[side], ids, HOOK_PROGRAMS_MAX);
+    const count = this.library.merminbpf_hook_programs(
+      this.handle,
+      ifindex,
+      SIDES[side],
+      ids,
+      HOOK_PROGRAMS_MAX,
+    );
     return [...ids.subarray(0, this.check(count, `Cannot list the programs of interface ${ifindex}`))];
   }
 
   /** The kernel's id of our program. */
   programId(side: Side): number {
-    return this.check(this.library.merminbpf_program_id(this.handle, SIDES[side]), "Cannot read the program's id");
+    return this.check(
+      this.library.merminbpf_program_id(this.handle, SIDES[side]),
+      "Cannot read the program's id",
+    );
   }
 
   /** Instructions the verifier went through for our program. */
@@ -158,6 +169,9 @@ function configure(probe: Probe, options: ProbeOptions): void {
     ["FLOW_EVENTS", options.ringBufferBytes],
   ] as const;
   for (const [map, size] of sizes) {
-    probe.check(library.merminbpf_map_size_set(handle, nulTerminated(map), size), `Cannot size the map ${map}`);
+    probe.check(
+      library.merminbpf_map_size_set(handle, nulTerminated(map), size),
+      `Cannot size the map ${map}`,
+    );
   }
 }

@@ -3,7 +3,16 @@
 
 import { nulTerminated } from "./library.ts";
 import type { Probe, Side } from "./probe.ts";
-import { type CaptureClock, type FlowEventBatch, type FlowSampleBatch, KEY_BYTES, KEY_WORDS, number64, VALUE_BYTES, VALUE_WORDS } from "./record.ts";
+import {
+  type CaptureClock,
+  type FlowEventBatch,
+  type FlowSampleBatch,
+  KEY_BYTES,
+  KEY_WORDS,
+  number64,
+  VALUE_BYTES,
+  VALUE_WORDS,
+} from "./record.ts";
 import { COUNTER_NAMES, type KernelCounter } from "./stats.ts";
 
 /** Entries of one slice: a slice takes about 1 ms, well below the 10 ms between ring drains. */
@@ -36,7 +45,9 @@ export class Reader {
   readonly #takeKeys: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
   readonly #takeValues: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * VALUE_BYTES));
   readonly #present: Uint8Array = new Uint8Array(new ArrayBuffer(SLICE_ENTRIES));
-  readonly #counters: Uint32Array = new Uint32Array(new ArrayBuffer(COUNTER_NAMES.length * COUNTER_WORDS * 4));
+  readonly #counters: Uint32Array = new Uint32Array(
+    new ArrayBuffer(COUNTER_NAMES.length * COUNTER_WORDS * 4),
+  );
   readonly #clock: Uint32Array = new Uint32Array(new ArrayBuffer(16));
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(16));
   #generation = 0;
@@ -81,7 +92,13 @@ export class Reader {
   take(keys: Uint32Array, first: number, count: number): TakenFlows {
     const { library, handle } = this.#probe;
     this.#takeKeys.set(keys.subarray(first * KEY_WORDS, (first + count) * KEY_WORDS));
-    const result = library.merminbpf_flows_take(handle, this.#takeKeys, count, this.#takeValues, this.#present);
+    const result = library.merminbpf_flows_take(
+      handle,
+      this.#takeKeys,
+      count,
+      this.#takeValues,
+      this.#present,
+    );
     this.#probe.check(result, "Cannot remove flows");
     return { count, keys: this.#takeKeys, values: this.#takeValues, present: this.#present };
   }
@@ -100,7 +117,12 @@ export class Reader {
   /** Now, as the kernel's times are converted: monotonic, and the wall clock's distance from it. */
   clock(): CaptureClock {
     this.#probe.check(this.#probe.library.merminbpf_clock_read(this.#clock), "Cannot read the clock");
-    const [monotonicLow, monotonicHigh, realLow, realHigh] = this.#clock as unknown as [number, number, number, number];
+    const [monotonicLow, monotonicHigh, realLow, realHigh] = this.#clock as unknown as [
+      number,
+      number,
+      number,
+      number,
+    ];
     const borrow = realLow < monotonicLow ? 1 : 0;
     return {
       monotonicLow,

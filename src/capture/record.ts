@@ -76,7 +76,15 @@ export const SHARED = {
 } as const;
 
 /** Byte offsets that are easier to read bytewise. */
-export const VALUE_BYTE = { vlanId: 240, sourceMac: 242, icmpType: 248, icmpCode: 250, firstWay: 252, initiator: 253, flags: 255 } as const;
+export const VALUE_BYTE = {
+  vlanId: 240,
+  sourceMac: 242,
+  icmpType: 248,
+  icmpCode: 250,
+  firstWay: 252,
+  initiator: 253,
+  flags: 255,
+} as const;
 
 /** Bits of `flow_stats.flags`. */
 export const FLOW_FLAG = { synRepeated: 1, hasMac: 2 } as const;

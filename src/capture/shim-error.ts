@@ -1,7 +1,16 @@
 // Failures of the shim as Error: what failed, the kernel's reason, and the remedy where there is one to name.
 
 /** Negative errno values the agent tells apart (asm-generic/errno-base.h). */
-export const ERRNO = { perm: -1, noent: -2, again: -11, acces: -13, busy: -16, exist: -17, inval: -22, nosys: -38 } as const;
+export const ERRNO = {
+  perm: -1,
+  noent: -2,
+  again: -11,
+  acces: -13,
+  busy: -16,
+  exist: -17,
+  inval: -22,
+  nosys: -38,
+} as const;
 
 const PRIVILEGE_REMEDY = "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
 
@@ -19,6 +28,7 @@ export class ShimError extends Error {
 function describe(errno: number, detail: string): string {
   const reason = detail.trim() === "" ? `error ${-errno}` : detail.trim();
   if (errno === ERRNO.perm || errno === ERRNO.acces) return `${reason}; ${PRIVILEGE_REMEDY}`;
-  if (errno === ERRNO.nosys) return `${reason}; the kernel has no BPF: it needs Linux 6.1 with CONFIG_BPF_SYSCALL`;
+  if (errno === ERRNO.nosys)
+    return `${reason}; the kernel has no BPF: it needs Linux 6.1 with CONFIG_BPF_SYSCALL`;
   return reason;
 }

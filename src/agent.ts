@@ -1,0 +1,106 @@
+// `mermin run`: builds the stages from the config, connects them, and takes them apart in reverse. Owns every part.
+
+import { Interfaces } from "./capture/interfaces.ts";
+import { Listeners } from "./capture/listeners.ts";
+import { openProbe, type Probe } from "./capture/probe.ts";
+import { Reader } from "./capture/reader.ts";
+import { CaptureLoop } from "./capture-loop.ts";
+import type { Config } from "./config/schema.ts";
+import { ExportThread } from "./export-thread.ts";
+import { createFlowTable } from "./flow-table.ts";
+import { acquireHostLock, removeHostLock } from "./host-lock.ts";
+import { createLogger, type Logger } from "./lib/log.ts";
+import { BUILD } from "./version.ts";
+
+/**
+ * Runs the agent until `signal` aborts or a part fails for good.
+ * @throws Error whose message is the one line to print: no privilege, no BPF, no interface, lock held, port busy, or
+ * the part that failed.
+ */
+export async function runAgent(config: Config, signal: AbortSignal): Promise<void> {
+  const log = createLogger({ level: config.log_level, format: config.log_format });
+  const failure = Promise.withResolvers<Error>();
+  const thread = new ExportThread(config, "run", (reason) => failure.resolve(new Error(reason)));
+  try {
+    using probe = openProbe({
+      tableCapacity: config.flow.table_capacity,
+      ringBufferBytes: config.flow.ring_buffer_bytes,
+      isReplay: false,
+    });
+    const lock = acquireHostLock(probe);
+    try {
+      await runLoop({ config, probe, thread, log, failure, signal });
+    } finally {
+      removeHostLock(lock);
+    }
+  } finally {
+    thread.terminate();
+  }
+}
+
+interface Running {
+  readonly config: Config;
+  readonly probe: Probe;
+  readonly thread: ExportThread;
+  readonly log: Logger;
+  readonly failure: PromiseWithResolvers<Error>;
+  readonly signal: AbortSignal;
+}
+
+async function runLoop({ config, probe, thread, log, failure, signal }: Running): Promise<void> {
+  const interfaces = new Interfaces(probe, config.capture, log);
+  const listeners = new Listeners(probe.library);
+  const table = createFlowTable(config.span, interfaces, listeners);
+  const loop = new CaptureLoop({
+    reader: new Reader(probe),
+    table,
+    interfaces,
+    listeners,
+    thread,
+    log,
+    pollIntervalMs: config.flow.poll_interval,
+    tableCapacity: config.flow.table_capacity,
+    onFailure: failure.resolve,
+  });
+  try {
+    watchFirstInterfaces(interfaces, config);
+    listeners.refresh();
+    await thread.started();
+  } catch (error) {
+    interfaces.detachAll();
+    throw error;
+  }
+  log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
+  loop.start();
+  const error = await Promise.race([failure.promise, aborted(signal)]);
+  await stopLoop(loop, { config, thread, log });
+  if (error !== undefined) throw error;
+}
+
+/** An agent that watches nothing is a mistake in the config or a missing privilege: said at once. */
+function watchFirstInterfaces(interfaces: Interfaces, config: Config): void {
+  interfaces.isRefreshDue();
+  interfaces.refresh();
+  if (interfaces.count === 0) {
+    const patterns = config.capture.interfaces.join(", ");
+    const wanted = patterns === "" ? "No interface is up" : `No interface that is up matches ${patterns}`;
+    throw new Error(`${wanted}; set capture.interfaces, \`ip link\` lists what there is`);
+  }
+  if (interfaces.failed === interfaces.count) {
+    throw new Error(`Cannot attach to any of ${interfaces.count} interfaces: ${interfaces.lastFailure}`);
+  }
+}
+
+async function stopLoop(loop: CaptureLoop, parts: Pick<Running, "config" | "thread" | "log">): Promise<void> {
+  const { config, thread, log } = parts;
+  const deadline = performance.now() + config.shutdown_timeout;
+  loop.stop();
+  const isComplete = await thread.finish(Math.max(0, deadline - performance.now()));
+  if (!isComplete)
+    log.warn("not everything was sent before the end", { shutdown_timeout: config.shutdown_timeout });
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined), { once: true }));
+}

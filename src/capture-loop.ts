@@ -1,0 +1,173 @@
+// The capture thread's clockwork: ring every 10 ms, scan every poll interval in slices between, interfaces and
+// listeners when they change. Comes in: the kernel. Goes out: record batches and counters to the export thread.
+
+import type { Interfaces } from "./capture/interfaces.ts";
+import type { Listeners } from "./capture/listeners.ts";
+import type { Reader } from "./capture/reader.ts";
+import type { CaptureStats, KernelCounter } from "./capture/stats.ts";
+import type { ExportThread } from "./export-thread.ts";
+import type { FlowTable } from "./flow/table.ts";
+import type { Logger } from "./lib/log.ts";
+import { drainEvents, scanFinally, scanSteps } from "./scan.ts";
+
+/** Parts of the loop; all belong to the agent. */
+export interface CaptureParts {
+  readonly reader: Reader;
+  readonly table: FlowTable;
+  readonly interfaces: Interfaces;
+  readonly listeners: Listeners;
+  readonly thread: ExportThread;
+  readonly log: Logger;
+  readonly pollIntervalMs: number;
+  readonly tableCapacity: number;
+  /** Told once, where the kernel can no longer be read. */
+  readonly onFailure: (error: Error) => void;
+}
+
+const TICK_MS = 10;
+/** Of each tick: a scan never takes more than 30 % of a core. */
+const SCAN_BUDGET_MS = 3;
+const LINK_CHECK_TICKS = 10;
+const LISTENER_REFRESH_MS = 30_000;
+
+/** Runs from {@link start} to {@link stop}; not restarted. */
+export class CaptureLoop {
+  readonly #parts: CaptureParts;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #scan: Generator<void, void, void> | undefined;
+  #nextScan = 0;
+  #nextListenerRefresh = 0;
+  #ticks = 0;
+  #scans = 0;
+  #stretchedScans = 0;
+  #isStretched = false;
+  #counters: readonly KernelCounter[] = [];
+
+  constructor(parts: CaptureParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins; the first scan is one poll interval away. */
+  start(): void {
+    const now = performance.now();
+    this.#nextScan = now + this.#parts.pollIntervalMs;
+    this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
+    this.#tellInterfaces();
+    this.#tellStats(this.#parts.reader.counters());
+    this.#schedule(now);
+  }
+
+  /**
+   * Ends the loop: detaches, reads everything a last time and tells every flow.
+   * @throws ShimError where the kernel refuses the last reading; hooks are detached all the same.
+   */
+  stop(): void {
+    clearTimeout(this.#timer);
+    const { reader, table, interfaces } = this.#parts;
+    const finalStats = interfaces.stats();
+    interfaces.detachAll();
+    while (this.#scan?.next().done === false);
+    this.#counters = reader.counters();
+    scanFinally(reader, table, reader.clock());
+    this.#sendRecords();
+    this.#scans++;
+    this.#tellStats(this.#counters, finalStats);
+  }
+
+  #schedule(started: number): void {
+    const spent = performance.now() - started;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, TICK_MS - spent));
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    try {
+      this.#turn(now);
+    } catch (error) {
+      this.#parts.onFailure(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.#schedule(now);
+  }
+
+  #turn(now: number): void {
+    const { reader, table } = this.#parts;
+    drainEvents(reader, table, reader.clock());
+    if (this.#ticks++ % LINK_CHECK_TICKS === 0) this.#follow(now);
+    if (this.#scan === undefined && now >= this.#nextScan) this.#beginScan(now);
+    this.#continueScan(now);
+    this.#sendRecords();
+  }
+
+  #follow(now: number): void {
+    const { interfaces, listeners, log } = this.#parts;
+    const isLinkChange = interfaces.isRefreshDue();
+    if (isLinkChange && interfaces.refresh()) this.#tellInterfaces();
+    if (!isLinkChange && now < this.#nextListenerRefresh) return;
+    this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
+    try {
+      listeners.refresh();
+    } catch (error) {
+      log.warn("listening sockets not read", {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  #beginScan(now: number): void {
+    const { reader, table, pollIntervalMs } = this.#parts;
+    // Read before the flows: what is counted while they are read is then never taken for lost.
+    this.#counters = reader.counters();
+    this.#scan = scanSteps(reader, table, reader.clock());
+    this.#isStretched = false;
+    this.#nextScan = Math.max(this.#nextScan + pollIntervalMs, now);
+  }
+
+  #continueScan(started: number): void {
+    if (this.#scan === undefined) return;
+    do {
+      if (this.#scan.next().done === true) {
+        this.#endScan();
+        return;
+      }
+    } while (performance.now() - started < SCAN_BUDGET_MS);
+    this.#isStretched ||= performance.now() >= this.#nextScan;
+  }
+
+  #endScan(): void {
+    this.#scan = undefined;
+    this.#scans++;
+    if (this.#isStretched) this.#stretchedScans++;
+    this.#tellStats(this.#counters);
+  }
+
+  #sendRecords(): void {
+    const { table, thread } = this.#parts;
+    for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords())
+      thread.send(batch);
+  }
+
+  #tellInterfaces(): void {
+    this.#parts.thread.tell({ kind: "interfaces", names: this.#parts.interfaces.names() });
+  }
+
+  #tellStats(counters: readonly KernelCounter[], interfaceStats = this.#parts.interfaces.stats()): void {
+    const { reader, table, interfaces, thread, tableCapacity } = this.#parts;
+    const tableStats = table.stats();
+    const { sent, refused } = thread.counts;
+    const capture: CaptureStats = {
+      counters,
+      interfaces: interfaceStats,
+      failedInterfaces: interfaces.failed,
+      ringBytesPending: reader.ringBytesPending(),
+      scans: this.#scans,
+      stretchedScans: this.#stretchedScans,
+      mapEntries: tableStats.active,
+      mapCapacity: tableCapacity,
+      recordsSent: sent,
+      recordsRefused: refused,
+      shortPackets: 0,
+    };
+    thread.tell({ kind: "stats", capture, table: tableStats });
+  }
+}

@@ -1,0 +1,233 @@
+// Which interfaces are watched, and keeping it so as they come and go. Comes in: a probe and the patterns. Goes out:
+// attached hooks, their names, roles and counters. Never touches another's program or qdisc.
+
+import { compileGlobs } from "../lib/glob.ts";
+import type { Logger } from "../lib/log.ts";
+import type { CaptureConfig } from "./config.ts";
+import { readDefaultRoutes } from "./host.ts";
+import {
+  type Link,
+  linkLayerOf,
+  listLinks,
+  type Relations,
+  type Role,
+  relationsOf,
+  roleOf,
+} from "./links.ts";
+import type { AttachMode, AttachOptions, Probe } from "./probe.ts";
+import { number64 } from "./record.ts";
+import type { InterfaceStats } from "./stats.ts";
+
+interface Watched {
+  link: Link;
+  role: Role;
+  relations: Relations;
+  mode: AttachMode | undefined;
+}
+
+const STATS_WORDS = 10;
+/** How long a failed attachment waits for its next try, in ms. */
+const RETRY_MS = 5000;
+const LINK_LAYERS = { ethernet: 0, none: 1 } as const;
+const SIDES = ["ingress", "egress"] as const;
+
+/** The watched interfaces of one probe. */
+export class Interfaces {
+  readonly #probe: Probe;
+  readonly #log: Logger;
+  readonly #isWanted: (link: Link) => boolean;
+  readonly #attach: AttachOptions;
+  readonly #watched: Map<number, Watched> = new Map();
+  readonly #unread: Set<number> = new Set();
+  readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(STATS_WORDS * 4));
+  #lastTry = 0;
+  #lastFailure = "";
+
+  constructor(probe: Probe, config: CaptureConfig, log: Logger) {
+    this.#probe = probe;
+    this.#log = log;
+    this.#isWanted = compileSelection(config);
+    this.#attach = { mode: config.attach_mode, order: config.tcx_order, tcPriority: config.tc_priority };
+  }
+
+  /**
+   * Attaches to what matches now and was not, forgets what is gone. An interface that cannot be attached is logged
+   * once and tried again later.
+   * @returns whether anything changed
+   */
+  refresh(): boolean {
+    const links = listLinks(this.#probe.library);
+    const wanted = links.filter((link) => this.#isWanted(link) && this.#isRead(link));
+    const routes = readDefaultRoutes();
+    let hasChanged = this.#forget(wanted);
+    for (const link of wanted) {
+      hasChanged =
+        this.#watch(link, { role: roleOf(link, routes), relations: relationsOf(link, links) }) || hasChanged;
+    }
+    this.#lastTry = performance.now();
+    return hasChanged;
+  }
+
+  /** Whether a refresh is due: the kernel told of a change, or a failed attachment has waited long enough. */
+  isRefreshDue(): boolean {
+    const { library, handle } = this.#probe;
+    const changed = this.#probe.check(
+      library.merminbpf_links_changed(handle),
+      "Cannot follow interface changes",
+    );
+    return changed > 0 || (this.failed > 0 && performance.now() - this.#lastTry >= RETRY_MS);
+  }
+
+  /** Interfaces that match. */
+  get count(): number {
+    return this.#watched.size;
+  }
+
+  /** Interfaces that match and could not be attached. */
+  get failed(): number {
+    let failed = 0;
+    for (const { mode } of this.#watched.values()) if (mode === undefined) failed++;
+    return failed;
+  }
+
+  /** Why the last attachment failed; empty where none did. */
+  get lastFailure(): string {
+    return this.#lastFailure;
+  }
+
+  /** What an interface faces; outward where it is not watched. */
+  roleOf(ifindex: number): Role {
+    return this.#watched.get(ifindex)?.role ?? "outward";
+  }
+
+  /** Name by index of every watched interface. */
+  names(): readonly (readonly [ifindex: number, name: string])[] {
+    return [...this.#watched.values()].map(({ link }) => [link.ifindex, link.name] as const);
+  }
+
+  /** Counters of the attached interfaces. */
+  stats(): readonly InterfaceStats[] {
+    const stats: InterfaceStats[] = [];
+    for (const { link, mode } of this.#watched.values()) {
+      if (mode === undefined) continue;
+      const { library, handle } = this.#probe;
+      const read = library.merminbpf_interface_read(handle, link.ifindex, this.#figures);
+      this.#probe.check(read, `Cannot read the counters of interface "${link.name}"`);
+      const at = (word: number): number => number64(this.#figures, word);
+      stats.push({
+        ifindex: link.ifindex,
+        name: link.name,
+        mode,
+        packets: [at(0), at(2)],
+        bytes: [at(4), at(6)],
+      });
+    }
+    return stats;
+  }
+
+  /** Detaches everything. Failures are logged: the rest must still go. */
+  detachAll(): void {
+    for (const { link, mode } of this.#watched.values()) {
+      if (mode === undefined) continue;
+      for (const side of SIDES) this.#attempt(link, () => this.#probe.detach(link.ifindex, side));
+    }
+    this.#watched.clear();
+  }
+
+  #isRead(link: Link): boolean {
+    if (linkLayerOf(link) !== undefined) return true;
+    if (!this.#unread.has(link.ifindex)) {
+      this.#unread.add(link.ifindex);
+      this.#log.warn("interface left out: its link type is not read", {
+        interface: link.name,
+        type: link.type,
+      });
+    }
+    return false;
+  }
+
+  #forget(wanted: readonly Link[]): boolean {
+    const kept = new Set(wanted.map(({ ifindex }) => ifindex));
+    let hasChanged = false;
+    for (const [ifindex, { link, mode }] of this.#watched) {
+      if (kept.has(ifindex)) continue;
+      if (mode !== undefined) {
+        for (const side of SIDES) this.#attempt(link, () => this.#probe.detach(ifindex, side));
+      }
+      this.#probe.library.merminbpf_interface_remove(this.#probe.handle, ifindex);
+      this.#watched.delete(ifindex);
+      this.#log.info("interface left", { interface: link.name });
+      hasChanged = true;
+    }
+    return hasChanged;
+  }
+
+  #watch(link: Link, place: { readonly role: Role; readonly relations: Relations }): boolean {
+    const known = this.#watched.get(link.ifindex);
+    const watched: Watched = known ?? { link, ...place, mode: undefined };
+    const isRenamed = watched.link.name !== link.name;
+    const isMoved =
+      known === undefined || JSON.stringify(known.relations) !== JSON.stringify(place.relations);
+    Object.assign(watched, { link, ...place });
+    if (isMoved) this.#relate(watched);
+    if (watched.mode !== undefined) return isRenamed;
+    this.#watched.set(link.ifindex, watched);
+    watched.mode = this.#attachBoth(link, known === undefined);
+    return true;
+  }
+
+  #relate({ link, relations }: Watched): void {
+    const list = new Uint32Array(new ArrayBuffer(32));
+    list.set(relations.sameSide);
+    const { library, handle } = this.#probe;
+    const result = library.merminbpf_interface_relate(handle, link.ifindex, list, relations.oppositeSide);
+    this.#probe.check(result, `Cannot tell the kernel what interface "${link.name}" is stacked on`);
+  }
+
+  #attachBoth(link: Link, isFirstTry: boolean): AttachMode | undefined {
+    const { library, handle } = this.#probe;
+    try {
+      const layer = LINK_LAYERS[linkLayerOf(link) ?? "ethernet"];
+      this.#probe.check(
+        library.merminbpf_interface_add(handle, link.ifindex, layer),
+        "Cannot add to INTERFACES",
+      );
+      const mode = this.#probe.attach(link.ifindex, "ingress", this.#attach);
+      try {
+        this.#probe.attach(link.ifindex, "egress", this.#attach);
+      } catch (error) {
+        this.#attempt(link, () => this.#probe.detach(link.ifindex, "ingress"));
+        throw error;
+      }
+      this.#log.info("interface attached", { interface: link.name, ifindex: link.ifindex, mode });
+      return mode;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#lastFailure = reason;
+      if (isFirstTry) this.#log.warn("interface not attached", { interface: link.name, reason });
+      return undefined;
+    }
+  }
+
+  #attempt(link: Link, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.warn("interface not detached", { interface: link.name, reason });
+    }
+  }
+}
+
+/** Default: what is up, but loopback and the slaves of a bond or team (their master is watched). */
+function compileSelection(config: CaptureConfig): (link: Link) => boolean {
+  const isIncluded = compileGlobs(config.interfaces);
+  const isExcluded = compileGlobs(config.exclude);
+  const isDefault = config.interfaces.length === 0;
+  return (link) => {
+    if (!link.isUp || link.masterKind === "bond" || link.masterKind === "team") return false;
+    if (isExcluded(link.name)) return false;
+    if (link.isLoopback) return config.interfaces.includes(link.name);
+    return isDefault || isIncluded(link.name);
+  };
+}

@@ -1,0 +1,123 @@
+// Entry of the export thread: decoration, exporters, servers, statistics. Comes in and goes out: src/messages.ts.
+// A throw, a garbage collection or a stalled peer here never delays the capture thread.
+
+import { decorate } from "./decorate.ts";
+import { createExporters } from "./export/create-exporters.ts";
+import type { RecordExporter } from "./export/exporter.ts";
+import { findResource } from "./export/resource.ts";
+import { createLogger, type Logger } from "./lib/log.ts";
+import type { FinishMessage, FromExport, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
+import { livenessDeadline } from "./telemetry/health.ts";
+import { type Servers, startServers } from "./telemetry/server.ts";
+import { createRecorder, type Recorder } from "./telemetry/snapshot.ts";
+import { logStatistics, startStatistics } from "./telemetry/statistics.ts";
+import { BUILD } from "./version.ts";
+
+declare const self: Worker;
+
+/** Everything the thread runs on, made by the start message. */
+interface ExportSide {
+  readonly start: StartMessage;
+  readonly log: Logger;
+  readonly exporters: readonly RecordExporter[];
+  readonly recorder: Recorder;
+  readonly servers: Servers | undefined;
+  readonly statistics: Disposable | undefined;
+  names: ReadonlyMap<number, string>;
+}
+
+let side: ExportSide | undefined;
+/** Messages are handled one after the other, also where handling one waits. */
+let turn: Promise<void> = Promise.resolve();
+
+self.onmessage = ({ data }: MessageEvent<ToExport>): void => {
+  turn = turn.then(() => receive(data)).catch(tellFailure);
+};
+
+function post(message: FromExport): void {
+  self.postMessage(message);
+}
+
+function tellFailure(error: unknown): void {
+  post({ kind: "failed", error: error instanceof Error ? error.message : String(error) });
+}
+
+async function receive(message: ToExport): Promise<void> {
+  if (message.kind === "start") {
+    await open(message);
+    return;
+  }
+  if (side === undefined) return;
+  switch (message.kind) {
+    case "interfaces":
+      side.names = new Map(message.names);
+      return;
+    case "records":
+      await acceptRecords(side, message);
+      return;
+    case "stats":
+      side.recorder.record(message);
+      return;
+    case "finish":
+      await finish(side, message);
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+async function open(start: StartMessage): Promise<void> {
+  const { config } = start;
+  const log = createLogger({ level: config.log_level, format: config.log_format });
+  const resource = findResource({ version: BUILD.version, configured: config.export.resource_attributes });
+  const exporters = createExporters(config.export, { resource, version: BUILD.version, log });
+  const recorder = createRecorder({ build: BUILD, exporters });
+  try {
+    const isLive = start.mode === "run";
+    const servers = isLive
+      ? await startServers({
+          server: config.server,
+          metrics: config.metrics,
+          snapshot: recorder.snapshot,
+          livenessDeadline: livenessDeadline(config.flow.poll_interval),
+        })
+      : undefined;
+    const statistics = isLive
+      ? startStatistics(log, recorder.snapshot, config.pipeline.stats_interval)
+      : undefined;
+    for (const exporter of exporters) void exporter.failure.then(tellFailure);
+    side = { start, log, exporters, recorder, servers, statistics, names: new Map() };
+    post({ kind: "started", error: undefined });
+  } catch (error) {
+    for (const exporter of exporters) await exporter[Symbol.asyncDispose]();
+    post({ kind: "started", error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise<void> {
+  const { span } = open.start.config;
+  const batch = { count: message.count, words: new Uint32Array(message.buffer) };
+  const decorated = decorate(batch, {
+    communityIdSeed: span.community_id_seed,
+    traceIdTimeoutMs: span.trace_id_timeout,
+    interfaceName: (ifindex) => open.names.get(ifindex),
+  });
+  for (const exporter of open.exporters) exporter.accept(decorated);
+  // A replay is as fast as its output, and loses nothing to a full queue.
+  if (open.start.mode === "replay") await flushAll(open.exporters, new AbortController().signal);
+  post({ kind: "accepted", count: message.count });
+}
+
+async function flushAll(exporters: readonly RecordExporter[], signal: AbortSignal): Promise<boolean> {
+  const results = await Promise.all(exporters.map((exporter) => exporter.flush(signal)));
+  return results.every(Boolean);
+}
+
+async function finish(open: ExportSide, { timeoutMs }: FinishMessage): Promise<void> {
+  const isComplete = await flushAll(open.exporters, AbortSignal.timeout(timeoutMs));
+  for (const exporter of open.exporters) await exporter[Symbol.asyncDispose]();
+  open.statistics?.[Symbol.dispose]();
+  await open.servers?.[Symbol.asyncDispose]();
+  logStatistics(open.log, open.recorder.snapshot());
+  post({ kind: "finished", isComplete });
+}
