@@ -51,7 +51,11 @@ export class Lives {
       this.lose(slot);
       slot = -1;
     }
-    if (slot < 0) slot = this.#open(keys, key, Math.min(this.#firstSeenNs(nowNs), nowNs));
+    if (slot < 0) {
+      const firstNs = Math.min(this.#firstSeenNs(nowNs), nowNs);
+      const oldNs = Math.min(firstNs, this.#lifeStartNs(values, value, nowNs) - 1);
+      slot = this.#open(keys, key, incarnation === 0 ? firstNs : oldNs);
+    }
     const row = slot * SLOT_WORDS;
     if (incarnation > (this.slots.words[row + SLOT.incarnation] as number)) {
       this.#endUnnoticed(slot, values, value, nowNs);
@@ -142,6 +146,11 @@ export class Lives {
     return first === NEVER_NS ? nowNs : first;
   }
 
+  /** When the value's present life began: its SYN, else the first packet seen. */
+  #lifeStartNs(values: Uint32Array, value: number, nowNs: number): number {
+    return number64(values, value + SHARED.synNs) || Math.min(this.#firstSeenNs(nowNs), nowNs);
+  }
+
   /** True where the entry counts less than was told: another one, made after ours went without our doing. */
   #hasBegunAnew(slot: number, incarnation: number): boolean {
     const { words, numbers } = this.slots;
@@ -175,7 +184,7 @@ export class Lives {
     const { words } = this.slots;
     const row = slot * SLOT_WORDS;
     const incarnation = values[value + SHARED.incarnation] as number;
-    const startNs = number64(values, value + SHARED.synNs) || Math.min(this.#firstSeenNs(nowNs), nowNs);
+    const startNs = this.#lifeStartNs(values, value, nowNs);
     const { reading } = this;
     reading.loadBase(values, value + SHARED.basePackets);
     const low = (words[row + SLOT.ways] as number) & SLOT_WAY.flagsMask;

@@ -1,0 +1,140 @@
+// Drives a table over a kernel model as the agent does, and reads its records.
+
+import { FlowTable } from "../../../src/flow/table.ts";
+import type { DirectionContext } from "../../../src/flow/direction.ts";
+import { RECORD, RECORD_FLAG, RECORD_WORDS } from "../../../src/flow/flow.ts";
+import type { FlowTimeouts } from "../../../src/flow/lifecycle.ts";
+import { clockAt, type KernelModel, OFFSET_NS, SECOND } from "./kernel-model.ts";
+
+export const TIMEOUTS: FlowTimeouts = {
+  tcpNs: 20 * SECOND,
+  udpNs: 60 * SECOND,
+  icmpNs: 10 * SECOND,
+  genericNs: 30 * SECOND,
+  tcpFinNs: 5 * SECOND,
+  tcpRstNs: 3 * SECOND,
+  maxRecordIntervalNs: 60 * SECOND,
+};
+
+/** Interface 1 is a workload's, every other one outward; nobody listens. */
+export const CONTEXT: DirectionContext = {
+  isListening: () => false,
+  isHostAddress: () => false,
+  roleOf: (ifindex) => (ifindex === 1 ? "workload" : "outward"),
+  localPortRange: [32768, 60999],
+};
+
+export interface RecordFields {
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly communityPorts: readonly [number, number];
+  readonly kind: number;
+  readonly reason: number;
+  /** Since the model's monotonic zero. */
+  readonly start: number;
+  readonly end: number;
+  readonly flowStart: number;
+  readonly number: number;
+  readonly ifindex: number;
+  /** packets, bytes, reverse packets, reverse bytes. */
+  readonly delta: readonly number[];
+  readonly total: readonly number[];
+  readonly tcpFlags: readonly [number, number];
+  readonly trafficClass: readonly [number, number];
+  readonly ttl: readonly [number, number];
+  readonly labels: readonly [number, number];
+  readonly icmp: readonly number[];
+  readonly hasForward: boolean;
+  readonly hasReverse: boolean;
+  readonly hasMac: boolean;
+  readonly isOneWay: boolean;
+}
+
+export function newTable(changes: { timeouts?: Partial<FlowTimeouts>; context?: Partial<DirectionContext> } = {}): FlowTable {
+  return new FlowTable({
+    timeouts: { ...TIMEOUTS, ...changes.timeouts },
+    context: { ...CONTEXT, ...changes.context },
+    capacity: 4,
+    seed: 7,
+  });
+}
+
+/** One scan as the agent makes it: events, slices of two, removal, records. */
+export function scan(table: FlowTable, kernel: KernelModel, atNs: number, offsetNs: bigint = OFFSET_NS): RecordFields[] {
+  return scanWith(table, kernel, atNs, { offsetNs });
+}
+
+export interface ScanOptions {
+  readonly offsetNs?: bigint;
+  readonly isFinal?: boolean;
+  /** Runs between the look and the removal. */
+  readonly beforeTake?: () => void;
+}
+
+export function scanWith(table: FlowTable, kernel: KernelModel, atNs: number, options: ScanOptions): RecordFields[] {
+  const clock = clockAt(atNs, options.offsetNs);
+  table.addEvents(kernel.drain(), clock);
+  kernel.generation++;
+  if (options.isFinal === true) table.beginFinalScan(clock);
+  else table.beginScan(clock);
+  const samples = kernel.samples();
+  for (let i = 0; i < samples.count; i += 2) {
+    const count = Math.min(2, samples.count - i);
+    table.addSlice({ count, keys: samples.keys.slice(i * 12), values: samples.values.slice(i * 64) });
+  }
+  table.endScan();
+  options.beforeTake?.();
+  const ended = table.endedKeys();
+  const taken = kernel.take(ended.keys, ended.count);
+  table.settle(taken.keys, taken.values, taken.present, taken.count);
+  return takeAll(table, options.offsetNs);
+}
+
+export function takeAll(table: FlowTable, offsetNs: bigint = OFFSET_NS): RecordFields[] {
+  const rows: RecordFields[] = [];
+  for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords()) {
+    for (let i = 0; i < batch.count; i++) rows.push(fieldsOf(batch.words, i * RECORD_WORDS, offsetNs));
+  }
+  return rows;
+}
+
+export function fieldsOf(words: Uint32Array, at: number, offsetNs: bigint): RecordFields {
+  const word = (field: number): number => words[at + field] as number;
+  const count = (field: number): number => word(field) + word(field + 1) * 2 ** 32;
+  const time = (field: number): number => Number((BigInt(word(field + 1)) << 32n) + BigInt(word(field)) - offsetNs);
+  const byte = (field: number, i: number): number => (word(field) >>> (8 * i)) & 0xff;
+  const flag = (bit: number): boolean => (word(RECORD.flags) & bit) !== 0;
+  const counts = (field: number): number[] => [0, 2, 8, 10].map((i) => count(field + i));
+  return {
+    source: address(words, at + RECORD.sourceAddress),
+    destination: address(words, at + RECORD.destinationAddress),
+    sourcePort: word(RECORD.ports) & 0xffff,
+    destinationPort: word(RECORD.ports) >>> 16,
+    communityPorts: [word(RECORD.communityPorts) & 0xffff, word(RECORD.communityPorts) >>> 16],
+    kind: byte(RECORD.identity, 2),
+    reason: byte(RECORD.identity, 3),
+    start: time(RECORD.startNs),
+    end: time(RECORD.endNs),
+    flowStart: time(RECORD.flowStartNs),
+    number: word(RECORD.recordNumber),
+    ifindex: word(RECORD.ifindex),
+    delta: counts(RECORD.packetsDelta),
+    total: counts(RECORD.packetsTotal),
+    tcpFlags: [byte(RECORD.octets, 0), byte(RECORD.octets, 1)],
+    trafficClass: [byte(RECORD.octets, 2), byte(RECORD.octets, 3)],
+    ttl: [byte(RECORD.ttl, 0), byte(RECORD.ttl, 1)],
+    labels: [word(RECORD.flowLabel), word(RECORD.reverseFlowLabel)],
+    icmp: [0, 1, 2, 3].map((i) => byte(RECORD.icmp, i)),
+    hasForward: flag(RECORD_FLAG.hasForward),
+    hasReverse: flag(RECORD_FLAG.hasReverse),
+    hasMac: flag(RECORD_FLAG.hasMac),
+    isOneWay: flag(RECORD_FLAG.isOneWay),
+  };
+}
+
+function address(words: Uint32Array, at: number): string {
+  const bytes = new Uint8Array(words.slice(at, at + 4).buffer);
+  return bytes[10] === 255 ? bytes.slice(12).join(".") : Buffer.from(bytes).toString("hex");
+}
