@@ -45,15 +45,21 @@ export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock
   }
 }
 
+/** {@link scanSteps} in one go. */
+export function scanOnce(reader: Reader, table: FlowTable, clock: CaptureClock): void {
+  const steps = scanSteps(reader, table, clock);
+  while (steps.next().done !== true);
+}
+
 /**
  * The last scan, when nothing counts any more: every flow is told and let go, none is taken out of the map.
  * @throws ShimError where the kernel refuses to be read
  */
-export function* finalScanSteps(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
+export function scanFinally(reader: Reader, table: FlowTable, clock: CaptureClock): void {
   drainEvents(reader, table, clock);
   reader.beginScan();
   table.beginFinalScan(clock);
-  yield* readSlices(reader, table, clock);
+  for (const _ of readSlices(reader, table, clock));
   table.endScan();
 }
 
@@ -63,9 +69,4 @@ function* readSlices(reader: Reader, table: FlowTable, clock: CaptureClock): Sca
     drainEvents(reader, table, clock);
     yield;
   }
-}
-
-/** Takes all steps at once. */
-export function runSteps(steps: ScanSteps): void {
-  while (steps.next().done !== true);
 }
