@@ -191,8 +191,7 @@ static __always_inline int parse_extension(struct __sk_buff *skb, struct packet 
 		return COUNTER_MALFORMED_EXTENSION;
 	packet->offset += *bytes;
 	packet->header_bytes += *bytes;
-	if (extension->next_header != NEXT_NONE || !is_conversation(kind))
-		packet->protocol = extension->next_header;
+	packet->protocol = extension->next_header;
 	return 0;
 }
 
@@ -215,8 +214,10 @@ __noinline int parse_extensions(struct __sk_buff *skb, struct packet *packet)
 		reason = parse_extension(skb, packet, end, &bytes);
 		if (reason)
 			return reason;
-		if (packet->protocol == kind && is_conversation(kind))
+		if (packet->protocol == NEXT_NONE && is_conversation(kind)) {
+			packet->protocol = kind;
 			return 0;
+		}
 	}
 	return is_extension(packet->protocol) && !packet->is_later_fragment ? COUNTER_PARSE_DEPTH : 0;
 }
@@ -238,18 +239,18 @@ static __always_inline __u32 ipv6_bytes(struct __sk_buff *skb, const struct pack
 static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *packet)
 {
 	struct ipv6_header *ip = header_at(skb, packet, packet->offset, sizeof(*ip));
-	__u32 class_label, is_jumbo;
+	__u32 class_label, network_bytes, is_jumbo;
 	int reason = 0;
 
 	if (!ip)
 		return COUNTER_MALFORMED_IPV6;
 	class_label = bpf_ntohl(ip->version_class_label);
-	packet->network_bytes = ipv6_bytes(skb, packet, ip);
-	if (class_label >> 28 != 6 || packet->network_bytes > bytes_after(packet, packet->offset))
+	network_bytes = ipv6_bytes(skb, packet, ip);
+	if (class_label >> 28 != 6 || network_bytes > bytes_after(packet, packet->offset))
 		return COUNTER_MALFORMED_IPV6;
 
 	is_jumbo = !ip->payload_length && ip->next_header == NEXT_HOP_BY_HOP &&
-		   packet->network_bytes > IPV6_HEADER_BYTES + IPV6_JUMBO_HEADER_BYTES;
+		   network_bytes > IPV6_HEADER_BYTES + IPV6_JUMBO_HEADER_BYTES;
 	packet->protocol = ip->next_header;
 	packet->traffic_class = class_label >> 20;
 	packet->flow_label = class_label & IPV6_FLOW_LABEL;
@@ -257,6 +258,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *pack
 	__builtin_memcpy(packet->source, ip->source, sizeof(packet->source));
 	__builtin_memcpy(packet->destination, ip->destination, sizeof(packet->destination));
 	packet->network_offset = packet->offset;
+	packet->network_bytes = network_bytes;
 	packet->header_bytes = IPV6_HEADER_BYTES;
 	packet->offset += IPV6_HEADER_BYTES;
 	if (is_extension(packet->protocol))

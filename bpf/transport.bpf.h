@@ -158,13 +158,8 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *pack
 	return 0;
 }
 
-static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *packet)
+static __always_inline int parse_protocol(struct __sk_buff *skb, struct packet *packet, __u32 remaining)
 {
-	__u32 remaining = packet->network_bytes > packet->header_bytes ?
-			  packet->network_bytes - packet->header_bytes : 0;
-
-	if (packet->is_later_fragment)
-		return 0;
 	switch (packet->protocol) {
 	case TRANSPORT_TCP:
 		return parse_tcp(skb, packet, remaining);
@@ -180,6 +175,19 @@ static __always_inline int parse_transport(struct __sk_buff *skb, struct packet 
 	default:
 		return 0;
 	}
+}
+
+static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *packet)
+{
+	__u32 remaining = packet->network_bytes > packet->header_bytes ?
+			  packet->network_bytes - packet->header_bytes : 0;
+	int reason;
+
+	if (packet->is_later_fragment)
+		return 0;
+	reason = parse_protocol(skb, packet, remaining);
+	/* Where header_at() does not look, it is not the packet that is wrong. */
+	return reason && packet->offset > MAX_HEADER_OFFSET ? COUNTER_PARSE_DEPTH : reason;
 }
 
 /*
