@@ -1,0 +1,180 @@
+// Flows and events of the maps as objects that tests can compare. Offsets are those of record.ts, which test/abi
+// holds against flow.h; bytes are read by DataView, not by the agent's decoder.
+
+import {
+  EVENT,
+  type FlowEventBatch,
+  type FlowSampleBatch,
+  KEY,
+  KEY_BYTES,
+  SHARED,
+  VALUE_BYTE,
+  VALUE_BYTES,
+  WAY,
+  WAY_WORDS,
+} from "../../src/capture/record.ts";
+
+/** A key with its addresses as text: dotted, or eight groups written out. */
+export interface Key {
+  readonly low: string;
+  readonly lowPort: number;
+  readonly high: string;
+  readonly highPort: number;
+  readonly protocol: number;
+  readonly ipVersion: number;
+  readonly keyVlan: number;
+  readonly icmpPairing: number;
+}
+
+export interface Way {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly firstSeenNs: number;
+  readonly lastSeenNs: number;
+  readonly generation: number;
+  readonly ownerHook: number;
+  readonly flowLabel: number;
+  readonly tcpFlags: number;
+  readonly trafficClass: number;
+  readonly ttl: number;
+  readonly flags: number;
+  readonly candidateHook: number;
+  readonly candidatePackets: number;
+  readonly candidateBytes: number;
+  readonly icmpType: number;
+  readonly icmpCode: number;
+}
+
+export interface Flow extends Key {
+  readonly ways: readonly [Way, Way];
+  readonly basePackets: readonly [number, number];
+  readonly baseBytes: readonly [number, number];
+  readonly synNs: number;
+  readonly handshakeNs: number;
+  readonly incarnation: number;
+  readonly vlan: number;
+  readonly mac: string;
+  readonly firstWay: number;
+  readonly initiator: number;
+  readonly flags: number;
+}
+
+export interface FlowEvent extends Key {
+  /** Bytes of the record: 64 or 128. */
+  readonly size: number;
+  readonly kind: number;
+  readonly way: number;
+  readonly timeNs: number;
+  readonly tcpFlags: readonly [number, number];
+  readonly incarnation: number;
+  /** Of a record of 128 bytes. */
+  readonly end?: {
+    readonly packets: readonly [number, number];
+    readonly bytes: readonly [number, number];
+    readonly firstSeenNs: readonly [number, number];
+    readonly lastSeenNs: readonly [number, number];
+  };
+}
+
+export function decodeFlow(batch: FlowSampleBatch, index: number): Flow {
+  const key = new DataView(batch.keys.buffer, batch.keys.byteOffset + index * KEY_BYTES, KEY_BYTES);
+  const value = new DataView(batch.values.buffer, batch.values.byteOffset + index * VALUE_BYTES, VALUE_BYTES);
+  const octets = new Uint8Array(value.buffer, value.byteOffset, VALUE_BYTES);
+  const mac = octets.subarray(VALUE_BYTE.sourceMac, VALUE_BYTE.sourceMac + 6);
+  return {
+    ...decodeKey(key),
+    ways: [decodeWay(value, 0), decodeWay(value, 1)],
+    basePackets: pair(value, SHARED.basePackets * 4),
+    baseBytes: pair(value, SHARED.baseBytes * 4),
+    synNs: uint64(value, SHARED.synNs * 4),
+    handshakeNs: value.getUint32(SHARED.handshakeNs * 4, true),
+    incarnation: value.getUint32(SHARED.incarnation * 4, true),
+    vlan: value.getUint16(VALUE_BYTE.vlanId, true),
+    mac: [...mac].map((octet) => octet.toString(16).padStart(2, "0")).join(":"),
+    firstWay: value.getUint8(VALUE_BYTE.firstWay),
+    initiator: value.getUint8(VALUE_BYTE.initiator),
+    flags: value.getUint8(VALUE_BYTE.flags),
+  };
+}
+
+/** The records of one drain, each behind its length and four zero bytes, padded to eight. */
+export function decodeEvents(batch: FlowEventBatch): FlowEvent[] {
+  const events: FlowEvent[] = [];
+  for (let offset = 0; offset < batch.length; ) {
+    const size = batch.words[offset / 4] ?? 0;
+    if (size === 0) throw new Error("A record of the ring has no length");
+    events.push(decodeEvent(new DataView(batch.words.buffer, batch.words.byteOffset + offset + 8, size)));
+    offset += 8 + Math.ceil(size / 8) * 8;
+  }
+  return events;
+}
+
+function decodeEvent(view: DataView): FlowEvent {
+  const event: FlowEvent = {
+    ...decodeKey(view),
+    size: view.byteLength,
+    kind: view.getUint8(EVENT.kind),
+    way: view.getUint8(EVENT.way),
+    timeNs: uint64(view, EVENT.timeNs),
+    tcpFlags: [view.getUint8(EVENT.tcpFlags), view.getUint8(EVENT.tcpFlags + 1)],
+    incarnation: view.getUint32(EVENT.incarnation, true),
+  };
+  if (view.byteLength < 128) return event;
+  const end = {
+    packets: pair(view, EVENT.packets),
+    bytes: pair(view, EVENT.bytes),
+    firstSeenNs: pair(view, EVENT.firstSeenNs),
+    lastSeenNs: pair(view, EVENT.lastSeenNs),
+  };
+  return { ...event, end };
+}
+
+function decodeKey(view: DataView): Key {
+  return {
+    low: addressText(view, KEY.lowAddress),
+    lowPort: view.getUint16(KEY.lowPort),
+    high: addressText(view, KEY.highAddress),
+    highPort: view.getUint16(KEY.highPort),
+    protocol: view.getUint8(KEY.protocol),
+    ipVersion: view.getUint8(KEY.ipVersion),
+    keyVlan: view.getUint16(KEY.vlanId, true),
+    icmpPairing: view.getUint8(KEY.icmpPairing),
+  };
+}
+
+function decodeWay(view: DataView, way: 0 | 1): Way {
+  const at = (word: number): number => (way * WAY_WORDS + word) * 4;
+  return {
+    packets: uint64(view, at(WAY.packets)),
+    bytes: uint64(view, at(WAY.bytes)),
+    firstSeenNs: uint64(view, at(WAY.firstSeenNs)),
+    lastSeenNs: uint64(view, at(WAY.lastSeenNs)),
+    generation: view.getUint32(at(WAY.generation), true),
+    ownerHook: view.getUint32(at(WAY.ownerHook), true),
+    flowLabel: view.getUint32(at(WAY.firstFlowLabel), true),
+    tcpFlags: view.getUint8(at(WAY.octets)),
+    trafficClass: view.getUint8(at(WAY.octets) + 1),
+    ttl: view.getUint8(at(WAY.octets) + 2),
+    flags: view.getUint8(at(WAY.octets) + 3),
+    candidateHook: view.getUint32(at(WAY.candidateHook), true),
+    candidatePackets: view.getUint32(at(WAY.candidatePackets), true),
+    candidateBytes: uint64(view, at(WAY.candidateBytes)),
+    icmpType: view.getUint8(VALUE_BYTE.icmpType + way),
+    icmpCode: view.getUint8(VALUE_BYTE.icmpCode + way),
+  };
+}
+
+function addressText(view: DataView, offset: number): string {
+  const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(offset + index * 2));
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (!isMapped) return groups.map((group) => group.toString(16)).join(":");
+  return Array.from({ length: 4 }, (_, index) => view.getUint8(offset + 12 + index)).join(".");
+}
+
+function pair(view: DataView, offset: number): readonly [number, number] {
+  return [uint64(view, offset), uint64(view, offset + 8)];
+}
+
+function uint64(view: DataView, offset: number): number {
+  return Number(view.getBigUint64(offset, true));
+}
