@@ -136,13 +136,19 @@ struct flow_reopened_event {
 	__u64 last_seen_ns[2];
 };
 
-/* Value of INTERFACES (per CPU), key __u32 ifindex. Written once by the agent, before attaching. */
+/*
+ * Value of INTERFACES (per CPU), key __u32 ifindex, and of INTERFACES_DIRECT, an array by the lowest bits of
+ * the index, which is looked at first because an array costs a tenth of a hash. An interface is in one of
+ * them: in the array unless another holds its place. Written once by the agent, before attaching.
+ */
 struct interface_stats {
 	__u64 packets[2];         /* on the wire; [0] ingress, [1] egress */
 	__u64 bytes[2];           /* layer 2 as the kernel's skb->len has it */
 	__u32 link_layer;         /* enum link_layer */
-	__u32 padding;
+	__u32 ifindex;            /* whose entry it is; 0 none */
 };
+
+#define INTERFACES_DIRECT_SIZE 256  /* a power of two */
 
 enum link_layer {
 	LINK_LAYER_ETHERNET = 0,

@@ -27,6 +27,13 @@ struct {
 } INTERFACES SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct interface_stats);
+	__uint(max_entries, INTERFACES_DIRECT_SIZE);
+} INTERFACES_DIRECT SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
 	__type(value, struct related_interfaces);

@@ -27,11 +27,20 @@ _Static_assert(sizeof(struct flow_stats) == 256, "flow_stats is 256 bytes");
 _Static_assert(sizeof(struct flow_event) == 64, "flow_event is 64 bytes");
 _Static_assert(sizeof(struct flow_reopened_event) == 128, "flow_reopened_event is 128 bytes");
 
+static __always_inline struct interface_stats *find_interface(__u32 ifindex)
+{
+	__u32 place = ifindex & (INTERFACES_DIRECT_SIZE - 1);
+	struct interface_stats *interface = bpf_map_lookup_elem(&INTERFACES_DIRECT, &place);
+
+	if (interface && interface->ifindex == ifindex)
+		return interface;
+	return bpf_map_lookup_elem(&INTERFACES, &ifindex);
+}
+
 /* Counts the packet at its interface and returns how its frames begin. */
 static __always_inline __u32 observe_interface(struct __sk_buff *skb, struct packet *packet, __u32 egress)
 {
-	__u32 ifindex = skb->ifindex;
-	struct interface_stats *interface = bpf_map_lookup_elem(&INTERFACES, &ifindex);
+	struct interface_stats *interface = find_interface(skb->ifindex);
 
 	if (!interface)
 		return LINK_LAYER_ETHERNET;

@@ -245,6 +245,14 @@ static int make_directories(const char *path)
 	return 0;
 }
 
+static bool is_directory_at(int fd, const char *path)
+{
+	struct stat opened, named;
+
+	return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+	       opened.st_ino == named.st_ino;
+}
+
 MERMINBPF_API int merminbpf_lock_acquire(struct merminbpf *handle, const char *path)
 {
 	int error;
@@ -262,6 +270,11 @@ MERMINBPF_API int merminbpf_lock_acquire(struct merminbpf *handle, const char *p
 		error = -errno;
 		close(fd);
 		return failure_set(&handle->failure, error, "Cannot lock directory %s", path);
+	}
+	/* The last holder may have removed the directory after we opened it: then we hold the lock of nothing. */
+	if (!is_directory_at(fd, path)) {
+		close(fd);
+		return failure_set(&handle->failure, -EWOULDBLOCK, "Directory %s is being removed", path);
 	}
 	handle->lock_fd = fd;
 	return 0;

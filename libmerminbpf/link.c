@@ -128,18 +128,41 @@ MERMINBPF_API int merminbpf_links_changed(struct merminbpf *handle)
 	}
 }
 
+/*
+ * Reads the array's entry at an interface's place into handle->per_cpu and returns whose it is: 0 where it is
+ * free, or a negative errno.
+ */
+static int64_t direct_holder(struct merminbpf *handle, uint32_t ifindex)
+{
+	uint32_t place = ifindex & (INTERFACES_DIRECT_SIZE - 1);
+	const struct interface_stats *per_cpu = handle->per_cpu;
+	int fd = map_descriptor(handle, MAP_INTERFACES_DIRECT);
+	int error = fd < 0 ? fd : bpf_map_lookup_elem(fd, &place, handle->per_cpu);
+
+	return error ? error : (int64_t)per_cpu->ifindex;
+}
+
+/* Writes all CPUs' values of an interface from handle->per_cpu, into the array or the hash. */
+static int interface_write(struct merminbpf *handle, uint32_t ifindex, bool direct)
+{
+	uint32_t place = ifindex & (INTERFACES_DIRECT_SIZE - 1);
+	int fd = map_descriptor(handle, direct ? MAP_INTERFACES_DIRECT : MAP_INTERFACES);
+
+	return fd < 0 ? fd : bpf_map_update_elem(fd, direct ? &place : &ifindex, handle->per_cpu, BPF_ANY);
+}
+
 MERMINBPF_API int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifindex, uint32_t link_layer)
 {
-	int fd = map_descriptor(handle, MAP_INTERFACES);
 	struct interface_stats *per_cpu = handle->per_cpu;
+	int64_t holder = direct_holder(handle, ifindex);
 	int error;
 
-	if (fd < 0)
-		return fd;
 	memset(per_cpu, 0, handle->cpus * sizeof(*per_cpu));
-	for (uint32_t cpu = 0; cpu < handle->cpus; cpu++)
+	for (uint32_t cpu = 0; cpu < handle->cpus; cpu++) {
 		per_cpu[cpu].link_layer = link_layer;
-	error = bpf_map_update_elem(fd, &ifindex, per_cpu, BPF_ANY);
+		per_cpu[cpu].ifindex = ifindex;
+	}
+	error = interface_write(handle, ifindex, holder == 0 || holder == ifindex);
 	if (error)
 		return failure_set(&handle->failure, error, "Cannot add interface %u", ifindex);
 	return 0;
@@ -161,30 +184,49 @@ MERMINBPF_API int merminbpf_interface_relate(struct merminbpf *handle, uint32_t 
 	return 0;
 }
 
+static int delete_entry(struct merminbpf *handle, enum map_name name, uint32_t ifindex)
+{
+	int fd = map_descriptor(handle, name);
+	int error = fd < 0 ? fd : bpf_map_delete_elem(fd, &ifindex);
+
+	return error == -ENOENT ? 0 : error;
+}
+
 MERMINBPF_API int merminbpf_interface_remove(struct merminbpf *handle, uint32_t ifindex)
 {
-	const enum map_name names[] = { MAP_INTERFACES, MAP_RELATED_INTERFACES };
+	bool direct = direct_holder(handle, ifindex) == ifindex;
+	int error = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		int fd = map_descriptor(handle, names[i]);
-		int error = fd < 0 ? fd : bpf_map_delete_elem(fd, &ifindex);
-
-		if (error && error != -ENOENT)
-			return failure_set(&handle->failure, error, "Cannot remove interface %u", ifindex);
+	if (direct) {
+		memset(handle->per_cpu, 0, handle->cpus * sizeof(struct interface_stats));
+		error = interface_write(handle, ifindex, true);
 	}
+	if (!error)
+		error = delete_entry(handle, MAP_INTERFACES, ifindex);
+	if (!error)
+		error = delete_entry(handle, MAP_RELATED_INTERFACES, ifindex);
+	if (error)
+		return failure_set(&handle->failure, error, "Cannot remove interface %u", ifindex);
 	return 0;
+}
+
+/* Reads all CPUs' values of an interface into handle->per_cpu, from where they are. */
+static int interface_load(struct merminbpf *handle, uint32_t ifindex)
+{
+	int fd;
+
+	if (direct_holder(handle, ifindex) == ifindex)
+		return 0;
+	fd = map_descriptor(handle, MAP_INTERFACES);
+	return fd < 0 ? fd : bpf_map_lookup_elem(fd, &ifindex, handle->per_cpu);
 }
 
 MERMINBPF_API int merminbpf_interface_read(struct merminbpf *handle, uint32_t ifindex, void *stats)
 {
-	int fd = map_descriptor(handle, MAP_INTERFACES);
 	const struct interface_stats *per_cpu = handle->per_cpu;
-	struct interface_stats sum = { 0 };
-	int error;
+	struct interface_stats sum = { .ifindex = ifindex };
+	int error = interface_load(handle, ifindex);
 
-	if (fd < 0)
-		return fd;
-	error = bpf_map_lookup_elem(fd, &ifindex, handle->per_cpu);
 	if (error)
 		return failure_set(&handle->failure, error, "Cannot read interface %u", ifindex);
 	sum.link_layer = per_cpu[0].link_layer;

@@ -32,6 +32,8 @@ static const struct {
 	[MAP_FLOW_EVENTS] = { "FLOW_EVENTS", BPF_MAP_TYPE_RINGBUF, 0, 0 },
 	[MAP_INTERFACES] = { "INTERFACES", BPF_MAP_TYPE_PERCPU_HASH, sizeof(uint32_t),
 			     sizeof(struct interface_stats) },
+	[MAP_INTERFACES_DIRECT] = { "INTERFACES_DIRECT", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
+				    sizeof(struct interface_stats) },
 	[MAP_RELATED_INTERFACES] = { "RELATED_INTERFACES", BPF_MAP_TYPE_HASH, sizeof(uint32_t),
 				     sizeof(struct related_interfaces) },
 	[MAP_SCAN] = { "SCAN", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct scan_state) },
