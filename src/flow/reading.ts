@@ -42,7 +42,9 @@ export class Reading {
     this.macRest = values[at + SHARED.macRest] as number;
     const octets = values[at + SHARED.octets] as number;
     this.firstWay = octets & 1;
-    this.hasMac = ((octets >>> 24) & FLOW_FLAG.hasMac) !== 0;
+    // Loopback, and raw IP packets in a replay, have an Ethernet header without addresses.
+    const isAddress = ((this.vlanAndMac >>> 16) | this.macRest) !== 0;
+    this.hasMac = isAddress && ((octets >>> 24) & FLOW_FLAG.hasMac) !== 0;
   }
 
   /**
