@@ -1,0 +1,226 @@
+# What a scenario's script is made of. A scenario defines: hooked (interfaces the agent must attach
+# to), namespaces, await_spans, crash_first, and the functions setup and exchanges.
+# shellcheck shell=sh disable=SC2154
+
+# A deadline in tenths of a second for whatever is waited for; emulation is slow.
+DEADLINE=900
+
+# ---- set-up ----
+
+# in_namespace NAME COMMAND…; root is the guest's own. /sys stays the guest's, bpffs in it.
+in_namespace() {
+	namespace=$1
+	shift
+	if [ "$namespace" = root ]; then
+		"$@"
+	else
+		nsenter --net="/run/netns/$namespace" "$@"
+	fi
+}
+
+# No IPv6 but where a scenario asks for it: its neighbour and router messages would be flows, too.
+# No tail loss probes: under emulation a late acknowledgement is no loss.
+quiet_namespace() {
+	sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 \
+		net.ipv6.conf.default.accept_dad=0 net.ipv4.tcp_early_retrans=0
+}
+
+add_namespace() {
+	ip netns add "$1"
+	in_namespace "$1" ip link set lo up
+	# The function is not known behind nsenter: its file is.
+	in_namespace "$1" dash -c '. /test/steps.sh && quiet_namespace'
+}
+
+# add_cable NAMESPACE DEVICE NAMESPACE DEVICE: a veth pair, both ends up.
+add_cable() {
+	in_namespace "$1" ip link add "$2" type veth peer name cable_end
+	if [ "$3" != "$1" ]; then
+		in_namespace "$1" ip link set cable_end netns "$(namespace_target "$3")"
+	fi
+	in_namespace "$3" ip link set cable_end name "$4"
+	in_namespace "$1" ip link set "$2" up
+	in_namespace "$3" ip link set "$4" up
+}
+
+# ip names a namespace by its file in /run/netns or by a process that lives in it.
+namespace_target() {
+	if [ "$1" = root ]; then echo 1; else echo "$1"; fi
+}
+
+# add_address NAMESPACE DEVICE ADDRESS/LENGTH
+add_address() {
+	case $3 in
+	*:*)
+		in_namespace "$1" sysctl -q -w "net/ipv6/conf/$2/disable_ipv6=0"
+		in_namespace "$1" ip address add "$3" dev "$2" nodad
+		;;
+	*) in_namespace "$1" ip address add "$3" dev "$2" ;;
+	esac
+	in_namespace "$1" ip link set "$2" up
+}
+
+# await_device NAMESPACE DEVICE
+await_device() {
+	left=$DEADLINE
+	until in_namespace "$1" ip link show "$2" >/dev/null 2>&1; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+list_devices() {
+	for path in /sys/class/net/*/ifindex; do
+		basename "$(dirname "$path")"
+	done
+}
+
+remove_everything() {
+	# Runs still only where the scenario was cut short.
+	if [ -f agent.pid ]; then kill -KILL "$(cat agent.pid)" 2>/dev/null; fi
+	if [ -f /run/cable.pid ]; then
+		kill "$(cat /run/cable.pid)"
+		rm -f /run/cable.pid
+	fi
+	for namespace in $(ip netns list | cut -d ' ' -f 1); do
+		ip netns delete "$namespace"
+	done
+	for device in $(list_devices); do
+		# A device may go with another one: then there is nothing left to delete.
+		[ "$device" = lo ] || ip link delete "$device" 2>/dev/null
+	done
+	sysctl -q -w net.ipv4.ip_forward=0
+}
+
+# ---- what the kernel says ----
+
+show_traces() {
+	tool objects
+	echo "pins $(find /sys/fs/bpf -type f | wc -l)"
+	for device in $(list_devices); do
+		echo "$device tcx $(tool hooks "$device")"
+		tc qdisc show dev "$device" | sed "s/^/$device /"
+		tc filter show dev "$device" ingress 2>/dev/null | sed "s/^/$device ingress /"
+		tc filter show dev "$device" egress 2>/dev/null | sed "s/^/$device egress /"
+	done
+}
+
+# One line per device: name, TCX programs in and out ("none": no TCX), bpf filters in and out.
+show_hooks() {
+	for device in $(list_devices); do
+		echo "$device $(tool hooks "$device") $(count_filters "$device" ingress) $(count_filters "$device" egress)"
+	done
+}
+
+count_filters() {
+	tc filter show dev "$1" "$2" 2>/dev/null | grep -c 'bpf.*direct-action'
+}
+
+is_hooked() {
+	case $(tool hooks "$1") in
+	"1 1") return 0 ;;
+	esac
+	[ "$(count_filters "$1" ingress)" -ge 1 ] && [ "$(count_filters "$1" egress)" -ge 1 ]
+}
+
+show_counters() {
+	in_namespace "$1" cat /proc/net/snmp /proc/net/netstat /proc/net/snmp6
+}
+
+# ---- the agent ----
+
+# A child that has ended stays a zombie until it is waited for: kill -0 would still find it.
+is_running() {
+	grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null
+}
+
+start_agent() {
+	/test/mermin run -c /test/scenarios/"$name".toml >>spans.ndjson 2>>agent.log &
+	agent=$!
+	echo "$agent" >agent.pid
+	for device in $hooked; do
+		left=$DEADLINE
+		until is_hooked "$device"; do
+			left=$((left - 1))
+			if [ "$left" -le 0 ] || ! is_running "$agent"; then return 1; fi
+			sleep 0.1
+		done
+	done
+}
+
+await_spans() {
+	left=$DEADLINE
+	until [ "$(wc -l <spans.ndjson)" -ge "$1" ]; do
+		left=$((left - 1))
+		if [ "$left" -le 0 ] || ! is_running "$agent"; then return 1; fi
+		sleep 0.1
+	done
+}
+
+# Ends the agent; its exit code goes to agent.rc: 137 when only the deadline's SIGKILL ended it.
+stop_agent() {
+	kill -TERM "$agent"
+	left=$DEADLINE
+	while is_running "$agent"; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || kill -KILL "$agent"
+		sleep 0.1
+	done
+	wait "$agent"
+	echo $? >agent.rc
+	rm agent.pid
+}
+
+# Programs and maps are freed after a grace period: until the traces equal those of before, or a deadline.
+await_traces() {
+	left=50
+	until show_traces >traces.after && cmp -s traces.before traces.after; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || return
+		sleep 0.1
+	done
+}
+
+# ---- exchanges ----
+
+# exchange ID CLIENT_NAMESPACE SERVER_NAMESPACE COMMAND…: runs it between two looks at the counters.
+exchange() {
+	id=$1
+	client=$2
+	server=$3
+	shift 3
+	show_counters "$client" >"$id.client.before"
+	show_counters "$server" >"$id.server.before"
+	"$@" >"$id.log" 2>&1
+	echo $? >"$id.rc"
+	show_counters "$client" >"$id.client.after"
+	show_counters "$server" >"$id.server.after"
+}
+
+# ---- a scenario ----
+
+run_scenario() {
+	(
+		set -e
+		setup
+	) >setup.log 2>&1
+	echo $? >setup.rc
+	: >spans.ndjson
+	show_traces >traces.before
+	if [ "$crash_first" = yes ]; then
+		start_agent
+		kill -KILL "$agent"
+		wait "$agent"
+		: >spans.ndjson
+	fi
+	start_agent
+	echo $? >attach.rc
+	show_hooks >hooks
+	exchanges
+	if [ "$await_spans" -gt 0 ]; then
+		await_spans "$await_spans"
+	fi
+	stop_agent
+	await_traces
+}

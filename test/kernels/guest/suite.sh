@@ -1,0 +1,28 @@
+# Runs every scenario of /test/scenarios in order. Judges nothing: what was seen goes to /results,
+# and the host compares. Ends with 0 when the suite itself ran to its end. Run by dash: busybox's shell
+# would take its own ip and tc before the real ones.
+# shellcheck shell=sh source=test/kernels/guest/steps.sh
+. /test/steps.sh
+
+# A scenario that hangs must not take the others with it.
+SCENARIO_SECONDS=240
+
+uname -r >/results/release
+sysctl -q -w net.core.fb_tunnels_only_for_init_net=2
+quiet_namespace
+modprobe bonding max_bonds=0
+
+NO_COLOR=1 /test/mermin version >/results/version 2>/results/version.log
+echo $? >/results/version.rc
+
+for scenario in /test/scenarios/*.sh; do
+	name=$(basename "$scenario" .sh)
+	mkdir -p "/results/$name"
+	cd "/results/$name" || exit 1
+	begin=$(cut -d ' ' -f 1 /proc/uptime)
+	timeout -s KILL "$SCENARIO_SECONDS" dash -c ". /test/steps.sh; name=$name; . $scenario; run_scenario" ||
+		echo "guest: $name was cut short"
+	remove_everything
+	echo "guest: $name, $begin s to $(cut -d ' ' -f 1 /proc/uptime) s"
+done
+exit 0

@@ -1,0 +1,207 @@
+// Compares what a guest brought back with what had to be seen there. Pure: files in, checks out.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Scenario } from "./scenario.ts";
+import { type PlannedExchange, planExchanges } from "./script.ts";
+import {
+  formatConversation,
+  groupFlows,
+  parseSpans,
+  type Span,
+  sumAttribute,
+  type ToldFlow,
+} from "./spans.ts";
+import { type Amount, expectFlow, parseCounters, type Testimony } from "./witness.ts";
+
+/** How the agent has to hook itself in on a kernel. */
+export type HookMode = "clsact" | "tcx";
+
+/** One thing that was looked at. No complaint: it was right. */
+export interface Check {
+  readonly name: string;
+  readonly complaint?: string;
+}
+
+/** Where a scenario's results lie, and what the kernel is expected to offer. */
+export interface Evidence {
+  readonly scenario: Scenario;
+  /** Place among the scenarios, as given to planExchanges. */
+  readonly index: number;
+  readonly folder: string;
+  readonly mode: HookMode;
+}
+
+function read(folder: string, name: string): string {
+  const path = join(folder, name);
+  if (!existsSync(path)) throw new Error(`the guest left no ${name}`);
+  return readFileSync(path, "utf8");
+}
+
+function check(name: string, look: () => void): Check {
+  try {
+    look();
+    return { name };
+  } catch (error) {
+    return { name, complaint: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Every check of one scenario. */
+export function judgeScenario(evidence: Evidence): Check[] {
+  const { scenario, folder } = evidence;
+  const planned = planExchanges(scenario, evidence.index);
+  const label = (what: string): string => `${scenario.name}: ${what}`;
+  const flows = (): Map<string, ToldFlow> => groupFlows(parseSpans(read(folder, "spans.ndjson")));
+  return [
+    check(label("devices are set up"), () => demandSuccess(folder, "setup.rc", "setup.log")),
+    check(label(`attaches by ${evidence.mode} where it should`), () => judgeHooks(evidence)),
+    ...planned.map((one) =>
+      check(label(`counts ${one.exchange.name} ${one.kind} exactly`), () =>
+        judgeExchange(evidence, one, flows()),
+      ),
+    ),
+    check(label("tells no other flow"), () => judgeStrangers(planned, flows())),
+    check(label("ends flows for the right reason"), () => judgeEndReasons(scenario, flows())),
+    check(label("ends with 0 on SIGTERM"), () => demandSuccess(folder, "agent.rc", "agent.log")),
+    check(label("leaves nothing behind"), () => judgeTraces(folder)),
+  ];
+}
+
+/** The checks that concern the guest as a whole: `mermin version`, and the kernel that was to boot. */
+export function judgeGuest(folder: string, release: string): Check[] {
+  return [
+    check("runs the kernel that was asked for", () => {
+      const seen = read(folder, "release").trim();
+      if (seen !== release) throw new Error(`${seen} instead of ${release}`);
+    }),
+    check("mermin version answers", () => {
+      demandSuccess(folder, "version.rc", "version.log");
+      if (!/\d+\.\d+\.\d+/.test(read(folder, "version"))) throw new Error("no version in its output");
+    }),
+  ];
+}
+
+function demandSuccess(folder: string, codeFile: string, logFile: string): void {
+  const code = read(folder, codeFile).trim();
+  if (code === "0") return;
+  const log = read(folder, logFile).trim().split("\n").slice(-3).join(" | ");
+  throw new Error(`exit code ${code}: ${log}`);
+}
+
+/** TCX programs and bpf filters a device must show, in and out, as guest/steps.sh prints them. */
+const HOOKED = { clsact: "none none 1 1", tcx: "1 1 0 0" } as const;
+const UNHOOKED = { clsact: "none none 0 0", tcx: "0 0 0 0" } as const;
+
+function judgeHooks({ scenario, folder, mode }: Evidence): void {
+  const seen = new Map(
+    read(folder, "hooks")
+      .split("\n")
+      .map((line): [string, string] => {
+        const [device = "", ...rest] = line.split(" ");
+        return [device, rest.join(" ")];
+      }),
+  );
+  const wanted = [
+    ...scenario.hooked.map((device): [string, string] => [device, HOOKED[mode]]),
+    ...(scenario.unhooked ?? []).map((device): [string, string] => [device, UNHOOKED[mode]]),
+  ];
+  const wrong = wanted.filter(([device, hooks]) => seen.get(device) !== hooks);
+  if (wrong.length === 0) return;
+  const list = wrong.map(([device, hooks]) => `${device} "${seen.get(device) ?? ""}" instead of "${hooks}"`);
+  throw new Error(`TCX programs and filters, in and out: ${list.join(", ")}`);
+}
+
+function conversationOf(planned: PlannedExchange): string {
+  const { clientAddress, serverAddress } = planned.exchange;
+  const transport = planned.kind === "icmp" && clientAddress.includes(":") ? "icmpv6" : planned.kind;
+  return `${transport} ${clientAddress} ${planned.clientPort} > ${serverAddress} ${planned.serverPort}`;
+}
+
+function readTestimony(folder: string, id: string, end: "client" | "server"): Testimony {
+  return {
+    before: parseCounters(read(folder, `${id}.${end}.before`)),
+    after: parseCounters(read(folder, `${id}.${end}.after`)),
+  };
+}
+
+function judgeExchange(evidence: Evidence, planned: PlannedExchange, flows: Map<string, ToldFlow>): void {
+  const { folder, scenario } = evidence;
+  const { id } = planned;
+  demandSuccess(folder, `${id}.rc`, `${id}.log`);
+  const client = readTestimony(folder, id, "client");
+  const expected = expectFlow(planned, client, readTestimony(folder, id, "server"));
+  const flow = flows.get(conversationOf(planned));
+  if (flow === undefined) throw new Error(`no span of ${conversationOf(planned)}`);
+  const complaints = [
+    ...compareAmount(flow, "", expected.forward),
+    ...compareAmount(flow, "reverse.", expected.reverse),
+    ...flow.spans.flatMap((span) => compareObservation(span, planned, scenario)),
+  ];
+  if (complaints.length > 0) throw new Error(complaints.join(", "));
+}
+
+function compareAmount(flow: ToldFlow, way: "" | "reverse.", expected: Amount): string[] {
+  const last = flow.spans.at(-1);
+  return (["packets", "bytes"] as const).flatMap((unit) => {
+    const told = sumAttribute(flow, `flow.${way}${unit}.delta`);
+    const total = last?.attributes[`flow.${way}${unit}.total`];
+    const wanted = expected[unit];
+    return [
+      ...(told === wanted ? [] : [`flow.${way}${unit}.delta adds up to ${told} instead of ${wanted}`]),
+      ...(total === told ? [] : [`the last flow.${way}${unit}.total is ${total}, the deltas give ${told}`]),
+    ];
+  });
+}
+
+function compareObservation(span: Span, planned: PlannedExchange, scenario: Scenario): string[] {
+  const { vlanId, isLayer3Device } = planned.exchange;
+  const attributes = span.attributes;
+  const device = attributes["network.interface.name"];
+  const vlan = attributes["network.vlan.id"];
+  const mac = attributes["network.interface.mac"];
+  return [
+    ...(device !== undefined && scenario.hooked.includes(device) ? [] : [`seen at "${device ?? ""}"`]),
+    ...(vlanId === undefined || vlan === (vlanId ?? undefined) ? [] : [`VLAN ${vlan} instead of ${vlanId}`]),
+    ...(isLayer3Device && mac !== undefined ? [`a MAC address (${mac}) on a device without`] : []),
+  ];
+}
+
+/** Neighbour, router and listener messages are the kernel's own and no part of an exchange. */
+function isKernelsOwn(span: Span): boolean {
+  const type = span.attributes["flow.icmp.type.id"];
+  return span.attributes["network.transport"] === "icmpv6" && type !== 128 && type !== 129;
+}
+
+function judgeStrangers(planned: readonly PlannedExchange[], flows: Map<string, ToldFlow>): void {
+  const known = new Set(planned.map(conversationOf));
+  const strangers = [...flows.values()].flatMap(({ spans }) =>
+    spans.filter((span) => !isKernelsOwn(span) && !known.has(formatConversation(span.attributes))),
+  );
+  if (strangers.length === 0) return;
+  const names = new Set(strangers.map((span) => formatConversation(span.attributes)));
+  throw new Error([...names].join(", "));
+}
+
+function judgeEndReasons(scenario: Scenario, flows: Map<string, ToldFlow>): void {
+  if (flows.size === 0) throw new Error("no flow was told");
+  const wrong = [...flows].flatMap(([conversation, { spans }]) => {
+    const last = spans.at(-1);
+    if (last === undefined || isKernelsOwn(last)) return [];
+    const reason = last.attributes["flow.end_reason"];
+    const isTcp = last.attributes["network.transport"] === "tcp";
+    const wanted = isTcp ? "end_of_flow_detected" : "idle_timeout";
+    const right = scenario.awaitsTimeouts ? wanted : "forced_end";
+    return reason === right ? [] : [`${conversation}: ${reason} instead of ${right}`];
+  });
+  if (wrong.length > 0) throw new Error(wrong.join(", "));
+}
+
+function judgeTraces(folder: string): void {
+  const before = read(folder, "traces.before").trim().split("\n");
+  const after = read(folder, "traces.after").trim().split("\n");
+  const more = after.filter((line) => !before.includes(line));
+  const less = before.filter((line) => !after.includes(line));
+  if (more.length + less.length === 0) return;
+  throw new Error(`now: ${more.join("; ")} | before: ${less.join("; ")}`);
+}

@@ -1,0 +1,233 @@
+// `make test-kernels`: boots older kernels under emulation, with the built agent inside, and judges what
+// it counted there. Arguments: --binary FILE --cache DIR --output DIR --summary FILE [--line 6.1]
+// [--scenario NAME]…. Prints a line a check; ends with 1 where one failed.
+
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { $ } from "bun";
+import { buildInitramfs } from "./initramfs.ts";
+import { type Check, type HookMode, judgeGuest, judgeScenario } from "./judge.ts";
+import { makeDisk, runMachine } from "./machine.ts";
+import { installPackages, resolveKernel, UnavailableError, unpackPackage } from "./packages.ts";
+import { SCENARIOS } from "./scenarios.ts";
+import { formatConfig, formatScript, planExchanges } from "./script.ts";
+
+interface KernelLine {
+  readonly line: string;
+  /** Packages that depend on the present kernel of the line. */
+  readonly metas: readonly string[];
+  readonly mode: HookMode;
+}
+
+const KERNEL_LINES: readonly KernelLine[] = [
+  { line: "6.1", metas: ["linux-image-cloud-amd64"], mode: "clsact" },
+  { line: "6.12", metas: ["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"], mode: "tcx" },
+];
+
+const HOST_PACKAGES = [
+  ...[
+    "qemu-system-x86",
+    "busybox-static",
+    "cpio",
+    "kmod",
+    "e2fsprogs",
+    "iproute2",
+    "gcc",
+    "libc6-dev",
+    "xz-utils",
+  ],
+];
+
+/** A guest that does nothing for this long is ended. */
+const GUEST_TIMEOUT_MS = 480_000;
+
+interface Options {
+  readonly binary: string;
+  readonly cache: string;
+  readonly output: string;
+  readonly summary: string;
+  readonly lines: readonly KernelLine[];
+  /** Names to run; empty: all. */
+  readonly scenarios: ReadonlySet<string>;
+}
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      binary: { type: "string", default: "dist/mermin" },
+      cache: { type: "string" },
+      output: { type: "string", default: "build/kernels" },
+      summary: { type: "string", default: "build/test-kernels.summary" },
+      line: { type: "string", multiple: true, default: [] },
+      scenario: { type: "string", multiple: true, default: [] },
+    },
+  });
+  if (values.cache === undefined) throw new Error("--cache DIR is missing");
+  return {
+    binary: resolve(values.binary),
+    cache: resolve(values.cache),
+    output: resolve(values.output),
+    summary: resolve(values.summary),
+    lines: KERNEL_LINES.filter(({ line }) => values.line.length === 0 || values.line.includes(line)),
+    scenarios: new Set(values.scenario),
+  };
+}
+
+function fileName(index: number): string {
+  return `${String(index).padStart(2, "0")}-${SCENARIOS[index]?.name}`;
+}
+
+function isChosen(options: Options, name: string): boolean {
+  return options.scenarios.size === 0 || options.scenarios.has(name);
+}
+
+/** The disk that every guest mounts: the agent, the suite, and a script and config per scenario. */
+async function makeTestDisk(options: Options): Promise<string> {
+  const folder = join(options.output, "disk");
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(join(folder, "scenarios"), { recursive: true });
+  await $`cp ${options.binary} ${folder}/mermin`;
+  await $`cp ${["suite.sh", "steps.sh"].map((name) => join(import.meta.dir, "guest", name))} ${folder}`;
+  for (const [index, scenario] of SCENARIOS.entries()) {
+    if (!isChosen(options, scenario.name)) continue;
+    const path = join(folder, "scenarios", fileName(index));
+    await Bun.write(`${path}.sh`, formatScript(scenario, planExchanges(scenario, index)));
+    await Bun.write(`${path}.toml`, formatConfig(scenario));
+  }
+  const image = join(options.output, "disk.ext4");
+  await makeDisk(folder, image);
+  return image;
+}
+
+/** A kernel with all it needs in the cache. */
+interface PreparedKernel extends KernelLine {
+  readonly release: string;
+  readonly image: string;
+  readonly initramfs: string;
+}
+
+async function prepareKernel(options: Options, kernel: KernelLine): Promise<PreparedKernel> {
+  const packages = join(options.cache, "packages");
+  const name = await resolveKernel(packages, kernel.line, kernel.metas);
+  const kernelTree = await unpackPackage(packages, name);
+  const wireguardTree = await unpackPackage(packages, "wireguard-tools");
+  const release = name.replace("linux-image-", "");
+  const initramfs = await buildInitramfs({
+    cache: join(options.cache, "initramfs"),
+    kernelTree,
+    release,
+    programs: ["/sbin/ip", "/sbin/tc", "/bin/dash", "/usr/bin/nsenter", join(wireguardTree, "usr/bin/wg")],
+    guestBinary: options.binary,
+  });
+  return { ...kernel, release, image: join(kernelTree, "boot", `vmlinuz-${release}`), initramfs };
+}
+
+async function judgeKernel(
+  options: Options,
+  kernel: PreparedKernel,
+  rest: { readonly disk: string; readonly signal: AbortSignal },
+): Promise<Check[]> {
+  const folder = join(options.output, kernel.line);
+  const complaint = await runMachine({
+    kernel: kernel.image,
+    initramfs: kernel.initramfs,
+    disk: rest.disk,
+    folder,
+    timeoutMs: GUEST_TIMEOUT_MS,
+    signal: rest.signal,
+  });
+  const results = join(folder, "results");
+  const ending: Check = {
+    name: "the suite runs to its end",
+    ...(complaint === undefined ? {} : { complaint }),
+  };
+  if (!existsSync(join(results, "release"))) return [{ complaint: "no results", ...ending }];
+  const chosen = [...SCENARIOS.entries()].filter(([, scenario]) => isChosen(options, scenario.name));
+  return [
+    ending,
+    ...judgeGuest(results, kernel.release),
+    ...chosen.flatMap(([index, scenario]) =>
+      judgeScenario({ scenario, index, folder: join(results, fileName(index)), mode: kernel.mode }),
+    ),
+  ];
+}
+
+function printChecks(kernel: KernelLine, checks: readonly Check[], tally: Tally): void {
+  for (const { name, complaint } of checks) {
+    if (complaint === undefined) tally.passed += 1;
+    else tally.failed += 1;
+    console.log(
+      complaint === undefined
+        ? `ok kernel ${kernel.line}: ${name}`
+        : `FAIL kernel ${kernel.line}: ${name}: ${complaint}`,
+    );
+  }
+}
+
+/** A command's own last words say more than its exit code. */
+function formatReason(reason: unknown): string {
+  if (!(reason instanceof Error)) return String(reason);
+  const words = reason instanceof $.ShellError ? reason.stderr.toString().trim() : "";
+  return words === "" ? reason.message : `${reason.message}: ${words}`;
+}
+
+function printFailure(kernel: KernelLine, reason: unknown, tally: Tally): void {
+  if (reason instanceof UnavailableError) {
+    tally.skipped += 1;
+    console.log(`skip kernel ${kernel.line}: ${reason.message}`);
+  } else {
+    tally.failed += 1;
+    console.log(`FAIL kernel ${kernel.line}: ${formatReason(reason)}`);
+  }
+}
+
+/** Prepares one kernel after the other, they share a cache; then boots all of them at once. */
+async function runKernels(options: Options, signal: AbortSignal, tally: Tally): Promise<void> {
+  const disk = await makeTestDisk(options);
+  const prepared: PreparedKernel[] = [];
+  for (const kernel of options.lines) {
+    try {
+      prepared.push(await prepareKernel(options, kernel));
+    } catch (error) {
+      printFailure(kernel, error, tally);
+    }
+  }
+  const outcomes = await Promise.allSettled(
+    prepared.map((kernel) => judgeKernel(options, kernel, { disk, signal })),
+  );
+  for (const [index, kernel] of prepared.entries()) {
+    const outcome = outcomes[index];
+    if (outcome?.status === "fulfilled") printChecks(kernel, outcome.value, tally);
+    else printFailure(kernel, outcome?.reason, tally);
+  }
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (!existsSync(options.binary)) throw new Error(`no ${options.binary}: run "make build" first`);
+  const interruption = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interruption.abort());
+  const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+  await mkdir(options.output, { recursive: true });
+  try {
+    await installPackages(HOST_PACKAGES);
+    await runKernels(options, interruption.signal, tally);
+  } catch (error) {
+    if (!(error instanceof UnavailableError)) throw error;
+    for (const kernel of options.lines) printFailure(kernel, error, tally);
+  }
+  const summary = `${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`;
+  await Bun.write(options.summary, `${summary}\n`);
+  console.log(summary);
+  if (tally.failed > 0) process.exitCode = 1;
+}
+
+await main();

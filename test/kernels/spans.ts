@@ -1,0 +1,97 @@
+// The agent's ndjson read back: spans checked for their shape and added up to flows.
+
+import * as v from "valibot";
+
+/** The attributes that are judged; a span has more. */
+export interface SpanAttributes {
+  readonly "source.address": string;
+  readonly "source.port": number;
+  readonly "destination.address": string;
+  readonly "destination.port": number;
+  readonly "network.transport": string;
+  readonly "network.interface.name"?: string | undefined;
+  readonly "network.interface.mac"?: string | undefined;
+  readonly "network.vlan.id"?: number | undefined;
+  readonly "flow.icmp.type.id"?: number | undefined;
+  readonly "flow.end_reason": string;
+  readonly "flow.packets.delta": number;
+  readonly "flow.packets.total": number;
+  readonly "flow.bytes.delta": number;
+  readonly "flow.bytes.total": number;
+  readonly "flow.reverse.packets.delta": number;
+  readonly "flow.reverse.packets.total": number;
+  readonly "flow.reverse.bytes.delta": number;
+  readonly "flow.reverse.bytes.total": number;
+}
+
+/** One span of the agent's stdout. */
+export interface Span {
+  readonly name: string;
+  readonly attributes: SpanAttributes;
+}
+
+const count: v.GenericSchema<unknown, number> = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const attributesSchema: v.GenericSchema<unknown, SpanAttributes> = v.looseObject({
+  "source.address": v.string(),
+  "source.port": count,
+  "destination.address": v.string(),
+  "destination.port": count,
+  "network.transport": v.string(),
+  "network.interface.name": v.optional(v.string()),
+  "network.interface.mac": v.optional(v.string()),
+  "network.vlan.id": v.optional(count),
+  "flow.icmp.type.id": v.optional(count),
+  "flow.end_reason": v.string(),
+  "flow.packets.delta": count,
+  "flow.packets.total": count,
+  "flow.bytes.delta": count,
+  "flow.bytes.total": count,
+  "flow.reverse.packets.delta": count,
+  "flow.reverse.packets.total": count,
+  "flow.reverse.bytes.delta": count,
+  "flow.reverse.bytes.total": count,
+});
+
+const spanSchema: v.GenericSchema<unknown, Span> = v.looseObject({
+  name: v.string(),
+  attributes: attributesSchema,
+});
+
+/** Spans of one conversation, in the order in which they were told. */
+export interface ToldFlow {
+  readonly spans: readonly Span[];
+}
+
+/** Parses a span a line. Throws on a line that is none, with its number. */
+export function parseSpans(text: string): Span[] {
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line, index) => {
+    try {
+      return v.parse(spanSchema, JSON.parse(line));
+    } catch (cause) {
+      throw new Error(`line ${index + 1} of the agent's output is no span: ${String(cause)}`, { cause });
+    }
+  });
+}
+
+/** Source, destination and transport as one text, equal for spans of one conversation. */
+export function formatConversation(attributes: SpanAttributes): string {
+  const source = `${attributes["source.address"]} ${attributes["source.port"]}`;
+  const destination = `${attributes["destination.address"]} ${attributes["destination.port"]}`;
+  return `${attributes["network.transport"]} ${source} > ${destination}`;
+}
+
+/** Groups spans by conversation. */
+export function groupFlows(spans: readonly Span[]): Map<string, ToldFlow> {
+  const groups = Map.groupBy(spans, (span) => formatConversation(span.attributes));
+  return new Map([...groups].map(([conversation, members]) => [conversation, { spans: members }]));
+}
+
+/** The sum of an attribute over a flow's spans. */
+export function sumAttribute(
+  flow: ToldFlow,
+  name: `flow.${"" | "reverse."}${"packets" | "bytes"}.delta`,
+): number {
+  return flow.spans.reduce((sum, span) => sum + span.attributes[name], 0);
+}
