@@ -12,8 +12,21 @@ const ICMPV6 = 58;
 /** ICMP, TCP, UDP, ICMPv6, SCTP. */
 const PORT_PROTOCOLS: ReadonlySet<number> = new Set([ICMP, 6, 17, ICMPV6, 132]);
 /** Message types that answer each other; the specification takes them from Zeek. */
-const ICMP_PAIRS: readonly (readonly [number, number])[] = [[8, 0], [10, 9], [13, 14], [15, 16], [17, 18]];
-const ICMPV6_PAIRS: readonly (readonly [number, number])[] = [[128, 129], [130, 131], [133, 134], [135, 136], [139, 140], [144, 145]];
+const ICMP_PAIRS: readonly (readonly [number, number])[] = [
+  [8, 0],
+  [10, 9],
+  [13, 14],
+  [15, 16],
+  [17, 18],
+];
+const ICMPV6_PAIRS: readonly (readonly [number, number])[] = [
+  [128, 129],
+  [130, 131],
+  [133, 134],
+  [135, 136],
+  [139, 140],
+  [144, 145],
+];
 const ICMP_COUNTERPARTS = counterparts(ICMP_PAIRS);
 const ICMPV6_COUNTERPARTS = counterparts(ICMPV6_PAIRS);
 
@@ -59,8 +72,12 @@ export class CommunityIdHasher {
     const first = at + (isTurned ? RECORD.destinationAddress : RECORD.sourceAddress);
     const second = at + (isTurned ? RECORD.sourceAddress : RECORD.destinationAddress);
     const input = isIpv4
-      ? hasPorts ? this.#inputs.ipv4Ports : this.#inputs.ipv4
-      : hasPorts ? this.#inputs.ipv6Ports : this.#inputs.ipv6;
+      ? hasPorts
+        ? this.#inputs.ipv4Ports
+        : this.#inputs.ipv4
+      : hasPorts
+        ? this.#inputs.ipv6Ports
+        : this.#inputs.ipv6;
     input[0] = this.#seed >>> 8;
     input[1] = this.#seed;
     let next = writeAddress(input, 2, words, first, isIpv4);
@@ -78,7 +95,8 @@ export class CommunityIdHasher {
     out[at + 1] = 0x3a;
     let next = at + 2;
     for (let i = 0; i < 18; i += 3) {
-      const bits = ((digest[i] as number) << 16) | ((digest[i + 1] as number) << 8) | (digest[i + 2] as number);
+      const bits =
+        ((digest[i] as number) << 16) | ((digest[i + 1] as number) << 8) | (digest[i + 2] as number);
       out[next++] = BASE64[bits >>> 18] as number;
       out[next++] = BASE64[(bits >>> 12) & 63] as number;
       out[next++] = BASE64[(bits >>> 6) & 63] as number;
@@ -107,7 +125,13 @@ function swapBytes(word: number): number {
 }
 
 /** Copies the 16 bytes of an address, of a mapped IPv4 one the last 4; returns the place behind. */
-function writeAddress(out: Uint8Array, at: number, words: Uint32Array, address: number, isIpv4: boolean): number {
+function writeAddress(
+  out: Uint8Array,
+  at: number,
+  words: Uint32Array,
+  address: number,
+  isIpv4: boolean,
+): number {
   let next = at;
   for (let i = isIpv4 ? 3 : 0; i < 4; i++) {
     const word = words[address + i] as number;

@@ -96,7 +96,13 @@ function orientIcmp(keys: Uint32Array, at: number, protocol: number, sighting: S
   return (RULE.firstPacket << 1) | first;
 }
 
-function hasSentRequest(keys: Uint32Array, at: number, protocol: number, way: number, sighting: Sighting): boolean {
+function hasSentRequest(
+  keys: Uint32Array,
+  at: number,
+  protocol: number,
+  way: number,
+  sighting: Sighting,
+): boolean {
   if ((sighting.seenWays & (1 << way)) === 0) return false;
   const requests = protocol === ICMP ? ICMP_REQUESTS : ICMPV6_REQUESTS;
   return requests.has(sentIcmpType(keys, at, way, sighting.icmp));
@@ -122,7 +128,8 @@ export function spanKind(
   if (orientation >>> 1 >= RULE.firstPacket) return SPAN_KIND.internal;
   const source = at + (orientation & 1) * 4;
   const destination = at + 4 - (orientation & 1) * 4;
-  if (isLocal(path.forwardHook, path.hasForwardEntered, path.reverseHook, keys, source, context)) return SPAN_KIND.client;
+  if (isLocal(path.forwardHook, path.hasForwardEntered, path.reverseHook, keys, source, context))
+    return SPAN_KIND.client;
   if (isLocal(path.reverseHook, path.hasReverseEntered, path.forwardHook, keys, destination, context)) {
     return SPAN_KIND.server;
   }

@@ -61,6 +61,10 @@ export function endReason(timeouts: FlowTimeouts, protocol: number, flags: numbe
  * has packets and the true reason; but not longer, or a forged RST would silence a live flow.
  * @param sinceRecordNs since the previous record, or the flow's start
  */
-export function isRecordDue(timeouts: FlowTimeouts, isConnectionClosed: boolean, sinceRecordNs: number): boolean {
+export function isRecordDue(
+  timeouts: FlowTimeouts,
+  isConnectionClosed: boolean,
+  sinceRecordNs: number,
+): boolean {
   return sinceRecordNs >= timeouts.maxRecordIntervalNs * (isConnectionClosed ? 2 : 1);
 }

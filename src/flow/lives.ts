@@ -1,19 +1,18 @@
 // The lives of 5-tuples in the table's slots: how one begins, what each look at it adds, how it ends.
 // Comes in: values and events, word by word. Goes out: slots, and records by way of the teller.
 
-import { EVENT_KIND, KEY_WORDS, number64, SHARED } from "../capture/record.ts";
+import { number64, SHARED } from "../capture/record.ts";
 import { copy64, raiseAbove, WallClock } from "./clock.ts";
-import { type DirectionContext, orient, RULE, type Sighting } from "./direction.ts";
+import { type DirectionContext, RULE } from "./direction.ts";
 import { END_REASON } from "./flow.ts";
 import { notePackets } from "./notes.ts";
+import { Orienter } from "./orienter.ts";
 import { NEVER_NS, Reading } from "./reading.ts";
 import { FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import { Teller } from "./teller.ts";
 
 /** Words of an event that only a reopened one has: new base (four 64-bit counts), first and last seen by way. */
 const EVENT_WORD = { time: 12, octets: 14, incarnation: 15, base: 16, firstSeen: 24, lastSeen: 28 } as const;
-const SYN = 2;
-const ACK = 16;
 const WORD = 4294967296;
 
 /** Slots with what befell their flows; one per table. */
@@ -31,13 +30,12 @@ export class Lives {
   packetsAbsent = 0;
   livesMerged = 0;
   packetsPending = 0;
-  readonly #context: DirectionContext;
+  readonly #orienter: Orienter;
   readonly #start = new Uint32Array(2);
-  readonly #sighting: Sighting = { initiator: 0, firstWay: 0, seenWays: 0, icmp: 0 };
 
   constructor(context: DirectionContext, capacity: number, seed: number) {
-    this.#context = context;
     this.slots = new FlowSlots(capacity, seed);
+    this.#orienter = new Orienter(this.slots, context);
     this.teller = new Teller(this.slots, context, this.clock, this.reading);
   }
 
@@ -61,7 +59,8 @@ export class Lives {
       this.#endUnnoticed(slot, values, value, nowNs);
       reading.loadValue(values, value);
     }
-    if (reading.packets === 0) reading.lastSeenNs = this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
+    if (reading.packets === 0)
+      reading.lastSeenNs = this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
     this.#note(slot, values, value);
     return slot;
   }
@@ -71,12 +70,13 @@ export class Lives {
     const timeNs = number64(words, at + EVENT_WORD.time);
     const slot = this.slots.find(words, at);
     if (slot < 0) {
-      this.#orientByPacket(this.#open(words, at, timeNs), words, at);
+      this.#orienter.byPacket(this.#open(words, at, timeNs), words, at);
       return;
     }
     const row = slot * SLOT_WORDS;
     const told = slot * SLOT_NUMBERS + TOLD.timeNs;
-    const isFirstRecord = this.slots.words[row + SLOT.recordNumber] === 0 && this.slots.words[row + SLOT.incarnation] === 0;
+    const isFirstRecord =
+      this.slots.words[row + SLOT.recordNumber] === 0 && this.slots.words[row + SLOT.incarnation] === 0;
     if (!isFirstRecord || timeNs >= (this.slots.numbers[told] as number)) return;
     this.#setStart(slot, timeNs);
   }
@@ -91,7 +91,8 @@ export class Lives {
     const timeNs = number64(words, at + EVENT_WORD.time);
     const incarnation = words[at + EVENT_WORD.incarnation] as number;
     const own = this.slots.words[slot * SLOT_WORDS + SLOT.incarnation] as number;
-    if (incarnation <= own || timeNs < (this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number)) return;
+    if (incarnation <= own || timeNs < (this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number))
+      return;
     const { reading } = this;
     reading.loadBase(words, at + EVENT_WORD.base);
     reading.tcpFlags = (words[at + EVENT_WORD.octets] as number) >>> 16;
@@ -107,7 +108,7 @@ export class Lives {
     this.#endLife(slot, lastNs, nowNs);
     this.livesMerged += incarnation - own - 1;
     this.#startLife(slot, incarnation, timeNs);
-    this.#orientByPacket(slot, words, at);
+    this.#orienter.byPacket(slot, words, at);
   }
 
   /** Tells what `reading` adds; keeps the pending sum. */
@@ -190,7 +191,8 @@ export class Lives {
     const low = (words[row + SLOT.ways] as number) & SLOT_WAY.flagsMask;
     const high = (words[row + SLOT.ways + 1] as number) & SLOT_WAY.flagsMask;
     reading.tcpFlags = (low >>> SLOT_WAY.flagsShift) | ((high >>> SLOT_WAY.flagsShift) << 8);
-    if (((words[row + SLOT.state] as number) & STATE.orientationMask) === 0) this.#orientByValue(slot, values, value);
+    if (((words[row + SLOT.state] as number) & STATE.orientationMask) === 0)
+      this.#orienter.byValue(slot, this.reading, values, value);
     this.#endLife(slot, startNs - 1, nowNs);
     this.livesMerged += incarnation - (words[row + SLOT.incarnation] as number) - 1;
     this.#startLife(slot, incarnation, startNs);
@@ -236,7 +238,7 @@ export class Lives {
     words[row + SLOT.state] = state;
     const rule = (state & STATE.orientationMask) >>> (STATE.orientationShift + 1);
     const isOpenToChange = (state & STATE.kindMask) === 0 && rule !== RULE.handshake;
-    if (isOpenToChange && (hasMore || rule === 0)) this.#orientByValue(slot, values, value);
+    if (isOpenToChange && (hasMore || rule === 0)) this.#orienter.byValue(slot, this.reading, values, value);
   }
 
   /** The open record begins at its first packet, but never before the previous one's end. */
@@ -259,46 +261,6 @@ export class Lives {
     this.packetsPending += more;
     words[row + SLOT.seen] = packets;
     return true;
-  }
-
-  #orientByValue(slot: number, values: Uint32Array, value: number): void {
-    const { counts } = this.reading;
-    const base = (this.slots.words[slot * SLOT_WORDS + SLOT.base] as number) * 4;
-    const octets = values[value + SHARED.octets] as number;
-    const initiator = (octets >>> 8) & 0xff;
-    const sighting = this.#sighting;
-    sighting.firstWay = octets & 1;
-    sighting.initiator = initiator > 2 ? 0 : initiator;
-    sighting.seenWays = (counts[0] as number) > (this.slots.bases[base] as number) ? 1 : 0;
-    if ((counts[1] as number) > (this.slots.bases[base + 1] as number)) sighting.seenWays |= 2;
-    sighting.icmp = values[value + SHARED.icmp] as number;
-    this.#orient(slot);
-  }
-
-  /** Orients by the packet of an event, so that what the node knows is asked while it is true. */
-  #orientByPacket(slot: number, words: Uint32Array, at: number): void {
-    const octets = words[at + EVENT_WORD.octets] as number;
-    const way = (octets >>> 8) & 1;
-    const flags = (octets >>> (16 + way * 8)) & 0xff;
-    const sighting = this.#sighting;
-    sighting.firstWay = way;
-    sighting.initiator = 0;
-    if ((octets & 0xff) === EVENT_KIND.reopened) sighting.initiator = way + 1;
-    else if ((flags & SYN) !== 0) sighting.initiator = (flags & ACK) === 0 ? way + 1 : 2 - way;
-    sighting.seenWays = 1 << way;
-    sighting.icmp = 0;
-    this.#orient(slot);
-  }
-
-  /** A stronger rule turns a flow over, a weaker one never. */
-  #orient(slot: number): void {
-    const { words, keys } = this.slots;
-    const row = slot * SLOT_WORDS + SLOT.state;
-    const state = words[row] as number;
-    const rule = (state & STATE.orientationMask) >>> (STATE.orientationShift + 1);
-    const found = orient(keys, slot * KEY_WORDS, this.#sighting, this.#context);
-    if (rule !== 0 && found >>> 1 >= rule) return;
-    words[row] = (state & ~STATE.orientationMask) | (found << STATE.orientationShift);
   }
 }
 

@@ -8,7 +8,13 @@ import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE } from 
  * Notes both ways of the value at `value`, of which `reading` has the counts.
  * @returns when the first packet since the last record was seen (CLOCK_MONOTONIC ns), NEVER_NS where none is new
  */
-export function notePackets(slots: FlowSlots, slot: number, reading: Reading, values: Uint32Array, value: number): number {
+export function notePackets(
+  slots: FlowSlots,
+  slot: number,
+  reading: Reading,
+  values: Uint32Array,
+  value: number,
+): number {
   const { words, numbers } = slots;
   const row = slot * SLOT_WORDS;
   const base = (words[row + SLOT.base] as number) * 4;

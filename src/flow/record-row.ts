@@ -1,7 +1,7 @@
 // Writes one record row from a slot and a reading, turned to the flow's orientation.
 
 import { ICMP_PAIRING, KEY_WORDS } from "../capture/record.ts";
-import { copy64, raiseAbove, write64, type WallClock } from "./clock.ts";
+import { copy64, raiseAbove, type WallClock, write64 } from "./clock.ts";
 import { icmpCounterpart } from "./community-id.ts";
 import { highPort, lowPort, RULE } from "./direction.ts";
 import { RECORD, RECORD_FLAG } from "./flow.ts";
@@ -24,7 +24,13 @@ const ICMP = 1;
 const ICMPV6 = 58;
 
 /** Writes the row at `at` of `out`, which is zero there. */
-export function writeRecord(out: Uint32Array, at: number, slots: FlowSlots, telling: Telling, clock: WallClock): void {
+export function writeRecord(
+  out: Uint32Array,
+  at: number,
+  slots: FlowSlots,
+  telling: Telling,
+  clock: WallClock,
+): void {
   const row = telling.slot * SLOT_WORDS;
   const forward = ((slots.words[row + SLOT.state] as number) >>> STATE.orientationShift) & 1;
   writeIdentity(out, at, slots, telling, forward);
@@ -49,7 +55,13 @@ export function ownerIfindex(forwardHook: number, reverseHook: number): number {
   return (forwardHook === 0 ? reverseHook : forwardHook) >>> 1;
 }
 
-function writeIdentity(out: Uint32Array, at: number, slots: FlowSlots, telling: Telling, forward: number): void {
+function writeIdentity(
+  out: Uint32Array,
+  at: number,
+  slots: FlowSlots,
+  telling: Telling,
+  forward: number,
+): void {
   const { keys } = slots;
   const key = telling.slot * KEY_WORDS;
   for (let i = 0; i < 4; i++) {
@@ -71,7 +83,8 @@ function writeIdentity(out: Uint32Array, at: number, slots: FlowSlots, telling: 
   if (pairing === ICMP_PAIRING.oneWayLow || pairing === ICMP_PAIRING.oneWayHigh) {
     out[at + RECORD.flags] = RECORD_FLAG.isOneWay;
   } else if (pairing === ICMP_PAIRING.echo) {
-    const rule = (slots.words[telling.slot * SLOT_WORDS + SLOT.state] as number) >>> (STATE.orientationShift + 1);
+    const rule =
+      (slots.words[telling.slot * SLOT_WORDS + SLOT.state] as number) >>> (STATE.orientationShift + 1);
     out[at + RECORD.communityPorts] = echoPorts(protocol, (rule & 7) === RULE.icmpRequest);
   }
 }
@@ -83,13 +96,20 @@ function echoPorts(protocol: number, isSourceAsking: boolean): number {
   return isSourceAsking ? request | (reply << 16) : reply | (request << 16);
 }
 
-function writeTimes(out: Uint32Array, at: number, slots: FlowSlots, telling: Telling, clock: WallClock): void {
+function writeTimes(
+  out: Uint32Array,
+  at: number,
+  slots: FlowSlots,
+  telling: Telling,
+  clock: WallClock,
+): void {
   const { words } = slots;
   const row = telling.slot * SLOT_WORDS;
   const start = at + RECORD.startNs;
   const end = at + RECORD.endNs;
   copy64(out, start, words, row + SLOT.recordStart);
-  if (((words[row + SLOT.state] as number) & STATE.hasStart) === 0) raiseAbove(out, start, words, row + SLOT.recordStart);
+  if (((words[row + SLOT.state] as number) & STATE.hasStart) === 0)
+    raiseAbove(out, start, words, row + SLOT.recordStart);
   clock.convert(telling.lastNs, out, end);
   if (isBefore(out, end, start)) copy64(out, end, out, start);
   copy64(out, at + RECORD.flowStartNs, words, row + SLOT.flowStart);

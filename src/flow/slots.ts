@@ -30,7 +30,12 @@ export const SLOT = {
 } as const;
 
 /** Bits of {@link SLOT.ways}. */
-export const SLOT_WAY = { labelMask: 0xfffff, flagsShift: 20, flagsMask: 0xff00000, entered: 0x10000000 } as const;
+export const SLOT_WAY = {
+  labelMask: 0xfffff,
+  flagsShift: 20,
+  flagsMask: 0xff00000,
+  entered: 0x10000000,
+} as const;
 
 /** Doubles of one slot. */
 export const SLOT_NUMBERS = 5;
@@ -201,7 +206,8 @@ export class FlowSlots {
     this.#mask = this.#index.length - 1;
     for (let slot = 0; slot < this.end; slot++) {
       const row = slot * SLOT_WORDS;
-      if (((this.words[row + SLOT.state] as number) & STATE.live) !== 0) this.#place(slot, this.words[row + SLOT.hash] as number);
+      if (((this.words[row + SLOT.state] as number) & STATE.live) !== 0)
+        this.#place(slot, this.words[row + SLOT.hash] as number);
     }
   }
 

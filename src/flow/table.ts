@@ -129,7 +129,8 @@ export class FlowTable {
       if (at > end || bytes < EVENT_BYTES) continue;
       const kind = (words[event + EVENT_OCTETS] as number) & 0xff;
       if (kind === EVENT_KIND.opened) this.#lives.opened(words, event);
-      else if (kind === EVENT_KIND.reopened && bytes >= REOPENED_EVENT_BYTES) this.#lives.reopened(words, event, nowNs);
+      else if (kind === EVENT_KIND.reopened && bytes >= REOPENED_EVENT_BYTES)
+        this.#lives.reopened(words, event, nowNs);
     }
   }
 
@@ -182,7 +183,8 @@ export class FlowTable {
     if (this.#lives.pendingOf(slot) === 0) return;
     const sinceNs = this.#nowNs - (slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number);
     const isOver = isClosed(protocol, reading.tcpFlags & 0xff, reading.tcpFlags >>> 8);
-    if (isRecordDue(this.timeouts, isOver, sinceNs)) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
+    if (isRecordDue(this.timeouts, isOver, sinceNs))
+      this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
   }
 
   #force(slot: number): void {
@@ -216,4 +218,3 @@ export class FlowTable {
     }
   }
 }
-

@@ -23,7 +23,12 @@ export class Teller {
   readonly #slots: FlowSlots;
   readonly #context: DirectionContext;
   readonly #clock: WallClock;
-  readonly #path: Path = { forwardHook: 0, reverseHook: 0, hasForwardEntered: false, hasReverseEntered: false };
+  readonly #path: Path = {
+    forwardHook: 0,
+    reverseHook: 0,
+    hasForwardEntered: false,
+    hasReverseEntered: false,
+  };
   readonly #telling: Telling;
   #held: Uint32Array = new Uint32Array(0);
   /** Of each held row: slot × 16 + orientation. */
@@ -47,7 +52,8 @@ export class Teller {
     telling.reason = reason;
     telling.lastNs = isGoingOn ? reading.lastCountedNs : reading.lastSeenNs;
     this.#freeze(slot, reading);
-    if (((this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number) & STATE.hasHooks) === 0) this.#hold(slot);
+    if (((this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number) & STATE.hasHooks) === 0)
+      this.#hold(slot);
     else this.#write(slot);
     this.#remember(slot, reading, nowNs);
     this.recordsByEndReason[reason] = (this.recordsByEndReason[reason] as number) + 1;
@@ -147,7 +153,8 @@ export class Teller {
     const state = slot * SLOT_WORDS + SLOT.state;
     const { words, keys } = this.#slots;
     words[state] = (words[state] as number) & ~STATE.hasHeldRows;
-    const isForwardSeen = ((out[at + RECORD.packetsTotal] as number) | (out[at + RECORD.packetsTotal + 1] as number)) !== 0;
+    const isForwardSeen =
+      ((out[at + RECORD.packetsTotal] as number) | (out[at + RECORD.packetsTotal + 1] as number)) !== 0;
     const reverse = at + RECORD.reversePacketsTotal;
     const isReverseSeen = ((out[reverse] as number) | (out[reverse + 1] as number)) !== 0;
     const isTurned = (orientation & 1) === 1;

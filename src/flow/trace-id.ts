@@ -24,7 +24,9 @@ export class TraceIdHasher {
    */
   constructor(timeoutMs: number) {
     if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1) {
-      throw new RangeError(`Cannot derive trace ids with a timeout of ${timeoutMs} ms: expected a whole number from 1`);
+      throw new RangeError(
+        `Cannot derive trace ids with a timeout of ${timeoutMs} ms: expected a whole number from 1`,
+      );
     }
     this.#timeoutMs = timeoutMs;
   }
@@ -33,8 +35,17 @@ export class TraceIdHasher {
    * Writes the trace id of the row at `at`.
    * @param communityId the 20 bytes of the row's Community ID digest
    */
-  writeTraceId(words: Uint32Array, at: number, communityId: Uint8Array, out: Uint8Array, outAt: number): void {
-    const start = milliseconds(words[at + RECORD.flowStartNs + 1] as number, words[at + RECORD.flowStartNs] as number);
+  writeTraceId(
+    words: Uint32Array,
+    at: number,
+    communityId: Uint8Array,
+    out: Uint8Array,
+    outAt: number,
+  ): void {
+    const start = milliseconds(
+      words[at + RECORD.flowStartNs + 1] as number,
+      words[at + RECORD.flowStartNs] as number,
+    );
     const spread = leading48(communityId) % this.#timeoutMs;
     const bucket = Math.floor((start + spread) / this.#timeoutMs);
     const input = this.#traceInput;
@@ -46,7 +57,14 @@ export class TraceIdHasher {
   }
 
   /** Writes the span id of the row at `at`, whose trace id is in `traceIds` at `traceIdAt`. */
-  writeSpanId(words: Uint32Array, at: number, traceIds: Uint8Array, traceIdAt: number, out: Uint8Array, outAt: number): void {
+  writeSpanId(
+    words: Uint32Array,
+    at: number,
+    traceIds: Uint8Array,
+    traceIdAt: number,
+    out: Uint8Array,
+    outAt: number,
+  ): void {
     const input = this.#spanInput;
     for (let i = 0; i < TRACE_ID_BYTES; i++) input[i] = traceIds[traceIdAt + i] as number;
     writeWord(input, 16, words[at + RECORD.flowStartNs + 1] as number);

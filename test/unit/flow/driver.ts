@@ -1,9 +1,9 @@
 // Drives a table over a kernel model as the agent does, and reads its records.
 
-import { FlowTable } from "../../../src/flow/table.ts";
 import type { DirectionContext } from "../../../src/flow/direction.ts";
 import { RECORD, RECORD_FLAG, RECORD_WORDS } from "../../../src/flow/flow.ts";
 import type { FlowTimeouts } from "../../../src/flow/lifecycle.ts";
+import { FlowTable } from "../../../src/flow/table.ts";
 import { clockAt, type KernelModel, OFFSET_NS, SECOND } from "./kernel-model.ts";
 
 export const TIMEOUTS: FlowTimeouts = {
@@ -52,7 +52,9 @@ export interface RecordFields {
   readonly isOneWay: boolean;
 }
 
-export function newTable(changes: { timeouts?: Partial<FlowTimeouts>; context?: Partial<DirectionContext> } = {}): FlowTable {
+export function newTable(
+  changes: { timeouts?: Partial<FlowTimeouts>; context?: Partial<DirectionContext> } = {},
+): FlowTable {
   return new FlowTable({
     timeouts: { ...TIMEOUTS, ...changes.timeouts },
     context: { ...CONTEXT, ...changes.context },
@@ -62,7 +64,12 @@ export function newTable(changes: { timeouts?: Partial<FlowTimeouts>; context?: 
 }
 
 /** One scan as the agent makes it: events, slices of two, removal, records. */
-export function scan(table: FlowTable, kernel: KernelModel, atNs: number, offsetNs: bigint = OFFSET_NS): RecordFields[] {
+export function scan(
+  table: FlowTable,
+  kernel: KernelModel,
+  atNs: number,
+  offsetNs: bigint = OFFSET_NS,
+): RecordFields[] {
   return scanWith(table, kernel, atNs, { offsetNs });
 }
 
@@ -73,7 +80,12 @@ export interface ScanOptions {
   readonly beforeTake?: () => void;
 }
 
-export function scanWith(table: FlowTable, kernel: KernelModel, atNs: number, options: ScanOptions): RecordFields[] {
+export function scanWith(
+  table: FlowTable,
+  kernel: KernelModel,
+  atNs: number,
+  options: ScanOptions,
+): RecordFields[] {
   const clock = clockAt(atNs, options.offsetNs);
   table.addEvents(kernel.drain(), clock);
   kernel.generation++;
@@ -103,7 +115,8 @@ export function takeAll(table: FlowTable, offsetNs: bigint = OFFSET_NS): RecordF
 export function fieldsOf(words: Uint32Array, at: number, offsetNs: bigint): RecordFields {
   const word = (field: number): number => words[at + field] as number;
   const count = (field: number): number => word(field) + word(field + 1) * 2 ** 32;
-  const time = (field: number): number => Number((BigInt(word(field + 1)) << 32n) + BigInt(word(field)) - offsetNs);
+  const time = (field: number): number =>
+    Number((BigInt(word(field + 1)) << 32n) + BigInt(word(field)) - offsetNs);
   const byte = (field: number, i: number): number => (word(field) >>> (8 * i)) & 0xff;
   const flag = (bit: number): boolean => (word(RECORD.flags) & bit) !== 0;
   const counts = (field: number): number[] => [0, 2, 8, 10].map((i) => count(field + i));

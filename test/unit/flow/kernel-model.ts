@@ -141,7 +141,10 @@ export class KernelModel {
     return { count, keys, values };
   }
 
-  take(keys: Uint32Array, count: number): { keys: Uint32Array; values: Uint32Array; present: Uint8Array; count: number } {
+  take(
+    keys: Uint32Array,
+    count: number,
+  ): { keys: Uint32Array; values: Uint32Array; present: Uint8Array; count: number } {
     const values = new Uint32Array(count * VALUE_WORDS).fill(0xdeadbeef);
     const present = new Uint8Array(count);
     for (let i = 0; i < count; i++) {
@@ -174,7 +177,13 @@ export class KernelModel {
     this.#event(key, EVENT_KIND.reopened, fields, value);
     for (let way = 0; way < 2; way++) {
       const at = way * WAY_WORDS;
-      for (const field of [WAY.octets, WAY.generation, WAY.ownerHook, WAY.candidateHook, WAY.candidatePackets]) {
+      for (const field of [
+        WAY.octets,
+        WAY.generation,
+        WAY.ownerHook,
+        WAY.candidateHook,
+        WAY.candidatePackets,
+      ]) {
         value[at + field] = 0;
       }
       write(value, at + WAY.candidateBytes, 0);
@@ -229,8 +238,14 @@ export class KernelModel {
       words[15] = value[SHARED.incarnation] as number;
       words.set(value.subarray(SHARED.basePackets, SHARED.basePackets + 8), 16);
       for (let way = 0; way < 2; way++) {
-        words.set(value.subarray(way * WAY_WORDS + WAY.firstSeenNs, way * WAY_WORDS + WAY.firstSeenNs + 2), 24 + way * 2);
-        words.set(value.subarray(way * WAY_WORDS + WAY.lastSeenNs, way * WAY_WORDS + WAY.lastSeenNs + 2), 28 + way * 2);
+        words.set(
+          value.subarray(way * WAY_WORDS + WAY.firstSeenNs, way * WAY_WORDS + WAY.firstSeenNs + 2),
+          24 + way * 2,
+        );
+        words.set(
+          value.subarray(way * WAY_WORDS + WAY.lastSeenNs, way * WAY_WORDS + WAY.lastSeenNs + 2),
+          28 + way * 2,
+        );
       }
     }
     words[14] = kind | (fields.way << 8) | (low << 16) | (high << 24);

@@ -33,10 +33,20 @@ describe("FlowTable ends", () => {
     expect(scan(table, kernel, 10 * SECOND)).toEqual([]);
     expect(scan(table, kernel, 66 * SECOND - 1)).toEqual([]);
     const record = only(scan(table, kernel, 66 * SECOND));
-    expect(record).toMatchObject({ reason: END_REASON.idleTimeout, delta: [1, 60, 2, 200], total: [1, 60, 2, 200] });
+    expect(record).toMatchObject({
+      reason: END_REASON.idleTimeout,
+      delta: [1, 60, 2, 200],
+      total: [1, 60, 2, 200],
+    });
     expect(record).toMatchObject({ start: 5 * SECOND, end: 6 * SECOND, flowStart: 5 * SECOND, number: 0 });
     expect(kernel.entries.size).toBe(0);
-    expect(table.stats()).toMatchObject({ active: 0, created: 1, released: 1, packetsTold: 3, bytesTold: 260 });
+    expect(table.stats()).toMatchObject({
+      active: 0,
+      created: 1,
+      released: 1,
+      packetsTold: 3,
+      bytesTold: 260,
+    });
   });
 
   test("a flow with nothing new since its record without another one", () => {
@@ -81,7 +91,12 @@ describe("FlowTable ends", () => {
     kernel.packet(UDP_KEY, { way: 0, at: SECOND });
     const beforeTake = (): void => kernel.packet(UDP_KEY, { way: 1, at: 70 * SECOND, packets: 3, ttl: 9 });
     const record = only(scanWith(table, kernel, 69 * SECOND, { beforeTake }));
-    expect(record).toMatchObject({ delta: [1, 100, 3, 300], end: 70 * SECOND, ttl: [64, 9], hasReverse: true });
+    expect(record).toMatchObject({
+      delta: [1, 100, 3, 300],
+      end: 70 * SECOND,
+      ttl: [64, 9],
+      hasReverse: true,
+    });
     expect(table.stats().packetsPending).toBe(0);
   });
 
@@ -90,7 +105,10 @@ describe("FlowTable ends", () => {
     kernel.packet(UDP_KEY, { way: 0, at: SECOND });
     shortConnection(kernel, SECOND);
     const records = scanWith(table, kernel, 2 * SECOND, { isFinal: true });
-    expect(records.map((record) => record.reason)).toEqual([END_REASON.forcedEnd, END_REASON.endOfFlowDetected]);
+    expect(records.map((record) => record.reason)).toEqual([
+      END_REASON.forcedEnd,
+      END_REASON.endOfFlowDetected,
+    ]);
     expect(table.stats()).toMatchObject({ active: 0, packetsTold: 5, packetsPending: 0, absent: 0 });
   });
 
@@ -98,7 +116,13 @@ describe("FlowTable ends", () => {
     const { table, kernel } = start();
     kernel.packet(UDP_KEY, { way: 0, at: SECOND, packets: 4 });
     expect(scanWith(table, kernel, 69 * SECOND, { beforeTake: () => kernel.entries.clear() })).toEqual([]);
-    expect(table.stats()).toMatchObject({ active: 0, absent: 1, packetsAbsent: 4, packetsPending: 0, packetsTold: 0 });
+    expect(table.stats()).toMatchObject({
+      active: 0,
+      absent: 1,
+      packetsAbsent: 4,
+      packetsPending: 0,
+      packetsTold: 0,
+    });
   });
 
   test("a flow that two whole scans did not meet", () => {
@@ -121,11 +145,17 @@ describe("FlowTable tells a flow that goes on", () => {
       kernel.packet(UDP_KEY, { way: 0, at: second * SECOND });
       records.push(...scan(table, kernel, second * SECOND + 1));
     }
-    expect(records.map((record) => record.reason)).toEqual([END_REASON.activeTimeout, END_REASON.activeTimeout]);
+    expect(records.map((record) => record.reason)).toEqual([
+      END_REASON.activeTimeout,
+      END_REASON.activeTimeout,
+    ]);
     expect(records.map((record) => record.delta[0])).toEqual([61, 60]);
     expect(records.map((record) => record.total[0])).toEqual([61, 121]);
     expect(records.map((record) => record.number)).toEqual([0, 1]);
-    expect(records.map((record) => [record.start / SECOND, record.end / SECOND])).toEqual([[1, 61], [62, 121]]);
+    expect(records.map((record) => [record.start / SECOND, record.end / SECOND])).toEqual([
+      [1, 61],
+      [62, 121],
+    ]);
     expect(records.map((record) => record.flowStart)).toEqual([SECOND, SECOND]);
     expect(table.stats()).toMatchObject({ packetsTold: 121, packetsPending: 29 });
   });
@@ -150,12 +180,22 @@ describe("FlowTable tells a flow that goes on", () => {
     scan(table, kernel, 2 * SECOND);
     kernel.packet(UDP_KEY, { way: 0, at: 3 * SECOND, ttl: 11 });
     const first = only(scan(table, kernel, 61 * SECOND));
-    expect(first).toMatchObject({ ttl: [10, 0], trafficClass: [0xb8, 0], hasForward: true, hasReverse: false });
+    expect(first).toMatchObject({
+      ttl: [10, 0],
+      trafficClass: [0xb8, 0],
+      hasForward: true,
+      hasReverse: false,
+    });
     kernel.packet(UDP_KEY, { way: 1, at: 62 * SECOND, ttl: 20 });
     scan(table, kernel, 63 * SECOND);
     kernel.packet(UDP_KEY, { way: 1, at: 64 * SECOND, ttl: 21 });
     const second = only(scan(table, kernel, 122 * SECOND));
-    expect(second).toMatchObject({ ttl: [0, 20], hasForward: false, hasReverse: true, delta: [0, 0, 2, 200] });
+    expect(second).toMatchObject({
+      ttl: [0, 20],
+      hasForward: false,
+      hasReverse: true,
+      delta: [0, 0, 2, 200],
+    });
     expect(second).toMatchObject({ start: 62 * SECOND, end: 64 * SECOND });
   });
 
@@ -207,11 +247,29 @@ describe("FlowTable and the lives of a 5-tuple", () => {
     kernel.packet(TCP_KEY, { way: 1, at: 2.5 * SECOND, flags: SYN });
     kernel.packet(TCP_KEY, { way: 0, at: 2.6 * SECOND, flags: SYN | ACK, bytes: 50 });
     const old = only(scan(table, kernel, 3 * SECOND));
-    expect(old).toMatchObject({ reason: END_REASON.endOfFlowDetected, source: "10.0.0.1", number: 0, total: [2, 200, 2, 200] });
-    expect(old).toMatchObject({ start: SECOND, end: SECOND + 3e6, tcpFlags: [SYN | ACK | FIN, SYN | ACK | FIN] });
+    expect(old).toMatchObject({
+      reason: END_REASON.endOfFlowDetected,
+      source: "10.0.0.1",
+      number: 0,
+      total: [2, 200, 2, 200],
+    });
+    expect(old).toMatchObject({
+      start: SECOND,
+      end: SECOND + 3e6,
+      tcpFlags: [SYN | ACK | FIN, SYN | ACK | FIN],
+    });
     const next = only(scanWith(table, kernel, 4 * SECOND, { isFinal: true }));
-    expect(next).toMatchObject({ source: "10.0.0.2", number: 0, delta: [1, 100, 1, 50], total: [1, 100, 1, 50] });
-    expect(next).toMatchObject({ flowStart: 2.5 * SECOND, tcpFlags: [SYN, SYN | ACK], reason: END_REASON.forcedEnd });
+    expect(next).toMatchObject({
+      source: "10.0.0.2",
+      number: 0,
+      delta: [1, 100, 1, 50],
+      total: [1, 100, 1, 50],
+    });
+    expect(next).toMatchObject({
+      flowStart: 2.5 * SECOND,
+      tcpFlags: [SYN, SYN | ACK],
+      reason: END_REASON.forcedEnd,
+    });
     expect(table.stats()).toMatchObject({ created: 2, released: 2, packetsTold: 6, livesMerged: 0 });
   });
 
@@ -222,7 +280,12 @@ describe("FlowTable and the lives of a 5-tuple", () => {
     table.addEvents(kernel.drain(), clockAt(1.2 * SECOND));
     expect(takeAll(table)).toEqual([]);
     const old = only(scan(table, kernel, 2 * SECOND));
-    expect(old).toMatchObject({ kind: SPAN_KIND.client, ifindex: 1, total: [2, 200, 2, 200], hasForward: false });
+    expect(old).toMatchObject({
+      kind: SPAN_KIND.client,
+      ifindex: 1,
+      total: [2, 200, 2, 200],
+      hasForward: false,
+    });
   });
 
   test("tells nothing of an old life that was told, and begins the new one", () => {
@@ -245,7 +308,11 @@ describe("FlowTable and the lives of a 5-tuple", () => {
     kernel.packet(TCP_KEY, { way: 0, at: 2.5 * SECOND, flags: SYN });
     kernel.loseEvents();
     const old = only(scan(table, kernel, 3 * SECOND));
-    expect(old).toMatchObject({ reason: END_REASON.endOfFlowDetected, total: [3, 300, 2, 200], source: "10.0.0.1" });
+    expect(old).toMatchObject({
+      reason: END_REASON.endOfFlowDetected,
+      total: [3, 300, 2, 200],
+      source: "10.0.0.1",
+    });
     expect(old.end).toBeLessThan(2.5 * SECOND);
     const next = only(scanWith(table, kernel, 4 * SECOND, { isFinal: true }));
     expect(next).toMatchObject({ total: [1, 100, 0, 0], number: 0, flowStart: 2.5 * SECOND });
@@ -270,7 +337,10 @@ describe("FlowTable and the lives of a 5-tuple", () => {
     scan(table, kernel, 2 * SECOND);
     const beforeTake = (): void => kernel.packet(TCP_KEY, { way: 0, at: 9 * SECOND, flags: SYN });
     const records = scanWith(table, kernel, 8 * SECOND, { beforeTake });
-    expect(records.map((record) => record.delta)).toEqual([[2, 200, 2, 200], [1, 100, 0, 0]]);
+    expect(records.map((record) => record.delta)).toEqual([
+      [2, 200, 2, 200],
+      [1, 100, 0, 0],
+    ]);
     kernel.packet(TCP_KEY, { way: 1, at: 9.1 * SECOND, flags: SYN | ACK });
     const rest = scanWith(table, kernel, 10 * SECOND, { isFinal: true });
     expect(only(rest).total.reduce((sum, value) => sum + value)).toBe(101);
@@ -300,7 +370,12 @@ describe("FlowTable and held packets", () => {
     const last = only(scan(table, kernel, 61.9 * SECOND));
     expect(last).toMatchObject({ delta: [0, 0, 7, 700], total: [1, 100, 8, 800], end: 1.9 * SECOND });
     expect(last).toMatchObject({ start: SECOND + 1, hasReverse: false });
-    expect(table.stats()).toMatchObject({ packetsSettled: 7, bytesSettled: 700, packetsTold: 9, packetsPending: 0 });
+    expect(table.stats()).toMatchObject({
+      packetsSettled: 7,
+      bytesSettled: 700,
+      packetsTold: 9,
+      packetsPending: 0,
+    });
   });
 
   test("leaves out what the owner saw too", () => {
@@ -330,7 +405,10 @@ describe("FlowTable finds", () => {
     table.addSlice(kernel.samples());
     table.endScan();
     table.addEvents(kernel.drain(), clockAt(2 * SECOND));
-    expect(only(scanWith(table, kernel, 3 * SECOND, { isFinal: true }))).toMatchObject({ start: SECOND, flowStart: SECOND });
+    expect(only(scanWith(table, kernel, 3 * SECOND, { isFinal: true }))).toMatchObject({
+      start: SECOND,
+      flowStart: SECOND,
+    });
   });
 
   test("an entry without packets and lets it go in time, untold", () => {
@@ -346,7 +424,10 @@ describe("FlowTable finds", () => {
   test("MAC only where the first packet was the source's", () => {
     const { table, kernel } = start();
     const replyFirst = keyOf({ protocol: 17, highPort: 53, lowPort: 40001 });
-    for (const [key, way] of [[UDP_KEY, 0], [replyFirst, 1]] as const) {
+    for (const [key, way] of [
+      [UDP_KEY, 0],
+      [replyFirst, 1],
+    ] as const) {
       kernel.packet(key, { way, at: SECOND });
       const value = kernel.valueOf(key);
       value[SHARED.octets] = (value[SHARED.octets] as number) | (2 << 24);
