@@ -2,9 +2,7 @@
 // One view is moved over all rows of all batches: an object a record would cost more than its encoding (bench/encode.ts).
 
 import type { DecoratedBatch } from "../decorate.ts";
-import { COMMUNITY_ID_BYTES } from "../flow/community-id.ts";
 import { RECORD, RECORD_WORDS } from "../flow/flow.ts";
-import { SPAN_ID_BYTES, TRACE_ID_BYTES } from "../flow/trace-id.ts";
 
 const EMPTY: DecoratedBatch = {
   count: 0,
@@ -16,11 +14,7 @@ const EMPTY: DecoratedBatch = {
 };
 
 /** Bytes of one row's identifiers in {@link DecoratedBatch}. */
-export const ID_BYTES: Readonly<Record<"communityId" | "traceId" | "spanId", number>> = {
-  communityId: COMMUNITY_ID_BYTES,
-  traceId: TRACE_ID_BYTES,
-  spanId: SPAN_ID_BYTES,
-};
+export const ID_BYTES = { communityId: 30, traceId: 16, spanId: 8 } as const;
 
 /** IANA protocol numbers that decide which attributes apply. */
 export const PROTOCOL = { icmp: 1, tcp: 6, icmpv6: 58 } as const;
