@@ -14,7 +14,7 @@ import {
 } from "./spans.ts";
 import { type Amount, expectFlow, parseCounters, type Testimony } from "./witness.ts";
 
-/** How the agent has to hook itself in on a kernel. */
+/** The best way of hooking in that a kernel offers. */
 export type HookMode = "clsact" | "tcx";
 
 /** One thing that was looked at. No complaint: it was right. */
@@ -55,7 +55,9 @@ export function judgeScenario(evidence: Evidence): Check[] {
   const flows = (): Map<string, ToldFlow> => groupFlows(parseSpans(read(folder, "spans.ndjson")));
   return [
     check(label("devices are set up"), () => demandSuccess(folder, "setup.rc", "setup.log")),
-    check(label(`attaches by ${evidence.mode} where it should`), () => judgeHooks(evidence)),
+    check(label(`attaches by ${scenario.attachMode ?? evidence.mode} where it should`), () =>
+      judgeHooks(evidence),
+    ),
     ...planned.map((one) =>
       check(label(`counts ${one.exchange.name} ${one.kind} exactly`), () =>
         judgeExchange(evidence, one, flows()),
@@ -89,9 +91,11 @@ function demandSuccess(folder: string, codeFile: string, logFile: string): void 
   throw new Error(`exit code ${code}: ${log}`);
 }
 
-/** TCX programs and bpf filters a device must show, in and out, as guest/steps.sh prints them. */
-const HOOKED = { clsact: "none none 1 1", tcx: "1 1 0 0" } as const;
-const UNHOOKED = { clsact: "none none 0 0", tcx: "0 0 0 0" } as const;
+/** TCX programs and bpf filters of a device, in and out, as guest/steps.sh prints them. */
+function formatHooks(best: HookMode, used: HookMode | "nothing"): string {
+  const programs = best === "clsact" ? "none none" : used === "tcx" ? "1 1" : "0 0";
+  return `${programs} ${used === "clsact" ? "1 1" : "0 0"}`;
+}
 
 function judgeHooks({ scenario, folder, mode }: Evidence): void {
   const seen = new Map(
@@ -103,8 +107,11 @@ function judgeHooks({ scenario, folder, mode }: Evidence): void {
       }),
   );
   const wanted = [
-    ...scenario.hooked.map((device): [string, string] => [device, HOOKED[mode]]),
-    ...(scenario.unhooked ?? []).map((device): [string, string] => [device, UNHOOKED[mode]]),
+    ...scenario.hooked.map((device): [string, string] => [
+      device,
+      formatHooks(mode, scenario.attachMode ?? mode),
+    ]),
+    ...(scenario.unhooked ?? []).map((device): [string, string] => [device, formatHooks(mode, "nothing")]),
   ];
   const wrong = wanted.filter(([device, hooks]) => seen.get(device) !== hooks);
   if (wrong.length === 0) return;
@@ -174,6 +181,7 @@ function isKernelsOwn(span: Span): boolean {
 }
 
 function judgeStrangers(planned: readonly PlannedExchange[], flows: Map<string, ToldFlow>): void {
+  if (flows.size === 0) throw new Error("no flow was told");
   const known = new Set(planned.map(conversationOf));
   const strangers = [...flows.values()].flatMap(({ spans }) =>
     spans.filter((span) => !isKernelsOwn(span) && !known.has(formatConversation(span.attributes))),

@@ -23,6 +23,8 @@ export interface Scenario {
   readonly name: string;
   /** Patterns for `capture.interfaces`; absent: the agent's default. */
   readonly interfaces?: readonly string[];
+  /** `capture.attach_mode`; absent: the agent's default, which takes the best there is. */
+  readonly attachMode?: "clsact";
   /** Lines of the `[span]` section, instead of timeouts that no exchange reaches. */
   readonly span?: string;
   /** Devices that must carry both hooks, and devices that must carry none. */

@@ -159,6 +159,16 @@ tc filter add dev veth0 ingress priority 100 protocol all matchall action ok`,
     exchanges: [between("beside another's filter", ["10.9.0.1", "10.9.0.2"])],
   },
   {
+    name: "clsact-by-choice",
+    interfaces: ["veth0"],
+    attachMode: "clsact",
+    hooked: ["veth0"],
+    setup: `${CABLE}
+add_address root veth0 10.11.0.1/24
+add_address peer veth0 10.11.0.2/24`,
+    exchanges: [between("clsact", ["10.11.0.1", "10.11.0.2"])],
+  },
+  {
     name: "after-a-crash",
     interfaces: ["veth0"],
     hooked: ["veth0"],

@@ -100,6 +100,7 @@ export function formatConfig(scenario: Scenario): string {
     'log_level = "info"',
     "[capture]",
     ...(interfaces === undefined ? [] : [`interfaces = [${interfaces}]`]),
+    ...(scenario.attachMode === undefined ? [] : [`attach_mode = "${scenario.attachMode}"`]),
     "[span]",
     scenario.span ?? LONG_TIMEOUTS.map((name) => `${name} = "10m"`).join("\n"),
     "[export.stdout]",
