@@ -59,7 +59,8 @@ static __always_inline __u64 observation_time(struct __sk_buff *skb, const struc
 	return packet_time_coarse(skb);
 }
 
-static __always_inline void count(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats, struct flow_way_stats *way)
+static __always_inline void count(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
+				  struct flow_way_stats *way)
 {
 	__u64 bytes = wire_bytes(packet), now = observation_time(skb, packet);
 	__u32 generation = scan_generation(), previous = way->generation;
@@ -125,7 +126,8 @@ static __always_inline int is_copy_by_place(struct __sk_buff *skb, struct packet
 	if (egress && skb->ingress_ifindex && owns_or_waits(way, FLOW_HOOK(skb->ingress_ifindex, 0)))
 		return 1;
 	related = bpf_map_lookup_elem(&RELATED_INTERFACES, &ifindex);
-	if (related && related->opposite_side && owns_or_waits(way, FLOW_HOOK(related->opposite_side, !egress)))
+	if (related && related->opposite_side &&
+	    owns_or_waits(way, FLOW_HOOK(related->opposite_side, !egress)))
 		return 1;
 	return is_stacked(related, packet->hook, way->owner_hook) ||
 	       is_stacked(related, packet->hook, way->candidate_hook);
@@ -171,8 +173,8 @@ static __always_inline void hold(struct packet *packet, struct flow_stats *stats
 }
 
 /* A hook that does not own this direction. */
-static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
-					      struct flow_way_stats *way)
+static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct packet *packet,
+					      struct flow_stats *stats, struct flow_way_stats *way)
 {
 	__u64 now = packet_time_coarse(skb), last = way->last_seen_ns;
 	__u64 silent_ns = now > last ? now - last : 0;
@@ -189,7 +191,8 @@ static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct pack
 	counter_add(COUNTER_DUPLICATE, packet->segments, wire_bytes(packet));
 }
 
-static __always_inline void claim_way(struct __sk_buff *skb, struct packet *packet, struct flow_way_stats *way)
+static __always_inline void claim_way(struct __sk_buff *skb, struct packet *packet,
+				      struct flow_way_stats *way)
 {
 	if (__sync_val_compare_and_swap(&way->owner_hook, 0, packet->hook) != 0)
 		return;
@@ -197,7 +200,8 @@ static __always_inline void claim_way(struct __sk_buff *skb, struct packet *pack
 		way->flags |= FLOW_WAY_ENTERED;
 }
 
-static __always_inline void account_existing(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats)
+static __always_inline void account_existing(struct __sk_buff *skb, struct packet *packet,
+					     struct flow_stats *stats)
 {
 	struct flow_way_stats *way = &stats->ways[packet->way & 1];
 
@@ -230,7 +234,8 @@ static __always_inline void tell_opened(struct packet *packet, __u64 now)
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
-static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats, __u64 now)
+static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *packet,
+					  struct flow_stats *stats, __u64 now)
 {
 	struct flow_way_stats *way = &stats->ways[packet->way & 1];
 
@@ -246,9 +251,8 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 	restart_first(packet, stats, way, now);
 	stats->first_way = packet->way;
 	stats->vlan_id = packet->vlan_id;
-	if (packet->has_ethernet &&
-	    bpf_skb_load_bytes(skb, offsetof(struct ethernet_header, source), stats->source_mac,
-			       sizeof(stats->source_mac)) == 0)
+	if (packet->has_ethernet && bpf_skb_load_bytes(skb, offsetof(struct ethernet_header, source),
+						       stats->source_mac, sizeof(stats->source_mac)) == 0)
 		stats->flags |= FLOW_HAS_MAC;
 	if (packet->protocol == TRANSPORT_TCP && packet->tcp_flags & TCP_SYN)
 		observe_handshake(packet, stats, now);
@@ -261,7 +265,8 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 #define E2BIG 7
 #define EEXIST 17
 
-static __always_inline void account_new(struct __sk_buff *skb, struct packet *packet)
+static __always_inline void account_new(struct __sk_buff *skb, struct packet *packet,
+					const struct flow_key *key)
 {
 	__u64 now = packet_time_exact(skb);
 	__u32 zero = 0;
@@ -271,20 +276,21 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 	if (!stats)
 		return;
 	fill_new_flow(skb, packet, stats, now);
-	error = bpf_map_update_elem(&FLOW_STATS, &packet->key, stats, BPF_NOEXIST);
+	error = bpf_map_update_elem(&FLOW_STATS, key, stats, BPF_NOEXIST);
 	if (!error) {
 		counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 		tell_opened(packet, now);
 		return;
 	}
 	if (error == -EEXIST) {
-		stats = bpf_map_lookup_elem(&FLOW_STATS, &packet->key);
+		stats = bpf_map_lookup_elem(&FLOW_STATS, key);
 		if (stats) {
 			account_existing(skb, packet, stats);
 			return;
 		}
 	}
-	counter_add(error == -E2BIG ? COUNTER_MAP_FULL : COUNTER_MAP_BUSY, packet->segments, wire_bytes(packet));
+	counter_add(error == -E2BIG ? COUNTER_MAP_FULL : COUNTER_MAP_BUSY, packet->segments,
+		    wire_bytes(packet));
 }
 
 /*
@@ -294,16 +300,19 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 __noinline int account(struct __sk_buff *skb, struct packet *packet)
 {
 	struct flow_stats *stats;
+	struct flow_key key;
 
 	if (!packet)
 		return 0;
+	/* On the stack: Linux 6.1 takes no map key out of what a global function's argument points to. */
+	key = packet->key;
 	if (packet->is_later_fragment)
 		counter_add(COUNTER_FRAGMENT, packet->segments, wire_bytes(packet));
-	stats = bpf_map_lookup_elem(&FLOW_STATS, &packet->key);
+	stats = bpf_map_lookup_elem(&FLOW_STATS, &key);
 	if (stats)
 		account_existing(skb, packet, stats);
 	else
-		account_new(skb, packet);
+		account_new(skb, packet, &key);
 	return 0;
 }
 

@@ -53,7 +53,8 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 {
 	struct packet packet = {
 		.hook = FLOW_HOOK(skb->ifindex, egress),
-		/* volatile: clang 19 would merge both reads into one at skb plus a variable, which Linux refuses. */
+		/* volatile: clang 19 would merge both reads into one at skb plus a variable, which Linux
+		   refuses. */
 		.length = replay ? ((const volatile struct __sk_buff *)skb)->mark : skb->len,
 		.segments = skb->gso_segs ? skb->gso_segs : 1,
 	};

@@ -13,14 +13,14 @@
 #define HEADER_SCRATCH_BYTES 40
 
 struct packet {
-	__u32 hook;                  /* FLOW_HOOK */
-	__u32 length;                /* of the frame: skb->len, or the wire's in a replay */
-	__u32 offset;                /* of the header to be read next */
+	__u32 hook;   /* FLOW_HOOK */
+	__u32 length; /* of the frame: skb->len, or the wire's in a replay */
+	__u32 offset; /* of the header to be read next */
 	__u32 network_offset;
-	__u32 network_bytes;         /* layer 3, of the super-packet as it stands */
-	__u32 header_bytes;          /* network, extension and transport headers: repeated per segment */
-	__u32 payload_bytes;         /* TCP and UDP payload */
-	__u32 segments;              /* packets on the wire */
+	__u32 network_bytes; /* layer 3, of the super-packet as it stands */
+	__u32 header_bytes;  /* network, extension and transport headers: repeated per segment */
+	__u32 payload_bytes; /* TCP and UDP payload */
+	__u32 segments;	     /* packets on the wire */
 	__u32 flow_label;
 	__u16 vlan_id;
 	__be16 ethertype;
@@ -28,15 +28,15 @@ struct packet {
 	__u8 traffic_class;
 	__u8 ttl;
 	__u8 tcp_flags;
-	__u8 is_fragment;            /* any fragment */
+	__u8 is_fragment; /* any fragment */
 	__u8 is_later_fragment;
 	__u8 icmp_type;
 	__u8 icmp_code;
 	__u8 has_ethernet;
-	__u8 way;                    /* enum flow_way */
+	__u8 way; /* enum flow_way */
 	__be16 source_port;
 	__be16 destination_port;
-	__u64 source[2];             /* 16 bytes in network order */
+	__u64 source[2]; /* 16 bytes in network order */
 	__u64 destination[2];
 	__u8 scratch[HEADER_SCRATCH_BYTES] __attribute__((aligned(8)));
 	struct flow_key key;

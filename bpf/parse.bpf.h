@@ -8,7 +8,7 @@
 
 #define ETHERNET_HEADER_BYTES 14
 #define VLAN_HEADER_BYTES 4
-#define MAX_VLAN_TAGS 2             /* in the frame; one more may be in skb->vlan_tci */
+#define MAX_VLAN_TAGS 2 /* in the frame; one more may be in skb->vlan_tci */
 #define VLAN_ID_MASK 0x0fff
 
 #define ETHERTYPE_IPV4 bpf_htons(0x0800)
@@ -26,7 +26,7 @@
 #define IPV6_FLOW_LABEL 0x000fffff
 #define IPV6_FRAGMENT_OFFSET 0xfff8
 #define IPV6_MORE_FRAGMENTS 0x0001
-#define IPV6_JUMBO_HEADER_BYTES 8   /* the hop-by-hop header that BIG TCP puts before TCP */
+#define IPV6_JUMBO_HEADER_BYTES 8 /* the hop-by-hop header that BIG TCP puts before TCP */
 #define MAX_EXTENSION_HEADERS 8
 
 /* Extension headers (RFC 8200 and IANA's list); the transports are in transport.bpf.h. */
@@ -76,7 +76,7 @@ struct ipv6_header {
 struct extension_header {
 	__u8 next_header;
 	__u8 length;
-	__be16 fragment;             /* of a fragment header */
+	__be16 fragment; /* of a fragment header */
 	__be32 rest;
 };
 
@@ -166,7 +166,8 @@ static __always_inline int is_extension(__u8 next)
 }
 
 /* Reads the extension header `protocol` at packet->offset; its length goes to *bytes. */
-static __always_inline int parse_extension(struct __sk_buff *skb, struct packet *packet, __u32 end, __u32 *bytes)
+static __always_inline int parse_extension(struct __sk_buff *skb, struct packet *packet, __u32 end,
+					   __u32 *bytes)
 {
 	struct extension_header *extension = (struct extension_header *)packet->scratch;
 	__u8 kind = packet->protocol;
@@ -226,7 +227,8 @@ __noinline int parse_extensions(struct __sk_buff *skb, struct packet *packet)
  * Layer-3 length of an IPv6 packet. A payload length of 0 on a super-packet is BIG TCP (the 8-byte jumbo
  * header that the kernel adds is no part of what goes on the wire); otherwise it is meant.
  */
-static __always_inline __u32 ipv6_bytes(struct __sk_buff *skb, const struct packet *packet, const struct ipv6_header *ip)
+static __always_inline __u32 ipv6_bytes(struct __sk_buff *skb, const struct packet *packet,
+					const struct ipv6_header *ip)
 {
 	__u32 payload = bpf_ntohs(ip->payload_length);
 	__u32 available = bytes_after(packet, packet->offset);

@@ -76,7 +76,7 @@ static __always_inline void observe_syn(struct packet *packet, struct flow_stats
 	if (!stats->initiator)
 		stats->initiator = packet->way + 1;
 	if (stats->initiator != packet->way + 1)
-		return;                  /* simultaneous open: the first SYN decides */
+		return; /* simultaneous open: the first SYN decides */
 	if (stats->syn_ns)
 		stats->flags |= FLOW_SYN_REPEATED;
 	else
@@ -85,7 +85,7 @@ static __always_inline void observe_syn(struct packet *packet, struct flow_stats
 
 static __always_inline void observe_syn_ack(struct packet *packet, struct flow_stats *stats, __u64 now)
 {
-	__u8 initiator = 2 - packet->way;  /* the other end: way 0 answers high (2), way 1 answers low (1) */
+	__u8 initiator = 2 - packet->way; /* the other end: way 0 answers high (2), way 1 answers low (1) */
 	__u64 latency;
 
 	if (!stats->initiator)

@@ -16,7 +16,7 @@
 
 #define TCP_MIN_HEADER_BYTES 20
 #define UDP_HEADER_BYTES 8
-#define SCTP_HEADER_BYTES 12        /* SCTP's common header; the shortest of DCCP */
+#define SCTP_HEADER_BYTES 12 /* SCTP's common header; the shortest of DCCP */
 #define ICMP_HEADER_BYTES 8
 
 #define TCP_FIN 0x01
@@ -37,7 +37,7 @@ struct tcp_header {
 	__be16 destination;
 	__be32 sequence;
 	__be32 acknowledgement;
-	__u8 data_offset;            /* upper four bits, in 32-bit words */
+	__u8 data_offset; /* upper four bits, in 32-bit words */
 	__u8 flags;
 	__be16 window;
 	__be16 checksum;
@@ -59,7 +59,8 @@ static __always_inline void set_ports(struct packet *packet, const struct port_h
 }
 
 /* Protocols whose header begins with two ports and is otherwise not read. */
-static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *packet, __u32 remaining, __u32 header_bytes, int malformed)
+static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *packet, __u32 remaining,
+				       __u32 header_bytes, int malformed)
 {
 	struct port_header *ports = header_at(skb, packet, packet->offset, sizeof(*ports));
 
@@ -97,31 +98,31 @@ static __always_inline int icmp_counterpart(__u8 protocol, __u8 type)
 {
 	if (protocol == TRANSPORT_ICMP) {
 		switch (type) {
-		case 0: return 8;        /* echo */
+		case 0: return 8; /* echo */
 		case 8: return 0;
-		case 9: return 10;       /* router advertisement, solicitation */
+		case 9: return 10; /* router advertisement, solicitation */
 		case 10: return 9;
-		case 13: return 14;      /* timestamp */
+		case 13: return 14; /* timestamp */
 		case 14: return 13;
-		case 15: return 16;      /* information */
+		case 15: return 16; /* information */
 		case 16: return 15;
-		case 17: return 18;      /* address mask */
+		case 17: return 18; /* address mask */
 		case 18: return 17;
 		default: return -1;
 		}
 	}
 	switch (type) {
-	case 128: return 129;            /* echo */
+	case 128: return 129; /* echo */
 	case 129: return 128;
-	case 130: return 131;            /* multicast listener query, report */
+	case 130: return 131; /* multicast listener query, report */
 	case 131: return 130;
-	case 133: return 134;            /* router solicitation, advertisement */
+	case 133: return 134; /* router solicitation, advertisement */
 	case 134: return 133;
-	case 135: return 136;            /* neighbour solicitation, advertisement */
+	case 135: return 136; /* neighbour solicitation, advertisement */
 	case 136: return 135;
-	case 139: return 140;            /* node information */
+	case 139: return 140; /* node information */
 	case 140: return 139;
-	case 144: return 145;            /* home agent address discovery */
+	case 144: return 145; /* home agent address discovery */
 	case 145: return 144;
 	default: return -1;
 	}
@@ -151,7 +152,7 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *pack
 		packet->source_port = bpf_htons(icmp->type);
 		packet->destination_port = bpf_htons(counterpart);
 	} else {
-		packet->key.icmp_pairing = ICMP_ONE_WAY_LOW;  /* key.bpf.h turns it where the high end sent */
+		packet->key.icmp_pairing = ICMP_ONE_WAY_LOW; /* key.bpf.h turns it where the high end sent */
 		packet->source_port = bpf_htons(icmp->type);
 		packet->destination_port = bpf_htons(icmp->code);
 	}
@@ -161,8 +162,7 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *pack
 static __always_inline int parse_protocol(struct __sk_buff *skb, struct packet *packet, __u32 remaining)
 {
 	switch (packet->protocol) {
-	case TRANSPORT_TCP:
-		return parse_tcp(skb, packet, remaining);
+	case TRANSPORT_TCP: return parse_tcp(skb, packet, remaining);
 	case TRANSPORT_UDP:
 	case TRANSPORT_UDPLITE:
 		return parse_ports(skb, packet, remaining, UDP_HEADER_BYTES, COUNTER_MALFORMED_UDP);
@@ -170,17 +170,16 @@ static __always_inline int parse_protocol(struct __sk_buff *skb, struct packet *
 	case TRANSPORT_DCCP:
 		return parse_ports(skb, packet, remaining, SCTP_HEADER_BYTES, COUNTER_MALFORMED_SCTP);
 	case TRANSPORT_ICMP:
-	case TRANSPORT_ICMPV6:
-		return parse_icmp(skb, packet, remaining);
-	default:
-		return 0;
+	case TRANSPORT_ICMPV6: return parse_icmp(skb, packet, remaining);
+	default: return 0;
 	}
 }
 
 static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *packet)
 {
-	__u32 remaining = packet->network_bytes > packet->header_bytes ?
-			  packet->network_bytes - packet->header_bytes : 0;
+	__u32 remaining = packet->network_bytes > packet->header_bytes
+				  ? packet->network_bytes - packet->header_bytes
+				  : 0;
 	int reason;
 
 	if (packet->is_later_fragment)

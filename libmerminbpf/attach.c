@@ -271,7 +271,8 @@ MERMINBPF_API int merminbpf_lock_acquire(struct merminbpf *handle, const char *p
 		close(fd);
 		return failure_set(&handle->failure, error, "Cannot lock directory %s", path);
 	}
-	/* The last holder may have removed the directory after we opened it: then we hold the lock of nothing. */
+	/* The last holder may have removed the directory after we opened it: then we hold the lock of
+	 * nothing. */
 	if (!is_directory_at(fd, path)) {
 		close(fd);
 		return failure_set(&handle->failure, -EWOULDBLOCK, "Directory %s is being removed", path);

@@ -23,9 +23,9 @@
 static const char *const filter_prefixes[2] = { "mermin_ingress:[", "mermin_egress:[" };
 
 struct filter_list {
-	uint32_t egress; /* the side */
+	uint32_t egress;  /* the side */
 	uint32_t filters; /* of every kind */
-	uint32_t *ids; /* of programs of bpf filters */
+	uint32_t *ids;	  /* of programs of bpf filters */
 	uint32_t id_count;
 	uint32_t max;
 	/* the filter at our handle and this priority */
@@ -145,8 +145,8 @@ static int visit_qdisc(const struct nlmsghdr *message, void *context)
 		return 0;
 	if ((uint32_t)tc->tcm_ifindex != search->ifindex || tc->tcm_parent != TC_H_CLSACT)
 		return 0;
-	netlink_text((const char *)tc + NLMSG_ALIGN(sizeof(*tc)), message->nlmsg_len - NLMSG_LENGTH(sizeof(*tc)),
-		     TCA_KIND, kind, sizeof(kind));
+	netlink_text((const char *)tc + NLMSG_ALIGN(sizeof(*tc)),
+		     message->nlmsg_len - NLMSG_LENGTH(sizeof(*tc)), TCA_KIND, kind, sizeof(kind));
 	search->has_egress = strcmp(kind, "clsact") == 0;
 	return 0;
 }
@@ -172,7 +172,8 @@ static int has_egress_side(uint32_t ifindex)
 		},
 		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)ifindex },
 	};
-	int error = netlink_dump_consistent(NETLINK_ROUTE, &request.header, visit_qdisc, restart_qdiscs, &search);
+	int error =
+		netlink_dump_consistent(NETLINK_ROUTE, &request.header, visit_qdisc, restart_qdiscs, &search);
 
 	return error ? error : search.has_egress;
 }

@@ -59,7 +59,8 @@ static bool copy_records(const struct ring *ring, struct drain *drain, uint64_t 
 				drain->refused = length;
 				return false;
 			}
-			drain->used += copy_record(drain->target + drain->used, record + BPF_RINGBUF_HDR_SZ, length);
+			drain->used +=
+				copy_record(drain->target + drain->used, record + BPF_RINGBUF_HDR_SZ, length);
 		}
 		drain->position += BPF_RINGBUF_HDR_SZ + round_up_8(length);
 	}
@@ -129,8 +130,8 @@ MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void
 	if (fd < 0)
 		return fd;
 	if (max < SCAN_SLICE_LEAST || max > INT32_MAX)
-		return failure_set(&handle->failure, -EINVAL, "A slice of a scan is %d entries or more, not %u",
-				   SCAN_SLICE_LEAST, max);
+		return failure_set(&handle->failure, -EINVAL,
+				   "A slice of a scan is %d entries or more, not %u", SCAN_SLICE_LEAST, max);
 	if (handle->cursor_state == CURSOR_END)
 		return 0;
 	error = bpf_map_lookup_batch(fd, handle->cursor_state == CURSOR_START ? NULL : &handle->cursor, &next,

@@ -15,7 +15,7 @@
 #define MERMINBPF_API __attribute__((visibility("default")))
 
 #define NOTES_SIZE 1024 /* libbpf's warnings, newest kept */
-#define LOG_SIZE 3072   /* the verifier's last lines */
+#define LOG_SIZE 3072	/* the verifier's last lines */
 #define MESSAGE_SIZE 512
 
 /* Text of the last failure: what was tried, libbpf's notes, the verifier's last lines. */
@@ -49,9 +49,9 @@ enum cursor_state { CURSOR_START, CURSOR_INSIDE, CURSOR_END };
 struct hook {
 	uint32_t ifindex;
 	uint32_t egress;
-	uint32_t mode;     /* enum merminbpf_attach_mode, never AUTO */
+	uint32_t mode;	   /* enum merminbpf_attach_mode, never AUTO */
 	uint32_t priority; /* clsact */
-	int link_fd;       /* TCX */
+	int link_fd;	   /* TCX */
 	bool made_qdisc;   /* clsact: this handle made the interface's qdisc */
 };
 

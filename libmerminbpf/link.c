@@ -59,7 +59,8 @@ static int visit_link(const struct nlmsghdr *message, void *context)
 		return 0;
 	if (list->count == list->max)
 		return -ENOSPC;
-	read_link(&list->links[list->count++], interface, message->nlmsg_len - NLMSG_LENGTH(sizeof(*interface)));
+	read_link(&list->links[list->count++], interface,
+		  message->nlmsg_len - NLMSG_LENGTH(sizeof(*interface)));
 	return 0;
 }
 

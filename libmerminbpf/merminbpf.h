@@ -69,13 +69,13 @@ const char *merminbpf_error(const struct merminbpf *handle);
 /* ---- attach.c ---- */
 
 enum merminbpf_attach_mode {
-	MERMINBPF_ATTACH_AUTO = 0,   /* TCX; clsact where the kernel refuses TCX */
+	MERMINBPF_ATTACH_AUTO = 0, /* TCX; clsact where the kernel refuses TCX */
 	MERMINBPF_ATTACH_TCX = 1,
 	MERMINBPF_ATTACH_CLSACT = 2,
 };
 
 enum merminbpf_attach_order {
-	MERMINBPF_ORDER_FIRST = 0,   /* before every other program */
+	MERMINBPF_ORDER_FIRST = 0, /* before every other program */
 	MERMINBPF_ORDER_LAST = 1,
 };
 
@@ -159,16 +159,16 @@ int merminbpf_clock_read(uint32_t *words);
 
 struct merminbpf_link {
 	uint32_t ifindex;
-	uint32_t parent_ifindex;     /* IFLA_LINK: VLAN's device, veth's peer; 0 none */
-	uint32_t master_ifindex;     /* IFLA_MASTER: bridge, bond, vrf; 0 none */
-	int32_t parent_netns_id;     /* IFLA_LINK_NETNSID; -1: parent is in this namespace */
-	uint32_t flags;              /* IFF_* */
+	uint32_t parent_ifindex; /* IFLA_LINK: VLAN's device, veth's peer; 0 none */
+	uint32_t master_ifindex; /* IFLA_MASTER: bridge, bond, vrf; 0 none */
+	int32_t parent_netns_id; /* IFLA_LINK_NETNSID; -1: parent is in this namespace */
+	uint32_t flags;		 /* IFF_* */
 	uint32_t mtu;
-	uint16_t type;               /* ARPHRD_* */
-	uint8_t address[6];          /* zero where there is none or it is not 6 bytes */
+	uint16_t type;	    /* ARPHRD_* */
+	uint8_t address[6]; /* zero where there is none or it is not 6 bytes */
 	char name[16];
-	char kind[16];               /* IFLA_INFO_KIND; empty for a physical device */
-	char master_kind[16];        /* kind of the master (IFLA_INFO_SLAVE_KIND) */
+	char kind[16];	      /* IFLA_INFO_KIND; empty for a physical device */
+	char master_kind[16]; /* kind of the master (IFLA_INFO_SLAVE_KIND) */
 };
 
 /*
@@ -184,10 +184,10 @@ int merminbpf_links_list(struct merminbpf_link *links, uint32_t max);
 int merminbpf_links_changed(struct merminbpf *handle);
 
 struct merminbpf_listener {
-	uint8_t protocol;            /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 	uint8_t ip_version;
-	uint16_t port;               /* host order */
-	uint8_t address[16];         /* network order, IPv4 mapped; zero: any */
+	uint16_t port;	     /* host order */
+	uint8_t address[16]; /* network order, IPv4 mapped; zero: any */
 };
 
 /* TCP sockets that listen and unconnected UDP sockets with a port, by inet_diag. As links_list. */
@@ -205,19 +205,19 @@ int merminbpf_interface_read(struct merminbpf *handle, uint32_t ifindex, void *s
 /* ---- replay.c ---- */
 
 struct merminbpf_test_packet {
-	uint32_t wire_length;        /* length on the wire, >= size; 0: size */
-	uint32_t time_low;           /* __sk_buff.tstamp, ns */
+	uint32_t wire_length; /* length on the wire, >= size; 0: size */
+	uint32_t time_low;    /* __sk_buff.tstamp, ns */
 	uint32_t time_high;
-	uint32_t ifindex;            /* an existing interface, or 0 for loopback */
+	uint32_t ifindex; /* an existing interface, or 0 for loopback */
 	uint32_t ingress_ifindex;
 	uint32_t gso_segments;
 	uint32_t gso_size;
-	uint32_t egress;             /* which program */
-	uint32_t repeat;             /* 0 and 1: once */
+	uint32_t egress; /* which program */
+	uint32_t repeat; /* 0 and 1: once */
 	/* out */
 	uint32_t verdict;
-	uint32_t duration_ns;        /* mean of a run */
-	uint32_t changed;            /* 1 if the packet's bytes differ afterwards */
+	uint32_t duration_ns; /* mean of a run */
+	uint32_t changed;     /* 1 if the packet's bytes differ afterwards */
 };
 
 /*

@@ -27,7 +27,8 @@ static int reserve_output(struct merminbpf *handle, uint32_t size)
 	return 0;
 }
 
-static void describe_packet(struct __sk_buff *context, const struct merminbpf_test_packet *test, uint32_t size)
+static void describe_packet(struct __sk_buff *context, const struct merminbpf_test_packet *test,
+			    uint32_t size)
 {
 	uint32_t wire_length = test->wire_length < size ? size : test->wire_length;
 
@@ -65,7 +66,7 @@ MERMINBPF_API int merminbpf_test_run(struct merminbpf *handle, const void *packe
 				   size);
 	test->verdict = options.retval;
 	test->duration_ns = options.duration;
-	test->changed = error || options.data_size_out != size ||
-			memcmp(handle->test_output, packet, size) != 0;
+	test->changed =
+		error || options.data_size_out != size || memcmp(handle->test_output, packet, size) != 0;
 	return 0;
 }
