@@ -29,7 +29,7 @@ static __always_inline __u32 scan_generation(void)
 
 /* The fields that describe the first packet of a generation. Only the CPU that claimed it writes. */
 static __always_inline void restart_first(struct packet *packet, struct flow_stats *stats,
-					  struct flow_way_stats *way, __u64 now)
+                                          struct flow_way_stats *way, __u64 now)
 {
 	way->first_seen_ns = now;
 	way->first_flow_label = packet->flow_label;
@@ -60,7 +60,7 @@ static __always_inline __u64 observation_time(struct __sk_buff *skb, const struc
 }
 
 static __always_inline void count(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
-				  struct flow_way_stats *way)
+                                  struct flow_way_stats *way)
 {
 	__u64 bytes = wire_bytes(packet), now = observation_time(skb, packet);
 	__u32 generation = scan_generation(), previous = way->generation;
@@ -118,7 +118,7 @@ static __always_inline int is_stacked(const struct related_interfaces *related, 
  * already: the interface the packet entered by, devices above and below, the other end of a veth pair.
  */
 static __always_inline int is_copy_by_place(struct __sk_buff *skb, struct packet *packet,
-					    const struct flow_way_stats *way)
+                                            const struct flow_way_stats *way)
 {
 	__u32 ifindex = packet->hook >> 1, egress = packet->hook & 1;
 	struct related_interfaces *related;
@@ -155,7 +155,7 @@ static __always_inline void take_over(struct packet *packet, struct flow_way_sta
 
 /* Keeps the packet with the candidate: if the owner stays silent, it was never a copy. */
 static __always_inline void hold(struct packet *packet, struct flow_stats *stats, struct flow_way_stats *way,
-				 __u64 silent_ns)
+                                 __u64 silent_ns)
 {
 	__u64 delay_ms = silent_ns / NS_PER_MS;
 
@@ -174,7 +174,7 @@ static __always_inline void hold(struct packet *packet, struct flow_stats *stats
 
 /* A hook that does not own this direction. */
 static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct packet *packet,
-					      struct flow_stats *stats, struct flow_way_stats *way)
+                                              struct flow_stats *stats, struct flow_way_stats *way)
 {
 	__u64 now = packet_time_coarse(skb), last = way->last_seen_ns;
 	__u64 silent_ns = now > last ? now - last : 0;
@@ -192,7 +192,7 @@ static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct pack
 }
 
 static __always_inline void claim_way(struct __sk_buff *skb, struct packet *packet,
-				      struct flow_way_stats *way)
+                                      struct flow_way_stats *way)
 {
 	if (__sync_val_compare_and_swap(&way->owner_hook, 0, packet->hook) != 0)
 		return;
@@ -201,7 +201,7 @@ static __always_inline void claim_way(struct __sk_buff *skb, struct packet *pack
 }
 
 static __always_inline void account_existing(struct __sk_buff *skb, struct packet *packet,
-					     struct flow_stats *stats)
+                                             struct flow_stats *stats)
 {
 	struct flow_way_stats *way = &stats->ways[packet->way & 1];
 
@@ -235,7 +235,7 @@ static __always_inline void tell_opened(struct packet *packet, __u64 now)
 }
 
 static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *packet,
-					  struct flow_stats *stats, __u64 now)
+                                          struct flow_stats *stats, __u64 now)
 {
 	struct flow_way_stats *way = &stats->ways[packet->way & 1];
 
@@ -252,7 +252,7 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 	stats->first_way = packet->way;
 	stats->vlan_id = packet->vlan_id;
 	if (packet->has_ethernet && bpf_skb_load_bytes(skb, offsetof(struct ethernet_header, source),
-						       stats->source_mac, sizeof(stats->source_mac)) == 0)
+	                                               stats->source_mac, sizeof(stats->source_mac)) == 0)
 		stats->flags |= FLOW_HAS_MAC;
 	if (packet->protocol == TRANSPORT_TCP && packet->tcp_flags & TCP_SYN)
 		observe_handshake(packet, stats, now);
@@ -266,7 +266,7 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 #define EEXIST 17
 
 static __always_inline void account_new(struct __sk_buff *skb, struct packet *packet,
-					const struct flow_key *key)
+                                        const struct flow_key *key)
 {
 	__u64 now = packet_time_exact(skb);
 	__u32 zero = 0;
@@ -290,7 +290,7 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 		}
 	}
 	counter_add(error == -E2BIG ? COUNTER_MAP_FULL : COUNTER_MAP_BUSY, packet->segments,
-		    wire_bytes(packet));
+	            wire_bytes(packet));
 }
 
 /*

@@ -20,7 +20,7 @@ struct packet {
 	__u32 network_bytes; /* layer 3, of the super-packet as it stands */
 	__u32 header_bytes;  /* network, extension and transport headers: repeated per segment */
 	__u32 payload_bytes; /* TCP and UDP payload */
-	__u32 segments;	     /* packets on the wire */
+	__u32 segments;      /* packets on the wire */
 	__u32 flow_label;
 	__u16 vlan_id;
 	__be16 ethertype;

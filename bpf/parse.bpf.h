@@ -167,7 +167,7 @@ static __always_inline int is_extension(__u8 next)
 
 /* Reads the extension header `protocol` at packet->offset; its length goes to *bytes. */
 static __always_inline int parse_extension(struct __sk_buff *skb, struct packet *packet, __u32 end,
-					   __u32 *bytes)
+                                           __u32 *bytes)
 {
 	struct extension_header *extension = (struct extension_header *)packet->scratch;
 	__u8 kind = packet->protocol;
@@ -228,7 +228,7 @@ __noinline int parse_extensions(struct __sk_buff *skb, struct packet *packet)
  * header that the kernel adds is no part of what goes on the wire); otherwise it is meant.
  */
 static __always_inline __u32 ipv6_bytes(struct __sk_buff *skb, const struct packet *packet,
-					const struct ipv6_header *ip)
+                                        const struct ipv6_header *ip)
 {
 	__u32 payload = bpf_ntohs(ip->payload_length);
 	__u32 available = bytes_after(packet, packet->offset);
@@ -252,7 +252,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *pack
 		return COUNTER_MALFORMED_IPV6;
 
 	is_jumbo = !ip->payload_length && ip->next_header == NEXT_HOP_BY_HOP &&
-		   network_bytes > IPV6_HEADER_BYTES + IPV6_JUMBO_HEADER_BYTES;
+	           network_bytes > IPV6_HEADER_BYTES + IPV6_JUMBO_HEADER_BYTES;
 	packet->protocol = ip->next_header;
 	packet->traffic_class = class_label >> 20;
 	packet->flow_label = class_label & IPV6_FLOW_LABEL;

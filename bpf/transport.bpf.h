@@ -60,7 +60,7 @@ static __always_inline void set_ports(struct packet *packet, const struct port_h
 
 /* Protocols whose header begins with two ports and is otherwise not read. */
 static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *packet, __u32 remaining,
-				       __u32 header_bytes, int malformed)
+                                       __u32 header_bytes, int malformed)
 {
 	struct port_header *ports = header_at(skb, packet, packet->offset, sizeof(*ports));
 
@@ -178,8 +178,8 @@ static __always_inline int parse_protocol(struct __sk_buff *skb, struct packet *
 static __always_inline int parse_transport(struct __sk_buff *skb, struct packet *packet)
 {
 	__u32 remaining = packet->network_bytes > packet->header_bytes
-				  ? packet->network_bytes - packet->header_bytes
-				  : 0;
+	                          ? packet->network_bytes - packet->header_bytes
+	                          : 0;
 	int reason;
 
 	if (packet->is_later_fragment)

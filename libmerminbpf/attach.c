@@ -137,14 +137,14 @@ static int attach_by_mode(struct merminbpf *handle, struct hook *hook, uint32_t 
 		/* A kernel that does not know the attach type answers with one of these. */
 		if (mode == MERMINBPF_ATTACH_TCX || (error != -EINVAL && error != -EOPNOTSUPP))
 			return failure_set(&handle->failure, error, "Cannot attach to interface %u by TCX",
-					   hook->ifindex);
+			                   hook->ifindex);
 	}
 	hook->mode = MERMINBPF_ATTACH_CLSACT;
 	return clsact_attach(handle, hook, program_fd);
 }
 
 MERMINBPF_API int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress,
-					uint32_t mode, uint32_t order, uint32_t tc_priority)
+                                        uint32_t mode, uint32_t order, uint32_t tc_priority)
 {
 	struct hook *hook;
 	int error;
@@ -210,18 +210,18 @@ void hooks_close(struct merminbpf *handle)
 }
 
 MERMINBPF_API int merminbpf_hook_programs(struct merminbpf *handle, uint32_t ifindex, uint32_t egress,
-					  uint32_t *ids, uint32_t max)
+                                          uint32_t *ids, uint32_t max)
 {
 	int tcx = tcx_programs(ifindex, egress, ids, max);
 	int clsact;
 
 	if (tcx < 0)
 		return failure_set(&handle->failure, tcx, "Cannot list the TCX programs of interface %u",
-				   ifindex);
+		                   ifindex);
 	clsact = clsact_programs(ifindex, egress, ids + tcx, max - (uint32_t)tcx);
 	if (clsact < 0)
 		return failure_set(&handle->failure, clsact, "Cannot list the filters of interface %u",
-				   ifindex);
+		                   ifindex);
 	return tcx + clsact;
 }
 

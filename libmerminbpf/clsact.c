@@ -25,7 +25,7 @@ static const char *const filter_prefixes[2] = { "mermin_ingress:[", "mermin_egre
 struct filter_list {
 	uint32_t egress;  /* the side */
 	uint32_t filters; /* of every kind */
-	uint32_t *ids;	  /* of programs of bpf filters */
+	uint32_t *ids;    /* of programs of bpf filters */
 	uint32_t id_count;
 	uint32_t max;
 	/* the filter at our handle and this priority */
@@ -146,7 +146,7 @@ static int visit_qdisc(const struct nlmsghdr *message, void *context)
 	if ((uint32_t)tc->tcm_ifindex != search->ifindex || tc->tcm_parent != TC_H_CLSACT)
 		return 0;
 	netlink_text((const char *)tc + NLMSG_ALIGN(sizeof(*tc)),
-		     message->nlmsg_len - NLMSG_LENGTH(sizeof(*tc)), TCA_KIND, kind, sizeof(kind));
+	             message->nlmsg_len - NLMSG_LENGTH(sizeof(*tc)), TCA_KIND, kind, sizeof(kind));
 	search->has_egress = strcmp(kind, "clsact") == 0;
 	return 0;
 }
@@ -196,7 +196,7 @@ static void remove_empty_qdisc(const struct hook *hook)
 static int attach_filter(struct merminbpf *handle, struct hook *hook, int program_fd)
 {
 	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = FILTER_HANDLE,
-		    .priority = hook->priority);
+	            .priority = hook->priority);
 	struct filter_list list = {
 		.egress = hook->egress,
 		.priority = hook->priority,
@@ -207,18 +207,18 @@ static int attach_filter(struct merminbpf *handle, struct hook *hook, int progra
 
 	if (error)
 		return failure_set(&handle->failure, error, "Cannot list the filters of interface %u",
-				   hook->ifindex);
+		                   hook->ifindex);
 	if (list.at_our_place && !list.ours)
 		return failure_set(&handle->failure, -EBUSY,
-				   "Priority %u of interface %u holds another's filter with our handle",
-				   hook->priority, hook->ifindex);
+		                   "Priority %u of interface %u holds another's filter with our handle",
+		                   hook->priority, hook->ifindex);
 	if (list.ours)
 		options.flags = BPF_TC_F_REPLACE;
 	error = bpf_tc_attach(&tc, &options);
 	if (error)
 		return failure_set(&handle->failure, error,
-				   "Cannot attach to interface %u by clsact at priority %u", hook->ifindex,
-				   hook->priority);
+		                   "Cannot attach to interface %u by clsact at priority %u", hook->ifindex,
+		                   hook->priority);
 	return 0;
 }
 
@@ -230,17 +230,17 @@ int clsact_attach(struct merminbpf *handle, struct hook *hook, int program_fd)
 
 	if (hook->priority == 0 || hook->priority > UINT16_MAX)
 		return failure_set(&handle->failure, -EINVAL, "A tc priority is 1 to 65535, not %u",
-				   hook->priority);
+		                   hook->priority);
 	failure_begin(&handle->failure);
 	error = bpf_tc_hook_create(&tc);
 	if (error && error != -EEXIST)
 		return failure_set(&handle->failure, error, "Cannot make the clsact qdisc of interface %u",
-				   hook->ifindex);
+		                   hook->ifindex);
 	hook->made_qdisc = error == 0;
 	side = hook->egress && !hook->made_qdisc ? has_egress_side(hook->ifindex) : 1;
 	if (side <= 0)
 		return failure_set(&handle->failure, side ? side : -EOPNOTSUPP,
-				   "The qdisc of interface %u has no egress side", hook->ifindex);
+		                   "The qdisc of interface %u has no egress side", hook->ifindex);
 	/* Where the qdisc existed libbpf has complained. */
 	failure_begin(&handle->failure);
 	error = attach_filter(handle, hook, program_fd);

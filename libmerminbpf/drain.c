@@ -90,7 +90,7 @@ MERMINBPF_API int merminbpf_ring_drain(struct merminbpf *handle, void *buffer, u
 	}
 	if (drain.used == 0 && drain.refused)
 		return failure_set(&handle->failure, -ENOSPC, "A record of %u bytes has no room in %u",
-				   drain.refused, size);
+		                   drain.refused, size);
 	return (int)drain.used;
 }
 
@@ -99,7 +99,7 @@ MERMINBPF_API uint32_t merminbpf_ring_pending(struct merminbpf *handle)
 	if (handle->maps[MAP_FLOW_EVENTS] < 0)
 		return 0;
 	return (uint32_t)(__atomic_load_n(handle->ring.producer_position, __ATOMIC_ACQUIRE) -
-			  *handle->ring.consumer_position);
+	                  *handle->ring.consumer_position);
 }
 
 static uint64_t clock_ns(clockid_t clock)
@@ -131,11 +131,11 @@ MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void
 		return fd;
 	if (max < SCAN_SLICE_LEAST || max > INT32_MAX)
 		return failure_set(&handle->failure, -EINVAL,
-				   "A slice of a scan is %d entries or more, not %u", SCAN_SLICE_LEAST, max);
+		                   "A slice of a scan is %d entries or more, not %u", SCAN_SLICE_LEAST, max);
 	if (handle->cursor_state == CURSOR_END)
 		return 0;
 	error = bpf_map_lookup_batch(fd, handle->cursor_state == CURSOR_START ? NULL : &handle->cursor, &next,
-				     keys, values, &count, NULL);
+	                             keys, values, &count, NULL);
 	/* The last slice, with its entries. */
 	if (error == -ENOENT) {
 		handle->cursor_state = CURSOR_END;
@@ -158,7 +158,7 @@ static int take(int fd, const void *key, void *value)
 }
 
 MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count,
-				       void *values, uint8_t *present)
+                                       void *values, uint8_t *present)
 {
 	int fd = map_descriptor(handle, MAP_FLOW_STATS);
 	const struct flow_key *key = keys;

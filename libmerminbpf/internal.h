@@ -15,7 +15,7 @@
 #define MERMINBPF_API __attribute__((visibility("default")))
 
 #define NOTES_SIZE 1024 /* libbpf's warnings, newest kept */
-#define LOG_SIZE 3072	/* the verifier's last lines */
+#define LOG_SIZE 3072   /* the verifier's last lines */
 #define MESSAGE_SIZE 512
 
 /* Text of the last failure: what was tried, libbpf's notes, the verifier's last lines. */
@@ -49,9 +49,9 @@ enum cursor_state { CURSOR_START, CURSOR_INSIDE, CURSOR_END };
 struct hook {
 	uint32_t ifindex;
 	uint32_t egress;
-	uint32_t mode;	   /* enum merminbpf_attach_mode, never AUTO */
+	uint32_t mode;     /* enum merminbpf_attach_mode, never AUTO */
 	uint32_t priority; /* clsact */
-	int link_fd;	   /* TCX */
+	int link_fd;       /* TCX */
 	bool made_qdisc;   /* clsact: this handle made the interface's qdisc */
 };
 
@@ -150,7 +150,7 @@ int netlink_dump(int protocol, const struct nlmsghdr *request, netlink_visit vis
 
 /* As netlink_dump, asking again after -EINTR, each time after `restart(context)`. */
 int netlink_dump_consistent(int protocol, const struct nlmsghdr *request, netlink_visit visit,
-			    void (*restart)(void *context), void *context);
+                            void (*restart)(void *context), void *context);
 
 /* The first attribute of `type` in `size` bytes of attributes, with at least `least` bytes of payload. */
 const struct nlattr *netlink_attribute(const void *attributes, size_t size, uint16_t type, size_t least);

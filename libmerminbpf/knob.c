@@ -88,7 +88,7 @@ MERMINBPF_API int merminbpf_knob_set(struct merminbpf *handle, const char *name,
 		return failure_set(&handle->failure, error, "The object has no scalar knob %s", name);
 	if (!fits(&knob, value))
 		return failure_set(&handle->failure, -ERANGE, "Value %#llx of knob %s does not fit %u bytes",
-				   (unsigned long long)value, name, knob.size);
+		                   (unsigned long long)value, name, knob.size);
 	map = bpf_object__find_map_by_name(handle->object, ".rodata");
 	memory = map ? (char *)bpf_map__initial_value(map, &size) : NULL;
 	if (!memory || knob.offset > size || knob.size > size - knob.offset)

@@ -60,7 +60,7 @@ static int visit_link(const struct nlmsghdr *message, void *context)
 	if (list->count == list->max)
 		return -ENOSPC;
 	read_link(&list->links[list->count++], interface,
-		  message->nlmsg_len - NLMSG_LENGTH(sizeof(*interface)));
+	          message->nlmsg_len - NLMSG_LENGTH(sizeof(*interface)));
 	return 0;
 }
 
@@ -170,7 +170,7 @@ MERMINBPF_API int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifi
 }
 
 MERMINBPF_API int merminbpf_interface_relate(struct merminbpf *handle, uint32_t ifindex,
-					     const uint32_t *same_side, uint32_t opposite_side)
+                                             const uint32_t *same_side, uint32_t opposite_side)
 {
 	struct related_interfaces related = { .opposite_side = opposite_side };
 	int fd = map_descriptor(handle, MAP_RELATED_INTERFACES);

@@ -75,7 +75,7 @@ static int list_sockets(struct listener_list *list, uint8_t family, uint8_t prot
 	list->before = list->count;
 	list->protocol = protocol;
 	return netlink_dump_consistent(NETLINK_SOCK_DIAG, &request.header, visit_socket, restart_listeners,
-				       list);
+	                               list);
 }
 
 MERMINBPF_API int merminbpf_listeners_list(struct merminbpf_listener *listeners, uint32_t max)
@@ -97,7 +97,7 @@ MERMINBPF_API int merminbpf_listeners_list(struct merminbpf_listener *listeners,
 
 		if (error)
 			return failure_set(failure_of_thread(), error, "Cannot list the %s sockets",
-					   kinds[i].protocol == IPPROTO_TCP ? "TCP" : "UDP");
+			                   kinds[i].protocol == IPPROTO_TCP ? "TCP" : "UDP");
 	}
 	return (int)list.count;
 }

@@ -87,7 +87,7 @@ enum merminbpf_attach_order {
  * there; -EBUSY: the filter at our priority and handle is not ours.
  */
 int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t mode,
-			  uint32_t order, uint32_t tc_priority);
+                          uint32_t order, uint32_t tc_priority);
 
 /*
  * Detaches one hook. With clsact the filter is removed, and the qdisc too when this handle made it and
@@ -101,7 +101,7 @@ int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifindex, uint32_t e
  * there. Every agent's are among them, ours by merminbpf_program_id.
  */
 int merminbpf_hook_programs(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t *ids,
-			    uint32_t max);
+                            uint32_t max);
 
 /* The kernel's id of our ingress (0) or egress (1) program. */
 int merminbpf_program_id(struct merminbpf *handle, uint32_t egress);
@@ -144,7 +144,7 @@ int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, uint
  * error present[] still tells which flows were taken; the others may be asked for again.
  */
 int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
-			 uint8_t *present);
+                         uint8_t *present);
 
 /* One flow's value by its key, without removing it. -ENOENT: none. */
 int merminbpf_flow_find(struct merminbpf *handle, const void *key, void *value);
@@ -162,12 +162,12 @@ struct merminbpf_link {
 	uint32_t parent_ifindex; /* IFLA_LINK: VLAN's device, veth's peer; 0 none */
 	uint32_t master_ifindex; /* IFLA_MASTER: bridge, bond, vrf; 0 none */
 	int32_t parent_netns_id; /* IFLA_LINK_NETNSID; -1: parent is in this namespace */
-	uint32_t flags;		 /* IFF_* */
+	uint32_t flags;          /* IFF_* */
 	uint32_t mtu;
-	uint16_t type;	    /* ARPHRD_* */
+	uint16_t type;      /* ARPHRD_* */
 	uint8_t address[6]; /* zero where there is none or it is not 6 bytes */
 	char name[16];
-	char kind[16];	      /* IFLA_INFO_KIND; empty for a physical device */
+	char kind[16];        /* IFLA_INFO_KIND; empty for a physical device */
 	char master_kind[16]; /* kind of the master (IFLA_INFO_SLAVE_KIND) */
 };
 
@@ -186,7 +186,7 @@ int merminbpf_links_changed(struct merminbpf *handle);
 struct merminbpf_listener {
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 	uint8_t ip_version;
-	uint16_t port;	     /* host order */
+	uint16_t port;       /* host order */
 	uint8_t address[16]; /* network order, IPv4 mapped; zero: any */
 };
 
@@ -196,7 +196,7 @@ int merminbpf_listeners_list(struct merminbpf_listener *listeners, uint32_t max)
 /* Writes an interface's entry in INTERFACES (zero counters) resp. RELATED_INTERFACES. */
 int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifindex, uint32_t link_layer);
 int merminbpf_interface_relate(struct merminbpf *handle, uint32_t ifindex, const uint32_t *same_side,
-			       uint32_t opposite_side);
+                               uint32_t opposite_side);
 /* Removes both. -ENOENT is success. */
 int merminbpf_interface_remove(struct merminbpf *handle, uint32_t ifindex);
 /* Sums an interface's counters over the CPUs into a struct interface_stats. */
@@ -226,7 +226,7 @@ struct merminbpf_test_packet {
  * as __sk_buff.mark, and as wire_len capped at 65,536.
  */
 int merminbpf_test_run(struct merminbpf *handle, const void *packet, uint32_t size,
-		       struct merminbpf_test_packet *test);
+                       struct merminbpf_test_packet *test);
 
 #ifdef __cplusplus
 }

@@ -55,7 +55,7 @@ static int carried_error(const struct nlmsghdr *message)
 
 /* Visits the messages of one datagram. Sets `done` after the last of the dump. */
 static int visit_datagram(const void *datagram, size_t size, netlink_visit visit, void *context, bool *done,
-			  bool *interrupted)
+                          bool *interrupted)
 {
 	const struct nlmsghdr *message;
 
@@ -91,14 +91,14 @@ int netlink_dump(int protocol, const struct nlmsghdr *request, netlink_visit vis
 		ssize_t size = receive(fd, buffer, sizeof(buffer));
 
 		error = size < 0 ? (int)size
-				 : visit_datagram(buffer, (size_t)size, visit, context, &done, &interrupted);
+		                 : visit_datagram(buffer, (size_t)size, visit, context, &done, &interrupted);
 	}
 	close(fd);
 	return !error && interrupted ? -EINTR : error;
 }
 
 int netlink_dump_consistent(int protocol, const struct nlmsghdr *request, netlink_visit visit,
-			    void (*restart)(void *context), void *context)
+                            void (*restart)(void *context), void *context)
 {
 	int error = -EINTR;
 

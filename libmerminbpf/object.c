@@ -28,14 +28,14 @@ static const struct {
 	uint32_t value_size;
 } map_shapes[MAP_NAMES] = {
 	[MAP_FLOW_STATS] = { "FLOW_STATS", BPF_MAP_TYPE_HASH, sizeof(struct flow_key),
-			     sizeof(struct flow_stats) },
+	                     sizeof(struct flow_stats) },
 	[MAP_FLOW_EVENTS] = { "FLOW_EVENTS", BPF_MAP_TYPE_RINGBUF, 0, 0 },
 	[MAP_INTERFACES] = { "INTERFACES", BPF_MAP_TYPE_PERCPU_HASH, sizeof(uint32_t),
-			     sizeof(struct interface_stats) },
+	                     sizeof(struct interface_stats) },
 	[MAP_INTERFACES_DIRECT] = { "INTERFACES_DIRECT", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
-				    sizeof(struct interface_stats) },
+	                            sizeof(struct interface_stats) },
 	[MAP_RELATED_INTERFACES] = { "RELATED_INTERFACES", BPF_MAP_TYPE_HASH, sizeof(uint32_t),
-				     sizeof(struct related_interfaces) },
+	                             sizeof(struct related_interfaces) },
 	[MAP_SCAN] = { "SCAN", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct scan_state) },
 	[MAP_COUNTERS] = { "COUNTERS", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct counter) },
 };
@@ -56,8 +56,8 @@ static int check_maps(struct failure *failure, const struct bpf_object *object)
 		    bpf_map__key_size(map) != map_shapes[i].key_size ||
 		    bpf_map__value_size(map) != map_shapes[i].value_size)
 			return failure_set(failure, -EINVAL,
-					   "Map %s of the object is of another type or size than schema %d",
-					   map_shapes[i].name, MERMIN_SCHEMA_VERSION);
+			                   "Map %s of the object is of another type or size than schema %d",
+			                   map_shapes[i].name, MERMIN_SCHEMA_VERSION);
 	}
 	return 0;
 }
@@ -132,7 +132,7 @@ MERMINBPF_API int merminbpf_map_size_set(struct merminbpf *handle, const char *n
 	error = bpf_map__set_max_entries(map, max_entries);
 	if (error)
 		return failure_set(&handle->failure, error, "Cannot set the size of map %s to %u", name,
-				   max_entries);
+		                   max_entries);
 	return 0;
 }
 
@@ -234,7 +234,7 @@ int map_descriptor(struct merminbpf *handle, enum map_name name)
 {
 	if (handle->maps[name] < 0)
 		return failure_set(&handle->failure, -ENOENT, "There is no loaded map %s",
-				   map_shapes[name].name);
+		                   map_shapes[name].name);
 	return handle->maps[name];
 }
 

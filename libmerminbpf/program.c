@@ -14,10 +14,10 @@ int program_descriptor(struct merminbpf *handle, uint32_t egress)
 {
 	if (egress > 1)
 		return failure_set(&handle->failure, -EINVAL, "A hook is ingress (0) or egress (1), not %u",
-				   egress);
+		                   egress);
 	if (handle->state != LOAD_DONE || !handle->programs[egress])
 		return failure_set(&handle->failure, -ENOENT, "There is no loaded program %s",
-				   program_names[egress]);
+		                   program_names[egress]);
 	return bpf_program__fd(handle->programs[egress]);
 }
 
@@ -43,7 +43,7 @@ MERMINBPF_API int merminbpf_program_verified_instructions(struct merminbpf *hand
 }
 
 MERMINBPF_API int merminbpf_program_run_statistics(struct merminbpf *handle, const char *program,
-						   uint32_t *words)
+                                                   uint32_t *words)
 {
 	struct bpf_prog_info info;
 	int error = program_info(handle, program, &info);

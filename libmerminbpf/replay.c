@@ -28,7 +28,7 @@ static int reserve_output(struct merminbpf *handle, uint32_t size)
 }
 
 static void describe_packet(struct __sk_buff *context, const struct merminbpf_test_packet *test,
-			    uint32_t size)
+                            uint32_t size)
 {
 	uint32_t wire_length = test->wire_length < size ? size : test->wire_length;
 
@@ -43,14 +43,14 @@ static void describe_packet(struct __sk_buff *context, const struct merminbpf_te
 }
 
 MERMINBPF_API int merminbpf_test_run(struct merminbpf *handle, const void *packet, uint32_t size,
-				     struct merminbpf_test_packet *test)
+                                     struct merminbpf_test_packet *test)
 {
 	struct __sk_buff context = { 0 };
 	int fd = program_descriptor(handle, test->egress);
 	int error;
 
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_size_in = size, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .repeat = test->repeat ? (int)test->repeat : 1);
+	            .ctx_size_in = sizeof(context), .repeat = test->repeat ? (int)test->repeat : 1);
 
 	if (fd < 0)
 		return fd;
@@ -63,7 +63,7 @@ MERMINBPF_API int merminbpf_test_run(struct merminbpf *handle, const void *packe
 	/* -ENOSPC: the program made the packet longer than it was. */
 	if (error && error != -ENOSPC)
 		return failure_set(&handle->failure, error, "Cannot run the program on a packet of %u bytes",
-				   size);
+		                   size);
 	test->verdict = options.retval;
 	test->duration_ns = options.duration;
 	test->changed =
