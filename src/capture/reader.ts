@@ -11,7 +11,6 @@ import {
   KEY_WORDS,
   number64,
   VALUE_BYTES,
-  VALUE_WORDS,
 } from "./record.ts";
 import { COUNTER_NAMES, type KernelCounter } from "./stats.ts";
 
@@ -20,7 +19,6 @@ export const SLICE_ENTRIES = 4096;
 
 const DRAIN_BYTES = 1 << 20;
 const COUNTER_WORDS = 4;
-const TWO_32 = 4294967296;
 
 /** Flows taken out of the map: `count` keys as asked, their last values, and 1 where there was one. */
 export interface TakenFlows {
@@ -140,14 +138,4 @@ export class Reader {
     this.#probe.check(result, "Cannot read the program's run statistics");
     return { nanoseconds: number64(this.#figures, 0), runs: number64(this.#figures, 2) };
   }
-}
-
-/** Monotonic ns of a clock as a double, exact for 104 days of uptime. */
-export function monotonicNs(clock: CaptureClock): number {
-  return clock.monotonicHigh * TWO_32 + clock.monotonicLow;
-}
-
-/** Words of a flow's value in a batch, for tests and tools that read single flows. */
-export function valueAt(batch: FlowSampleBatch, index: number): Uint32Array {
-  return batch.values.subarray(index * VALUE_WORDS, (index + 1) * VALUE_WORDS);
 }
