@@ -102,6 +102,8 @@ async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise
     traceIdTimeoutMs: span.trace_id_timeout,
     interfaceName: (ifindex) => open.names.get(ifindex),
   });
+  // A burst waits here, in messages, not in queues that would drop their oldest.
+  await Promise.all(open.exporters.map((exporter) => exporter.room()));
   for (const exporter of open.exporters) exporter.accept(decorated);
   // A replay is as fast as its output, and loses nothing to a full queue.
   if (open.start.mode === "replay") await flushAll(open.exporters, new AbortController().signal);

@@ -38,6 +38,9 @@ export type DropReason = (typeof DROP_REASONS)[number];
 
 export type RequestOutcome = "success" | "failure";
 
+/** Longest wait for room: above the time a healthy peer needs for a batch, below what would hold up the statistics. */
+export const ROOM_PATIENCE_MS = 100;
+
 /** One destination of records. Made ready; `Symbol.asyncDispose` ends it without a further flush. */
 export interface RecordExporter extends AsyncDisposable {
   /** As metrics and logs say it: `otlp`, `stdout`. */
@@ -49,6 +52,11 @@ export interface RecordExporter extends AsyncDisposable {
   readonly failure: Promise<Error>;
   /** Encodes and queues a batch. The batch is not kept: its buffers may be reused after the call. Never throws. */
   accept(batch: DecoratedBatch): void;
+  /**
+   * Waits, at most {@link ROOM_PATIENCE_MS} and only while the peer takes what is sent, until half of the queue is
+   * free: a burst then waits before `accept` instead of pushing the oldest out of the queue. Never rejects.
+   */
+  room(): Promise<void>;
   /**
    * Sends everything accepted so far.
    * @returns whether all of it was sent; false once `signal` aborts, or where spans were dropped meanwhile

@@ -48,6 +48,23 @@ export class Ledger {
     return this.#isSettled() && this.#droppedTotal === before;
   }
 
+  /** Waits while `isFull`, which is asked again after every span sent or dropped, but not beyond `limitMs`. */
+  async room(isFull: () => boolean, limitMs: number): Promise<void> {
+    let isPatient = true;
+    let wake = (): void => {};
+    const timer = setTimeout(() => {
+      isPatient = false;
+      wake();
+    }, limitMs);
+    while (isPatient && isFull()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wake = resolve;
+      this.#waiting.push(resolve);
+      await promise;
+    }
+    clearTimeout(timer);
+  }
+
   /** @param queue spans held now, and the most the queue holds */
   stats(queue: { readonly spans: number; readonly capacity: number }): ExporterStats {
     return {
@@ -65,7 +82,6 @@ export class Ledger {
   }
 
   #wake(): void {
-    if (!this.#isSettled()) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();

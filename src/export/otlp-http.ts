@@ -5,7 +5,7 @@
 import type { DecoratedBatch } from "../decorate.ts";
 import type { Logger } from "../lib/log.ts";
 import type { OtlpConfig } from "./config.ts";
-import type { ExporterStats, RecordExporter } from "./exporter.ts";
+import { type ExporterStats, type RecordExporter, ROOM_PATIENCE_MS } from "./exporter.ts";
 import { Ledger } from "./ledger.ts";
 import { OtlpEncoder } from "./otlp-encode.ts";
 import { createOtlpTransport, type SendOutcome, type SendRequest } from "./otlp-transport.ts";
@@ -90,6 +90,11 @@ class OtlpExporter implements RecordExporter {
       this.#batchTimer ??= setTimeout(() => this.#seal(), this.#config.max_batch_interval);
   }
 
+  async room(): Promise<void> {
+    if (!this.#isPressed()) return;
+    await this.#ledger.room(() => this.#isPressed(), ROOM_PATIENCE_MS);
+  }
+
   async flush(signal: AbortSignal): Promise<boolean> {
     this.#resumeAt = 0;
     this.#seal();
@@ -109,6 +114,11 @@ class OtlpExporter implements RecordExporter {
     const spans = this.#encoder.take().spans + this.#queue.clear() + this.#spansInFlight;
     this.#spansInFlight = 0;
     this.#ledger.drop("shutdown", spans);
+  }
+
+  /** A collector that takes what it is sent will make room; one that fails will not, and the oldest have to go. */
+  #isPressed(): boolean {
+    return !this.#isClosed && this.#failures === 0 && this.#queue.spans > this.#queue.capacity / 2;
   }
 
   /** Makes the spans gathered so far a request, and sends what may be sent. */

@@ -4,7 +4,7 @@
 import { write } from "node:fs";
 import type { DecoratedBatch } from "../decorate.ts";
 import type { Logger } from "../lib/log.ts";
-import type { DropReason, ExporterStats, RecordExporter } from "./exporter.ts";
+import { type DropReason, type ExporterStats, type RecordExporter, ROOM_PATIENCE_MS } from "./exporter.ts";
 import { Ledger } from "./ledger.ts";
 import { type Chunk, ChunkQueue } from "./queue.ts";
 import { RecordRow } from "./row.ts";
@@ -66,6 +66,11 @@ class StdoutExporter implements RecordExporter {
     if (!this.#isWriting) void this.#drain();
   }
 
+  async room(): Promise<void> {
+    if (!this.#isPressed()) return;
+    await this.#ledger.room(() => this.#isPressed(), ROOM_PATIENCE_MS);
+  }
+
   async flush(signal: AbortSignal): Promise<boolean> {
     return (await this.#ledger.settle(signal)) && this.#ended === undefined;
   }
@@ -79,6 +84,10 @@ class StdoutExporter implements RecordExporter {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end("shutdown");
+  }
+
+  #isPressed(): boolean {
+    return this.#ended === undefined && this.#queue.spans > this.#queue.capacity / 2;
   }
 
   #encode(batch: DecoratedBatch): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { OtlpConfig } from "../../src/export/config.ts";
-import type { ExporterStats, RecordExporter } from "../../src/export/exporter.ts";
+import { type ExporterStats, type RecordExporter, ROOM_PATIENCE_MS } from "../../src/export/exporter.ts";
 import { createOtlpExporter, type RetryOptions } from "../../src/export/otlp-http.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { toMilliseconds } from "../../src/lib/time.ts";
@@ -148,6 +148,29 @@ describe("OTLP exporter", () => {
     expectBalanced(opened.exporter.stats());
     expect(receiver.spans.length).toBe(opened.exporter.stats().sent);
     expect(receiver.mostConcurrent).toBeLessThanOrEqual(8);
+  });
+
+  test("loses nothing of a burst far above its queue where the caller waits for room", async () => {
+    using receiver = startReceiver({ kind: "accept" });
+    await using opened = open(receiver.port, { compression: "gzip" });
+    for (let i = 0; i < 30; i++) {
+      await opened.exporter.room();
+      opened.exporter.accept(tcpBatch(300));
+    }
+    expect(await opened.exporter.flush(AbortSignal.timeout(FLUSH_MS))).toBe(true);
+    expect(opened.exporter.stats()).toMatchObject({ accepted: 9_000, sent: 9_000, dropped: {} });
+  });
+
+  test("ends the wait for room after its patience where the collector stalls", async () => {
+    using receiver = startReceiver({ kind: "stall" });
+    await using opened = open(receiver.port);
+    for (let i = 0; i < 4; i++) opened.exporter.accept(tcpBatch(300));
+    const start = performance.now();
+    await opened.exporter.room();
+    const waitedMs = performance.now() - start;
+    expect(waitedMs).toBeGreaterThanOrEqual(ROOM_PATIENCE_MS - 5);
+    expect(waitedMs).toBeLessThan(4_000);
+    expect(opened.exporter.stats().queueSpans).toBeGreaterThan(500);
   });
 
   test("gives up an answer that trickles without an end", async () => {
