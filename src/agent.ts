@@ -4,7 +4,7 @@ import { Interfaces } from "./capture/interfaces.ts";
 import { Listeners } from "./capture/listeners.ts";
 import { openProbe, type Probe } from "./capture/probe.ts";
 import { Reader } from "./capture/reader.ts";
-import { CaptureLoop } from "./capture-loop.ts";
+import { CaptureLoop, refreshListeners } from "./capture-loop.ts";
 import type { Config } from "./config/schema.ts";
 import { ExportThread } from "./export-thread.ts";
 import { createFlowTable } from "./flow-table.ts";
@@ -64,7 +64,7 @@ async function runLoop({ config, probe, thread, log, failure, signal }: Running)
   });
   try {
     watchFirstInterfaces(interfaces, config);
-    listeners.refresh();
+    refreshListeners(listeners, log);
     await thread.started();
   } catch (error) {
     interfaces.detachAll();

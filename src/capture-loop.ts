@@ -105,13 +105,7 @@ export class CaptureLoop {
     if (isLinkChange && interfaces.refresh()) this.#tellInterfaces();
     if (!isLinkChange && now < this.#nextListenerRefresh) return;
     this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
-    try {
-      listeners.refresh();
-    } catch (error) {
-      log.warn("listening sockets not read", {
-        reason: error instanceof Error ? error.message : String(error),
-      });
-    }
+    refreshListeners(listeners, log);
   }
 
   #beginScan(now: number): void {
@@ -169,5 +163,16 @@ export class CaptureLoop {
       shortPackets: 0,
     };
     thread.tell({ kind: "stats", capture, table: tableStats });
+  }
+}
+
+/** Without inet_diag (a kernel module) the other rules for a flow's direction do: a warning, never an end. */
+export function refreshListeners(listeners: Listeners, log: Logger): void {
+  try {
+    listeners.refresh();
+  } catch (error) {
+    log.warn("listening sockets not read", {
+      reason: error instanceof Error ? error.message : String(error),
+    });
   }
 }

@@ -67,15 +67,13 @@ export class Listeners {
     return this.#portRange;
   }
 
-  /** Reads sockets, addresses and port range anew. @throws ShimError where inet_diag fails; the old state stays. */
+  /** Reads addresses, port range and sockets anew. @throws ShimError where inet_diag fails; the old sockets stay. */
   refresh(): void {
-    const portRange = readLocalPortRange();
-    const ports = readListeners(this.#library, portRange);
     const addresses = new AddressSet();
     for (const address of readHostAddresses()) addresses.add(address);
-    this.#portRange = portRange;
-    this.#ports = ports;
     this.#addresses = addresses;
+    this.#portRange = readLocalPortRange();
+    this.#ports = readListeners(this.#library, this.#portRange);
   }
 
   /** Whether the 16-byte address (four words in memory order) is one of this host's. */
