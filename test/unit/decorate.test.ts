@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { type DecoratedBatch, decorate } from "../../src/decorate.ts";
+import { RECORD_WORDS } from "../../src/flow/flow.ts";
+import { type RowFields, rowOf } from "./flow/row.ts";
+
+const FLOW: RowFields = {
+  protocol: 6,
+  source: "128.232.110.120",
+  destination: "66.35.250.204",
+  ports: [34855, 80],
+  flowStartNs: 1_700_000_000_123_456_789n,
+};
+const TURNED: RowFields = { ...FLOW, source: FLOW.destination, destination: FLOW.source, ports: [80, 34855] };
+const HOUR_MS = 3_600_000;
+
+function decorated(rows: readonly RowFields[], traceIdTimeoutMs: number = HOUR_MS): DecoratedBatch {
+  const words = new Uint32Array((rows.length + 3) * RECORD_WORDS);
+  for (const [i, row] of rows.entries()) words.set(rowOf(row), i * RECORD_WORDS);
+  const options = { communityIdSeed: 0, traceIdTimeoutMs, interfaceName: () => "eth0" };
+  return decorate({ count: rows.length, words }, options);
+}
+
+function hex(bytes: Uint8Array, size: number, row: number): string {
+  return Buffer.from(bytes.subarray(row * size, (row + 1) * size)).toString("hex");
+}
+
+/** The same ids once more, by bigint and another SHA-1. */
+function expectedIds(
+  fields: RowFields,
+  communityId: string,
+  timeoutMs: bigint,
+): { trace: string; span: string } {
+  const digest = Buffer.from(communityId.slice(2), "base64");
+  const spread = BigInt(`0x${digest.subarray(0, 6).toString("hex")}`) % timeoutMs;
+  const start = fields.flowStartNs ?? 0n;
+  const tail = Buffer.alloc(8);
+  tail.writeBigUInt64BE((start / 1_000_000n + spread) / timeoutMs);
+  const trace = createHash("sha1").update(digest).update(tail).digest().subarray(0, 16);
+  const moment = Buffer.alloc(12);
+  moment.writeBigUInt64BE(start);
+  moment.writeUInt32BE(fields.recordNumber ?? 0, 8);
+  const span = createHash("sha1").update(trace).update(moment).digest().subarray(0, 8);
+  return { trace: trace.toString("hex"), span: span.toString("hex") };
+}
+
+test("decorate gives each row its Community ID, trace id and span id", () => {
+  const rows = [FLOW, { ...FLOW, recordNumber: 7 }, { ...TURNED, flowStartNs: 1_700_000_000_123_456_788n }];
+  const batch = decorated(rows);
+  expect(batch.count).toBe(3);
+  expect(batch.interfaceName(3)).toBe("eth0");
+  rows.forEach((row, i) => {
+    const id = Buffer.from(batch.communityIds.subarray(i * 30, i * 30 + 30)).toString("latin1");
+    expect(id).toBe("1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+    const { trace, span } = expectedIds(row, id, BigInt(HOUR_MS));
+    expect(hex(batch.traceIds, 16, i)).toBe(trace);
+    expect(hex(batch.spanIds, 8, i)).toBe(span);
+  });
+  expect(new Set([0, 1, 2].map((i) => hex(batch.spanIds, 8, i))).size).toBe(3);
+});
+
+test("decorate changes the trace id at a bucket's boundary, exactly", () => {
+  const digest = Buffer.from("LQU9qZlK+B5F3KDmev6m5PMibrg=", "base64");
+  const timeout = 86_400_000n;
+  const spread = BigInt(`0x${digest.subarray(0, 6).toString("hex")}`) % timeout;
+  const boundaryNs = (20_000n * timeout - spread) * 1_000_000n;
+  const starts = [boundaryNs - 1n, boundaryNs, boundaryNs + timeout * 1_000_000n - 1n];
+  const batch = decorated(
+    starts.map((flowStartNs) => ({ ...FLOW, flowStartNs })),
+    Number(timeout),
+  );
+  const traces = starts.map((_, i) => hex(batch.traceIds, 16, i));
+  expect(traces[1]).toBe(traces[2] as string);
+  expect(traces[0]).not.toBe(traces[1] as string);
+});
+
+test("decorate refuses a trace id timeout of zero", () => {
+  expect(() => decorated([FLOW], 0)).toThrow(RangeError);
+});

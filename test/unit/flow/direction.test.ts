@@ -1,0 +1,286 @@
+import { describe, expect, test } from "bun:test";
+import { ICMP_PAIRING } from "../../../src/capture/record.ts";
+import {
+  type DirectionContext,
+  highPort,
+  lowPort,
+  orient,
+  type Path,
+  RULE,
+  type Sighting,
+  spanKind,
+} from "../../../src/flow/direction.ts";
+import { SPAN_KIND } from "../../../src/flow/flow.ts";
+import { CONTEXT } from "./driver.ts";
+import { type KeyFields, keyOf } from "./kernel-model.ts";
+
+const LOW = 0;
+const HIGH = 1;
+const [UDP, ICMP, GRE, DCCP, ICMPV6, SCTP] = [17, 1, 47, 33, 58, 132];
+const { paired, echo, oneWayLow, oneWayHigh } = ICMP_PAIRING;
+
+interface Situation {
+  readonly name: string;
+  readonly key: KeyFields;
+  readonly seen?: Partial<Sighting>;
+  /** Ports that a socket listens on, at whichever address. */
+  readonly listening?: readonly number[];
+  readonly rule: number;
+  readonly source: number;
+}
+
+const SITUATIONS: readonly Situation[] = [
+  {
+    name: "SYN of the high end, whatever the ports",
+    key: { lowPort: 40000, highPort: 443 },
+    seen: { initiator: 2 },
+    listening: [443],
+    rule: RULE.handshake,
+    source: HIGH,
+  },
+  {
+    name: "SYN of the low end",
+    key: {},
+    seen: { initiator: 1, firstWay: 1 },
+    rule: RULE.handshake,
+    source: LOW,
+  },
+  {
+    name: "an initiator of a protocol without SYN counts for nothing",
+    key: { protocol: UDP, lowPort: 53, highPort: 50000 },
+    seen: { initiator: 1 },
+    rule: RULE.ports,
+    source: HIGH,
+  },
+  {
+    name: "TCP in mid-flow, low end listens",
+    key: { lowPort: 50001, highPort: 50002 },
+    listening: [50001],
+    rule: RULE.listener,
+    source: HIGH,
+  },
+  {
+    name: "UDP, high end listens above the ephemeral range",
+    key: { protocol: UDP, lowPort: 53, highPort: 61000 },
+    listening: [61000],
+    rule: RULE.listener,
+    source: LOW,
+  },
+  {
+    name: "both ends listen: by ports",
+    key: { lowPort: 443, highPort: 50000 },
+    listening: [443, 50000],
+    rule: RULE.ports,
+    source: HIGH,
+  },
+  {
+    name: "a listener is asked for TCP and UDP only",
+    key: { protocol: SCTP, lowPort: 40001, highPort: 36412 },
+    listening: [40001],
+    rule: RULE.firstPacket,
+    source: LOW,
+  },
+  {
+    name: "echo request by the high end",
+    key: { protocol: ICMP, icmpPairing: echo, lowPort: 7, highPort: 7 },
+    seen: { seenWays: 2, firstWay: 1, icmp: 8 << 8 },
+    rule: RULE.icmpRequest,
+    source: HIGH,
+  },
+  {
+    name: "echo reply seen first, request later",
+    key: { protocol: ICMP, icmpPairing: echo },
+    seen: { seenWays: 3, firstWay: 1, icmp: 8 },
+    rule: RULE.icmpRequest,
+    source: LOW,
+  },
+  {
+    name: "echo reply alone",
+    key: { protocol: ICMP, icmpPairing: echo },
+    seen: { seenWays: 2, firstWay: 1, icmp: 0 },
+    rule: RULE.firstPacket,
+    source: HIGH,
+  },
+  {
+    name: "ICMPv6 echo request",
+    key: { protocol: ICMPV6, icmpPairing: echo },
+    seen: { seenWays: 3, icmp: 128 | (129 << 8) },
+    rule: RULE.icmpRequest,
+    source: LOW,
+  },
+  {
+    name: "an ICMPv6 request's number means nothing in ICMP",
+    key: { protocol: ICMP, icmpPairing: echo },
+    seen: { icmp: 128 },
+    rule: RULE.firstPacket,
+    source: LOW,
+  },
+  {
+    name: "neighbour solicitation, type in the ports",
+    key: { protocol: ICMPV6, icmpPairing: paired, lowPort: 136, highPort: 135 },
+    seen: { seenWays: 3, firstWay: 0 },
+    rule: RULE.icmpRequest,
+    source: HIGH,
+  },
+  {
+    name: "unsolicited advertisement: its sender",
+    key: { protocol: ICMPV6, icmpPairing: paired, lowPort: 136, highPort: 135 },
+    rule: RULE.firstPacket,
+    source: LOW,
+  },
+  {
+    name: "one-way error: its sender, initiator unknown",
+    key: { protocol: ICMP, icmpPairing: oneWayHigh, lowPort: 1, highPort: 3 },
+    seen: { seenWays: 2, firstWay: 1 },
+    rule: RULE.firstPacket,
+    source: HIGH,
+  },
+  {
+    name: "one-way request type: its sender",
+    key: { protocol: ICMP, icmpPairing: oneWayLow, lowPort: 42, highPort: 0 },
+    rule: RULE.icmpRequest,
+    source: LOW,
+  },
+  {
+    name: "one side below the ephemeral range",
+    key: { protocol: UDP, lowPort: 5353, highPort: 40000 },
+    rule: RULE.ports,
+    source: HIGH,
+  },
+  { name: "both below, one well known", key: { lowPort: 5000, highPort: 80 }, rule: RULE.ports, source: LOW },
+  {
+    name: "both below, neither well known: the first packet",
+    key: { lowPort: 5000, highPort: 6000 },
+    seen: { firstWay: 1 },
+    rule: RULE.firstPacket,
+    source: HIGH,
+  },
+  {
+    name: "both well known: the first packet",
+    key: { protocol: UDP, lowPort: 123, highPort: 53 },
+    rule: RULE.firstPacket,
+    source: LOW,
+  },
+  { name: "both above", key: { lowPort: 40000, highPort: 50000 }, rule: RULE.firstPacket, source: LOW },
+  {
+    name: "DCCP has ports",
+    key: { protocol: DCCP, lowPort: 40000, highPort: 5001 },
+    rule: RULE.ports,
+    source: LOW,
+  },
+  {
+    name: "GRE has none",
+    key: { protocol: GRE, lowPort: 0, highPort: 0 },
+    seen: { firstWay: 1, seenWays: 2 },
+    rule: RULE.firstPacket,
+    source: HIGH,
+  },
+];
+
+function withListeners(ports: readonly number[]): DirectionContext {
+  return {
+    ...CONTEXT,
+    isListening: (_protocol, port, words, addressAt) => {
+      expect(words[addressAt + 2]).toBe(0xffff0000);
+      return ports.includes(port);
+    },
+  };
+}
+
+describe("orient answers by the first rule for", () => {
+  for (const { name, key, seen, listening, rule, source } of SITUATIONS) {
+    test(name, () => {
+      const sighting: Sighting = { initiator: 0, firstWay: 0, seenWays: 1, icmp: 0, ...seen };
+      const found = orient(keyOf(key), 0, sighting, withListeners(listening ?? []));
+      expect({ rule: found >>> 1, source: found & 1 }).toEqual({ rule, source });
+    });
+  }
+});
+
+test("orient asks for the listener at its own address", () => {
+  const asked: (readonly [number, number])[] = [];
+  const isListening = (_protocol: number, port: number, _words: Uint32Array, addressAt: number): boolean => {
+    asked.push([port, addressAt]);
+    return false;
+  };
+  const keys = new Uint32Array(24);
+  keys.set(keyOf({ lowPort: 1111, highPort: 2222 }), 12);
+  orient(keys, 12, { initiator: 0, firstWay: 0, seenWays: 1, icmp: 0 }, { ...CONTEXT, isListening });
+  expect(asked).toEqual([
+    [1111, 12],
+    [2222, 16],
+  ]);
+  expect([lowPort(keys, 12), highPort(keys, 12)]).toEqual([1111, 2222]);
+});
+
+const POD_INGRESS = 1 << 1;
+const POD_EGRESS = (1 << 1) | 1;
+const NIC_INGRESS = 2 << 1;
+const NIC_EGRESS = (2 << 1) | 1;
+
+describe("spanKind is", () => {
+  const kinds: readonly (readonly [string, Partial<Path>, number, number?])[] = [
+    [
+      "CLIENT for a pod that calls out",
+      { forwardHook: POD_INGRESS, reverseHook: NIC_INGRESS },
+      SPAN_KIND.client,
+    ],
+    [
+      "CLIENT for the host that calls out",
+      { forwardHook: NIC_EGRESS, reverseHook: NIC_INGRESS },
+      SPAN_KIND.client,
+    ],
+    [
+      "CLIENT where both ends are local",
+      { forwardHook: POD_INGRESS, reverseHook: POD_INGRESS },
+      SPAN_KIND.client,
+    ],
+    [
+      "SERVER for a pod that answers",
+      { forwardHook: NIC_INGRESS, reverseHook: POD_INGRESS },
+      SPAN_KIND.server,
+    ],
+    [
+      "SERVER for the host that answers",
+      { forwardHook: NIC_INGRESS, reverseHook: NIC_EGRESS },
+      SPAN_KIND.server,
+    ],
+    [
+      "INTERNAL for forwarded packets",
+      { forwardHook: NIC_EGRESS, hasForwardEntered: true, reverseHook: NIC_EGRESS, hasReverseEntered: true },
+      SPAN_KIND.internal,
+    ],
+    ["SERVER where a pod was sent to and has not answered", { forwardHook: POD_EGRESS }, SPAN_KIND.server],
+    [
+      "SERVER where the host was sent to and has not answered",
+      { forwardHook: NIC_INGRESS },
+      SPAN_KIND.server,
+      4,
+    ],
+    ["INTERNAL where another host was sent to", { forwardHook: NIC_INGRESS }, SPAN_KIND.internal],
+    ["INTERNAL where no hook is known", {}, SPAN_KIND.internal],
+  ];
+  for (const [name, path, kind, hostAddressAt] of kinds) {
+    test(name, () => {
+      const context = { ...CONTEXT, isHostAddress: (_: Uint32Array, at: number) => at === hostAddressAt };
+      const full: Path = {
+        forwardHook: 0,
+        reverseHook: 0,
+        hasForwardEntered: false,
+        hasReverseEntered: false,
+        ...path,
+      };
+      expect(spanKind(keyOf({}), 0, (RULE.ports << 1) | LOW, full, context)).toBe(kind);
+    });
+  }
+
+  test("INTERNAL where the initiator is unknown, wherever the ends are", () => {
+    const path: Path = {
+      forwardHook: POD_INGRESS,
+      reverseHook: 0,
+      hasForwardEntered: false,
+      hasReverseEntered: false,
+    };
+    expect(spanKind(keyOf({}), 0, RULE.firstPacket << 1, path, CONTEXT)).toBe(SPAN_KIND.internal);
+  });
+});
