@@ -12,8 +12,8 @@
 #define OWNER_SILENT_NS (1000 * NS_PER_MS)
 
 /*
- * Copies of the owner's last packets reach a hook behind a queue within this time; what a hook that is
- * known to see copies sees later than that is held as new.
+ * Copies of the owner's last packets reach a hook behind a queue within this time. What a candidate saw only
+ * so soon may be copies and is never added; a hook that is known to see copies holds nothing so soon.
  */
 #define COPY_DELAY_NS (50 * NS_PER_MS)
 
@@ -79,6 +79,9 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 	}
 	if (now > way->last_seen_ns)
 		way->last_seen_ns = now;
+	/* Captures need not be in the order of time. Not live: the coarse clock is behind the exact one. */
+	if (replay && now < way->first_seen_ns)
+		way->first_seen_ns = now;
 	if (packet->protocol == TRANSPORT_TCP) {
 		if (packet->tcp_flags & TCP_SYN)
 			observe_handshake(packet, stats, now);
@@ -133,13 +136,15 @@ static __always_inline int is_copy_by_place(struct __sk_buff *skb, struct packet
 	       is_stacked(related, packet->hook, way->candidate_hook);
 }
 
-static __always_inline void take_over(struct packet *packet, struct flow_way_stats *way)
+static __always_inline void take_over(struct packet *packet, struct flow_stats *stats,
+                                      struct flow_way_stats *way)
 {
 	__u32 owner = way->owner_hook;
 
 	if (__sync_val_compare_and_swap(&way->owner_hook, owner, packet->hook) != owner)
 		return;
-	if (way->candidate_hook == packet->hook && way->candidate_packets) {
+	if (way->candidate_hook == packet->hook && way->candidate_packets &&
+	    stats->candidate_delay_ms[packet->way & 1] * NS_PER_MS >= COPY_DELAY_NS) {
 		__u64 held_packets = way->candidate_packets, held_bytes = way->candidate_bytes;
 
 		__sync_fetch_and_add(&way->packets, held_packets);
@@ -180,7 +185,7 @@ static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct pack
 	__u64 silent_ns = now > last ? now - last : 0;
 
 	if (silent_ns >= OWNER_SILENT_NS) {
-		take_over(packet, way);
+		take_over(packet, stats, way);
 		if (way->owner_hook == packet->hook) {
 			count(skb, packet, stats, way);
 			return;

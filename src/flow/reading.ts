@@ -6,6 +6,12 @@ import { FLOW_FLAG, number64, SHARED, WAY, WAY_FLAG, WAY_WORDS } from "../captur
 /** First seen where nothing was. */
 export const NEVER_NS: number = Number.MAX_SAFE_INTEGER;
 
+/**
+ * What a candidate hook saw only within this time after the owner's last packet may be copies of it, as COPY_DELAY_NS
+ * in bpf/account.bpf.h: it is never added.
+ */
+const COPY_DELAY_MS = 50;
+
 /** Counts of a flow at one moment, by way. Times are CLOCK_MONOTONIC in ns. */
 export class Reading {
   /** Packets of each way, then bytes of each way, as the kernel counts them. */
@@ -80,10 +86,10 @@ export class Reading {
     this.lastCountedNs = Math.max(this.lastCountedNs, last);
     const held = values[start + WAY.candidatePackets] as number;
     const isInterleaved = (((values[start + WAY.octets] as number) >>> 24) & WAY_FLAG.interleaved) !== 0;
-    if (held !== 0 && !isInterleaved) {
+    const delayMs = ((values[at + SHARED.candidateDelayMs] as number) >>> (way * 16)) & 0xffff;
+    if (held !== 0 && !isInterleaved && delayMs >= COPY_DELAY_MS) {
       this.held[way] = held;
       this.held[2 + way] = number64(values, start + WAY.candidateBytes);
-      const delayMs = ((values[at + SHARED.candidateDelayMs] as number) >>> (way * 16)) & 0xffff;
       last += delayMs * 1e6;
     }
     this.lastSeenNs = Math.max(this.lastSeenNs, last);

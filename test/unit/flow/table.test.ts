@@ -378,6 +378,14 @@ describe("FlowTable and held packets", () => {
     });
   });
 
+  test("leaves out what may be copies: held packets less than 50 ms behind the owner's last", () => {
+    const { table, kernel } = start();
+    kernel.packet(UDP_KEY, { way: 0, at: SECOND });
+    kernel.hold(UDP_KEY, 0, 1, 100, 49);
+    expect(only(scan(table, kernel, 61 * SECOND))).toMatchObject({ total: [1, 100, 0, 0], end: SECOND });
+    expect(table.stats().packetsSettled).toBe(0);
+  });
+
   test("leaves out what the owner saw too", () => {
     const { table, kernel } = start();
     kernel.packet(UDP_KEY, { way: 0, at: SECOND });
