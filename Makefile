@@ -53,7 +53,7 @@ test: build | $(TEST_TOOLS)
 	tools/test.sh
 
 lint: node_modules/.installed build/mermin.bpf.o build/libmerminbpf.so | $(LINT_TOOLS)
-	$(BUN) x biome ci --error-on-warnings --max-diagnostics=200 .
+	$(BUN) x biome ci --colors=off --error-on-warnings --max-diagnostics=200 .
 	$(BUN) x tsc --noEmit
 	$(BUN) x knip
 	! git grep -n "process\.exit(" -- src ":!src/main.ts"
