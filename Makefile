@@ -21,7 +21,7 @@ include tools/tools.mk
 include libmerminbpf/libmerminbpf.mk
 include test/kernels/kernels.mk
 
-.PHONY: build run demo test test-fast lint format bench docs clean
+.PHONY: build run demo test lint format bench docs clean FORCE
 
 build: dist/mermin
 
@@ -36,8 +36,13 @@ node_modules/.installed: package.json bun.lock | $(BUN_TOOL)
 	$(BUN) install --frozen-lockfile
 	@touch $@
 
+# Changes only when the commit does, so that `mermin version` is true and a second build does nothing.
+build/commit: FORCE
+	@mkdir -p build
+	@echo $(COMMIT) | cmp -s - $@ || echo $(COMMIT) >$@
+
 # Everything in one file: runtime, code as bytecode, shim and BPF object. No .env or bunfig of the working directory is read.
-dist/mermin: build/mermin.bpf.o build/libmerminbpf.so node_modules/.installed $(TS_SOURCES) package.json
+dist/mermin: build/mermin.bpf.o build/libmerminbpf.so node_modules/.installed $(TS_SOURCES) package.json build/commit
 	@mkdir -p dist
 	$(BUN) build src/main.ts src/export-worker.ts --compile --bytecode --format=esm --conditions=require --minify-syntax \
 		--no-compile-autoload-dotenv --no-compile-autoload-bunfig \
@@ -53,9 +58,9 @@ test: build | $(TEST_TOOLS)
 	tools/test.sh
 
 lint: node_modules/.installed build/mermin.bpf.o build/libmerminbpf.so | $(LINT_TOOLS)
-	$(BUN) x biome ci --colors=off --error-on-warnings --max-diagnostics=200 .
-	$(BUN) x tsc --noEmit
-	$(BUN) x knip
+	$(BUN) x --bun biome ci --colors=off --error-on-warnings --max-diagnostics=200 .
+	$(BUN) x --bun tsc --noEmit
+	$(BUN) x --bun knip
 	! git grep -n "process\.exit(" -- src ":!src/main.ts"
 	clang-format-19 --dry-run -Werror $(C_SOURCES)
 	clang-tidy-19 --quiet --warnings-as-errors='*' libmerminbpf/*.c -- $(MERMINBPF_FLAGS) \
@@ -63,7 +68,7 @@ lint: node_modules/.installed build/mermin.bpf.o build/libmerminbpf.so | $(LINT_
 	shellcheck $(SHELL_SOURCES)
 
 format: node_modules/.installed | $(LINT_TOOLS)
-	$(BUN) x biome check --write .
+	$(BUN) x --bun biome check --write .
 	clang-format-19 -i $(C_SOURCES)
 
 # Pages made from the tables in the code; a test compares them.
