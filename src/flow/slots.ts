@@ -68,6 +68,8 @@ export const STATE = {
 } as const;
 
 const FIRST_CAPACITY = 1024;
+/** Rows grow by a quarter: at most that much of the memory lies idle. */
+const GROWTH = 1.25;
 
 /** Slots by key. Every array is replaced when it grows: read the field again after {@link FlowSlots.insert}. */
 export class FlowSlots {
@@ -189,7 +191,7 @@ export class FlowSlots {
   }
 
   #growRows(): void {
-    this.#capacity = Math.ceil(this.#capacity * 1.5);
+    this.#capacity = Math.ceil(this.#capacity * GROWTH);
     const keys = new Uint32Array(this.#capacity * KEY_WORDS);
     keys.set(this.keys);
     this.keys = keys;
@@ -238,15 +240,23 @@ function indexSize(capacity: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(capacity, 4) / 0.75));
 }
 
-/** Multiply, rotate, multiply over the key's words, then an avalanche: 32 bits that depend on every bit. */
+/**
+ * Three accumulators over four words each, so that multiplications run side by side, then an avalanche: 32 bits that
+ * depend on every bit.
+ */
 function hashKey(keys: Uint32Array, at: number, seed: number): number {
-  let hash = seed | 0;
-  for (let i = 0; i < KEY_WORDS; i++) {
-    let word = Math.imul(keys[at + i] as number, 0x9e3779b1);
-    word = (word << 15) | (word >>> 17);
-    hash ^= Math.imul(word, 0x85ebca6b);
-    hash = Math.imul((hash << 13) | (hash >>> 19), 5) + 0x6c8e9cf5;
+  let a = seed | 0;
+  let b = a ^ 0x2c1b3c6d;
+  let c = a ^ 0x297a2d39;
+  for (let i = at; i < at + 4; i++) {
+    a = Math.imul(a ^ (keys[i] as number), 0x9e3779b1);
+    b = Math.imul(b ^ (keys[i + 4] as number), 0x85ebca6b);
+    c = Math.imul(c ^ (keys[i + 8] as number), 0xc2b2ae35);
+    a ^= a >>> 15;
+    b ^= b >>> 13;
+    c ^= c >>> 16;
   }
+  let hash = Math.imul(a ^ ((b << 11) | (b >>> 21)), 0x7feb352d) ^ ((c << 22) | (c >>> 10));
   hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
   hash = Math.imul(hash ^ (hash >>> 15), 0x846ca68b);
   return (hash ^ (hash >>> 16)) >>> 0;

@@ -59,6 +59,10 @@ export class FlowTable {
     this.#lives.scan = (this.#lives.scan + 1) & 0xff;
     this.#isFinal = false;
     this.#met = 0;
+    const { length } = this.#ended;
+    if (length > FIRST_ENDED * KEY_WORDS && this.#endedCount * KEY_WORDS * 4 < length) {
+      this.#ended = new Uint32Array(new ArrayBuffer((length / 2) * 4));
+    }
     this.#endedCount = 0;
   }
 
