@@ -37,6 +37,9 @@ const ORDERS = { first: 0, last: 1 } as const;
 const SIDES = { ingress: 0, egress: 1 } as const;
 const HOOK_PROGRAMS_MAX = 64;
 
+/** New entries hold 0: with it the programs would not see that a direction's first packet is its first. */
+export const FIRST_GENERATION = 1;
+
 /** A BPF object in the kernel. Not shared between threads. */
 export class Probe implements Disposable {
   readonly library: Library;
@@ -152,6 +155,8 @@ export function openProbe(options: ProbeOptions): Probe {
   try {
     configure(probe, options);
     probe.check(library.merminbpf_object_load(handle), "Cannot load the BPF programs");
+    const result = library.merminbpf_scan_begin(handle, FIRST_GENERATION);
+    probe.check(result, "Cannot set the first scan generation");
     return probe;
   } catch (error) {
     probe[Symbol.dispose]();

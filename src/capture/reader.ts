@@ -2,7 +2,7 @@
 // buffers that are reused at the next call. Never decodes a flow.
 
 import { nulTerminated } from "./library.ts";
-import type { Probe, Side } from "./probe.ts";
+import { FIRST_GENERATION, type Probe, type Side } from "./probe.ts";
 import {
   type CaptureClock,
   type FlowEventBatch,
@@ -48,7 +48,7 @@ export class Reader {
   );
   readonly #clock: Uint32Array = new Uint32Array(new ArrayBuffer(16));
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(16));
-  #generation = 0;
+  #generation: number = FIRST_GENERATION;
 
   constructor(probe: Probe) {
     this.#probe = probe;
