@@ -5,7 +5,7 @@ import { frame, ip } from "../support/packets.ts";
 import { TCP_FLAG, tcp, udp } from "../support/segments.ts";
 import { Bench, type Counts, type RunOptions } from "./bench.ts";
 import type { Way } from "./decode.ts";
-import { Namespace } from "./namespace.ts";
+import { ThreadNamespace } from "./thread-namespace.ts";
 
 const MS = 1e6;
 const START = 1e15;
@@ -23,10 +23,10 @@ const egress = (ifindex: number): number => ifindex * 2 + 1;
 const ENTERED = 2;
 const INTERLEAVED = 1;
 
-let namespace: Namespace;
+let namespace: ThreadNamespace;
 let bench: Bench;
 beforeAll(() => {
-  namespace = new Namespace();
+  namespace = new ThreadNamespace();
   namespace.addPairs([A, A + 1], [B, B + 1], [C, C + 1]);
   bench = new Bench({ isReplay: true });
 });

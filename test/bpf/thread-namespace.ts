@@ -7,7 +7,7 @@ import { requireRoot } from "./bench.ts";
 const CLONE_NEWNET = 0x40000000;
 
 /** Being in a namespace of one's own, until disposed. */
-export class Namespace implements Disposable {
+export class ThreadNamespace implements Disposable {
   readonly #home: number;
 
   constructor() {

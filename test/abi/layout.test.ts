@@ -1,0 +1,228 @@
+// bpf/flow.h as the compiler lays it out, against the offsets of src/capture/record.ts.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadLibrary } from "../../src/capture/library.ts";
+import * as record from "../../src/capture/record.ts";
+import { COUNTER_NAMES } from "../../src/capture/stats.ts";
+
+/**
+ * Layout of schema version 1: of all that a map holds or the ring carries. A change of layout raises
+ * MERMIN_SCHEMA_VERSION and then this pair, never the hash alone.
+ */
+const KNOWN = { version: 1, hash: "4e1d65e64d3047ed52d04b4b7d7c473d192d71d0275c7d3d6d33186ed3f862da" };
+
+const header = join(import.meta.dir, "..", "..", "bpf", "flow.h");
+
+interface Field {
+  readonly offset: number;
+  readonly size: number;
+}
+
+let directory: string;
+let structs: Map<string, Map<string, Field>>;
+let constants: Map<string, number>;
+let sizes: Map<string, number>;
+
+/** Names of the fields of each struct, and of the constants of each enum, as flow.h writes them. */
+function declared(): {
+  readonly fields: readonly [string, string][];
+  readonly enumerators: readonly string[];
+} {
+  const text = readFileSync(header, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
+  const fields: [string, string][] = [];
+  for (const [, name = "", body = ""] of text.matchAll(/struct (\w+) \{([^}]*)\};/g)) {
+    for (const [, field = ""] of body.matchAll(/(\w+)(?:\[\w+\])?;/g)) fields.push([name, field]);
+  }
+  const enumerators = [...text.matchAll(/enum \w+ \{([^}]*)\};/g)].flatMap(([, body = ""]) =>
+    [...body.matchAll(/(\w+)\s*=/g)].map(([, name = ""]) => name),
+  );
+  return { fields, enumerators: [...enumerators, "MERMIN_SCHEMA_VERSION"] };
+}
+
+/** Compiles a program that prints offset, size and value of everything declared, and reads what it prints. */
+function compileAndRun(): readonly string[][] {
+  const { fields, enumerators } = declared();
+  const names = new Set(fields.map(([name]) => name));
+  const lines = [
+    "#include <stddef.h>",
+    "#include <stdio.h>",
+    `#include "${header}"`,
+    "int main(void) {",
+    ...fields.map(
+      ([name, field]) =>
+        `printf("field ${name} ${field} %zu %zu\\n", offsetof(struct ${name}, ${field}), sizeof(((struct ${name} *)0)->${field}));`,
+    ),
+    ...[...names].map((name) => `printf("size ${name} %zu\\n", sizeof(struct ${name}));`),
+    ...enumerators.map((name) => `printf("constant ${name} %d\\n", (int)${name});`),
+    "}",
+  ];
+  writeFileSync(join(directory, "layout.c"), lines.join("\n"));
+  const program = join(directory, "layout");
+  run("cc", "-o", program, join(directory, "layout.c"));
+  return run(program)
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" "));
+}
+
+function run(...command: readonly string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...command]);
+  if (exitCode !== 0) throw new Error(`${command[0]}: ${stderr.toString()}`);
+  return stdout.toString();
+}
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "layout-"));
+  structs = new Map();
+  constants = new Map();
+  sizes = new Map();
+  for (const [kind, name = "", ...rest] of compileAndRun()) {
+    if (kind === "constant") constants.set(name, Number(rest[0]));
+    else if (kind === "size") sizes.set(name, Number(rest[0]));
+    else {
+      const fields = structs.get(name) ?? new Map<string, Field>();
+      structs.set(name, fields.set(rest[0] ?? "", { offset: Number(rest[1]), size: Number(rest[2]) }));
+    }
+  }
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function offsetOf(struct: string, field: string): number {
+  const found = structs.get(struct)?.get(field);
+  if (found === undefined) throw new Error(`flow.h has no ${struct}.${field}`);
+  return found.offset;
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** What a table of record.ts says, as flow.h's names and byte offsets. */
+function asBytes(table: Readonly<Record<string, number>>, scale: number): [string, number][] {
+  return Object.entries(table).map(([name, offset]) => [snakeCase(name), offset * scale]);
+}
+
+describe("flow.h", () => {
+  test("has no hole: the fields of each struct follow one another and fill it", () => {
+    expect(structs.size).toBeGreaterThanOrEqual(9);
+    for (const [name, fields] of structs) {
+      let end = 0;
+      for (const { offset, size } of fields.values()) {
+        expect([name, offset]).toEqual([name, end]);
+        end += size;
+      }
+      expect([name, sizes.get(name)]).toEqual([name, end]);
+    }
+  });
+
+  test("changes its layout only together with MERMIN_SCHEMA_VERSION", () => {
+    const stored = ["flow_key", "flow_way_stats", "flow_stats", "flow_event", "flow_reopened_event"];
+    const text = stored.flatMap((name) =>
+      [...(structs.get(name) ?? [])].map(([field, { offset, size }]) => `${name}.${field} ${offset} ${size}`),
+    );
+    const hash = createHash("sha256").update(text.join("\n")).digest("hex");
+    expect({ version: constants.get("MERMIN_SCHEMA_VERSION"), hash }).toEqual(KNOWN);
+  });
+
+  test("has the schema version of record.ts and of the library", () => {
+    expect(constants.get("MERMIN_SCHEMA_VERSION")).toBe(record.SCHEMA_VERSION);
+    expect(loadLibrary().merminbpf_schema_version()).toBe(record.SCHEMA_VERSION);
+  });
+
+  test("names its counters as stats.ts does, in order", () => {
+    const names = [...constants].filter(
+      ([name]) => name.startsWith("COUNTER_") && name !== "COUNTER_REASONS",
+    );
+    const ordered = names.sort(([, left], [, right]) => left - right);
+    expect(ordered.map(([name]) => name.slice("COUNTER_".length).toLowerCase())).toEqual([...COUNTER_NAMES]);
+    expect(constants.get("COUNTER_REASONS")).toBe(COUNTER_NAMES.length);
+  });
+});
+
+describe("record.ts", () => {
+  test("has the sizes of flow.h", () => {
+    expect(record.KEY_BYTES).toBe(sizes.get("flow_key") ?? 0);
+    expect(record.KEY_WORDS * 4).toBe(record.KEY_BYTES);
+    expect(record.VALUE_BYTES).toBe(sizes.get("flow_stats") ?? 0);
+    expect(record.VALUE_WORDS * 4).toBe(record.VALUE_BYTES);
+    expect(record.WAY_WORDS * 4).toBe(sizes.get("flow_way_stats") ?? 0);
+    expect(record.EVENT_BYTES).toBe(sizes.get("flow_event") ?? 0);
+    expect(record.REOPENED_EVENT_BYTES).toBe(sizes.get("flow_reopened_event") ?? 0);
+  });
+
+  test("has every field of a key at its offset", () => {
+    const fields = [...(structs.get("flow_key") ?? [])].filter(([name]) => name !== "padding");
+    expect(asBytes(record.KEY, 1).sort()).toEqual(
+      fields.map(([name, { offset }]): [string, number] => [name, offset]).sort(),
+    );
+  });
+
+  test("has every field of a direction at its offset", () => {
+    const octets = ["tcp_flags", "first_traffic_class", "first_ttl", "flags"];
+    const { octets: octetsWord, ...fields } = record.WAY;
+    for (const [name, offset] of asBytes(fields, 4))
+      expect([name, offset]).toEqual([name, offsetOf("flow_way_stats", name)]);
+    expect(octets.map((name) => offsetOf("flow_way_stats", name))).toEqual(
+      [0, 1, 2, 3].map((octet) => octetsWord * 4 + octet),
+    );
+    const covered = [...Object.keys(fields).map(snakeCase), ...octets];
+    expect(covered.sort()).toEqual([...(structs.get("flow_way_stats")?.keys() ?? [])].sort());
+    expect(offsetOf("flow_stats", "ways")).toBe(0);
+  });
+
+  test("has every shared field at its offset", () => {
+    const { vlanAndMac, macRest, icmp, octets, ...fields } = record.SHARED;
+    for (const [name, offset] of asBytes(fields, 4))
+      expect([name, offset]).toEqual([name, offsetOf("flow_stats", name)]);
+    const shared = (name: string): number => offsetOf("flow_stats", name);
+    expect(vlanAndMac * 4).toBe(shared("vlan_id"));
+    expect(vlanAndMac * 4 + 2).toBe(shared("source_mac"));
+    expect(macRest * 4).toBe(shared("source_mac") + 2);
+    expect([icmp * 4, icmp * 4 + 2]).toEqual([shared("first_icmp_type"), shared("first_icmp_code")]);
+    const octetNames = ["first_way", "initiator", "tcp_state", "flags"];
+    expect(octetNames.map(shared)).toEqual([0, 1, 2, 3].map((octet) => octets * 4 + octet));
+    const covered = ["ways", "vlan_id", "source_mac", "first_icmp_type", "first_icmp_code", ...octetNames];
+    expect([...Object.keys(fields).map(snakeCase), ...covered].sort()).toEqual(
+      [...(structs.get("flow_stats")?.keys() ?? [])].sort(),
+    );
+  });
+
+  test("has the byte offsets of a value at theirs", () => {
+    const { icmpType, icmpCode, ...fields } = record.VALUE_BYTE;
+    for (const [name, offset] of asBytes(fields, 1))
+      expect([name, offset]).toEqual([name, offsetOf("flow_stats", name)]);
+    const icmp: readonly number[] = [icmpType, icmpCode];
+    expect(icmp).toEqual(["first_icmp_type", "first_icmp_code"].map((name) => offsetOf("flow_stats", name)));
+  });
+
+  test("has every field of an event at its offset", () => {
+    const opened = [...(structs.get("flow_event") ?? [])];
+    const ended = [...(structs.get("flow_reopened_event") ?? [])].filter(([name]) => name !== "event");
+    const fields = [...opened, ...ended].map(([name, { offset }]): [string, number] => [name, offset]);
+    expect(asBytes(record.EVENT, 1).sort()).toEqual(fields.sort());
+    expect(offsetOf("flow_reopened_event", "event")).toBe(0);
+  });
+
+  test("has the values of flow.h's enumerations", () => {
+    const { EVENT_KIND, FLOW_FLAG, ICMP_PAIRING, WAY_FLAG } = record;
+    const known: Readonly<Record<string, number>> = {
+      ICMP_PAIRED: ICMP_PAIRING.paired,
+      ICMP_ECHO: ICMP_PAIRING.echo,
+      ICMP_ONE_WAY_LOW: ICMP_PAIRING.oneWayLow,
+      ICMP_ONE_WAY_HIGH: ICMP_PAIRING.oneWayHigh,
+      FLOW_EVENT_OPENED: EVENT_KIND.opened,
+      FLOW_EVENT_REOPENED: EVENT_KIND.reopened,
+      FLOW_WAY_INTERLEAVED: WAY_FLAG.interleaved,
+      FLOW_WAY_ENTERED: WAY_FLAG.entered,
+      FLOW_SYN_REPEATED: FLOW_FLAG.synRepeated,
+      FLOW_HAS_MAC: FLOW_FLAG.hasMac,
+    };
+    const families = /^(ICMP_|FLOW_EVENT_|FLOW_WAY_|FLOW_SYN_|FLOW_HAS_)/;
+    const found = [...constants].filter(([name]) => families.test(name));
+    expect(Object.fromEntries(found)).toEqual(known);
+  });
+});
