@@ -9,6 +9,7 @@ import {
   SHARED,
   VALUE_WORDS,
   WAY,
+  WAY_FLAG,
   WAY_WORDS,
 } from "../../../src/capture/record.ts";
 
@@ -201,7 +202,10 @@ export class KernelModel {
     write(value, at + WAY.bytes, read(value, at + WAY.bytes) + bytes);
     this.accountedPackets += packets;
     this.accountedBytes += bytes;
-    const octets = value[at + WAY.octets] as number;
+    const wasHolding = value[at + WAY.candidatePackets] !== 0;
+    value[at + WAY.candidatePackets] = 0;
+    write(value, at + WAY.candidateBytes, 0);
+    const octets = (value[at + WAY.octets] as number) | (wasHolding ? WAY_FLAG.interleaved << 24 : 0);
     value[at + WAY.octets] = octets | (fields.flags ?? 0) | (fields.hasEntered === true ? 2 << 24 : 0);
     if (value[at + WAY.generation] !== this.generation) this.#restartFirst(value, at, fields);
     write(value, at + WAY.lastSeenNs, Math.max(read(value, at + WAY.lastSeenNs), fields.at));
