@@ -73,12 +73,7 @@ export class Lives {
       this.#orienter.byPacket(this.#open(words, at, timeNs), words, at);
       return;
     }
-    const row = slot * SLOT_WORDS;
-    const told = slot * SLOT_NUMBERS + TOLD.timeNs;
-    const isFirstRecord =
-      this.slots.words[row + SLOT.recordNumber] === 0 && this.slots.words[row + SLOT.incarnation] === 0;
-    if (!isFirstRecord || timeNs >= (this.slots.numbers[told] as number)) return;
-    this.#setStart(slot, timeNs);
+    this.#lowerStart(slot, timeNs);
   }
 
   /**
@@ -104,7 +99,7 @@ export class Lives {
       if ((reading.counts[way] as number) <= (numbers[slot * SLOT_NUMBERS + way] as number)) continue;
       firstNs = Math.min(firstNs, number64(words, at + EVENT_WORD.firstSeen + way * 2));
     }
-    if (firstNs !== NEVER_NS) this.#startRecord(slot * SLOT_WORDS, firstNs);
+    if (firstNs !== NEVER_NS) this.#startRecord(slot, firstNs);
     this.#endLife(slot, lastNs, nowNs);
     this.livesMerged += incarnation - own - 1;
     this.#startLife(slot, incarnation, timeNs);
@@ -180,6 +175,14 @@ export class Lives {
     numbers[slot * SLOT_NUMBERS + TOLD.timeNs] = startNs;
   }
 
+  /** Packets of two processors, or of a capture, may be told out of their order: the earliest begins the flow. */
+  #lowerStart(slot: number, startNs: number): void {
+    const { words, numbers } = this.slots;
+    const row = slot * SLOT_WORDS;
+    const isFirstRecord = words[row + SLOT.recordNumber] === 0 && words[row + SLOT.incarnation] === 0;
+    if (isFirstRecord && startNs < (numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number)) this.#setStart(slot, startNs);
+  }
+
   /** The value has a later life than the slot: its event was lost. The base it keeps is where the old life ended. */
   #endUnnoticed(slot: number, values: Uint32Array, value: number, nowNs: number): void {
     const { words } = this.slots;
@@ -232,7 +235,7 @@ export class Lives {
     const row = slot * SLOT_WORDS;
     const hasMore = this.#noteSeen(row);
     const firstNs = notePackets(this.slots, slot, this.reading, values, value);
-    if (firstNs !== NEVER_NS) this.#startRecord(row, firstNs);
+    if (firstNs !== NEVER_NS) this.#startRecord(slot, firstNs);
     let state = words[row + SLOT.state] as number;
     state = (state & ~(STATE.scanMask | STATE.reasonMask)) | (this.scan << STATE.scanShift) | STATE.hasHooks;
     words[row + SLOT.state] = state;
@@ -242,10 +245,14 @@ export class Lives {
   }
 
   /** The open record begins at its first packet, but never before the previous one's end. */
-  #startRecord(row: number, firstNs: number): void {
+  #startRecord(slot: number, firstNs: number): void {
     const { words } = this.slots;
+    const row = slot * SLOT_WORDS;
     const state = words[row + SLOT.state] as number;
-    if ((state & STATE.hasStart) !== 0) return;
+    if ((state & STATE.hasStart) !== 0) {
+      this.#lowerStart(slot, firstNs);
+      return;
+    }
     this.clock.convert(firstNs, this.#start, 0);
     raiseAbove(this.#start, 0, words, row + SLOT.recordStart);
     copy64(words, row + SLOT.recordStart, this.#start, 0);
