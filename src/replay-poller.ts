@@ -108,7 +108,8 @@ export class Poller {
     if (this.#undrained >= this.#packetsPerDrain) await this.#drain();
     let ownNs = timeNs;
     if (timeNs <= 0) await this.#outlive();
-    if (timeNs <= 0 || (this.#clock.isLate(timeNs) && this.#table.stats().active === 0)) ownNs = this.#setClock(packet);
+    if (timeNs <= 0 || (this.#clock.isLate(timeNs) && this.#table.stats().active === 0))
+      ownNs = this.#setClock(packet);
     this.#run(packet, ownNs);
   }
 
@@ -148,7 +149,8 @@ export class Poller {
     this.#undrained = 0;
     drainEvents(this.#reader, this.#table, this.#clock.at(this.#latestNs));
     const { active } = this.#table.stats();
-    const isNearlyFull = active > this.#capacity * FULL && active - this.#activeAtScan > this.#capacity * FULL_STEP;
+    const isNearlyFull =
+      active > this.#capacity * FULL && active - this.#activeAtScan > this.#capacity * FULL_STEP;
     if (isNearlyFull) await this.#scan(this.#latestNs);
   }
 
