@@ -159,16 +159,15 @@ function holdIn(kernel: KernelModel, step: Step & { kind: "hold" }): void {
   if (isSeen) kernel.hold(key, step.way, 5, 500, step.delayMs);
 }
 
-/** Records of each flow, in order: by key and flow start. */
+/** Records of each flow, in order: by key, and by flow start within. */
 function flowsOf(records: readonly RecordFields[]): Map<string, RecordFields[][]> {
   const flows = new Map<string, RecordFields[][]>();
   for (const record of records) {
-    const name = nameOf(record);
-    const own = flows.get(name) ?? [];
-    flows.set(name, own);
-    const last = own[own.length - 1];
-    if (last !== undefined && last[0]?.flowStart === record.flowStart) last.push(record);
-    else own.push([record]);
+    const own = flows.get(nameOf(record)) ?? [];
+    flows.set(nameOf(record), own);
+    const known = own.find((flow) => flow[0]?.flowStart === record.flowStart);
+    if (known === undefined) own.push([record]);
+    else known.push(record);
   }
   return flows;
 }
