@@ -78,6 +78,13 @@ describe("parse_ipv4 on fragments", () => {
     });
   });
 
+  test("knows a later fragment by any bit of its offset", () => {
+    for (let offset = 8; offset < 65536; offset *= 2) {
+      expect(run({ fragmentOffset: offset }, opaque(17, 8)).fragment).toEqual([1, 28]);
+    }
+    expect(bench.flow()).toMatchObject({ lowPort: 0, highPort: 0, ways: [{ packets: 13 }, {}] });
+  });
+
   test("reads the ports, not the flags, of a first fragment that ends inside the TCP header", () => {
     const segment = { protocol: 6, bytes: tcp([1000, 2000], { flags: TCP_FLAG.syn }).bytes.subarray(0, 16) };
     expect(run({ moreFragments: true }, segment, 60)).toEqual({ accounted: [1, 36] });

@@ -158,6 +158,14 @@ describe("parse_extensions on fragments", () => {
     }
   });
 
+  test("knows a later fragment by any bit of its offset", () => {
+    for (let offset = 8; offset < 65536; offset *= 2) {
+      const later = packet([fragmentHeader(offset, false)], opaque(17, 8));
+      expect(bench.run(frame(later)).fragment).toEqual([1, 56]);
+    }
+    expect(bench.flow()).toMatchObject({ lowPort: 0, highPort: 0, ways: [{ packets: 13 }, {}] });
+  });
+
   test("does not read a later fragment's payload as extension headers", () => {
     const later = packet([fragmentHeader(8, false)], opaque(EXTENSION.destination, 24));
     expect(bench.run(frame(later)).accounted).toEqual([1, later.bytes.length]);

@@ -69,6 +69,12 @@ describe("count_segments", () => {
   test("derives nothing from a size of 0xffff", () => {
     const packet = ipv4(ENDS4, sctp(PORTS, 2000));
     expect(bench.run(frame(packet), { gsoSize: 0xffff })).toEqual({ accounted: [1, 2032] });
+    const long = frame(ipv4({ ...ENDS4, totalLength: 0 }, sctp(PORTS, 1000)));
+    expect(replay.run(long, { gsoSize: 0xffff, wireLength: 200_014 })).toEqual({ accounted: [1, 200_000] });
+    const segments = Math.ceil((200_000 - 32) / 0xfffe);
+    expect(replay.run(long, { gsoSize: 0xfffe, wireLength: 200_014 })).toEqual({
+      accounted: [segments, 200_000 + (segments - 1) * 32],
+    });
     expect(bench.run(frame(packet), { gsoSize: 0xffff, gsoSegments: 2 })).toEqual({ accounted: [2, 2064] });
   });
 
