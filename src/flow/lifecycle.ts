@@ -16,7 +16,7 @@ export interface FlowTimeouts {
 }
 
 /** Only an entry quiet for this long is removed: no program still holds its value. */
-export const QUIET_NS = 1e9;
+const QUIET_NS = 1e9;
 
 const TCP = 6;
 const FIN = 1;
@@ -49,7 +49,6 @@ export function isClosed(protocol: number, flagsLow: number, flagsHigh: number):
  * @param quietNs since the last packet of either way
  */
 export function endReason(timeouts: FlowTimeouts, protocol: number, flags: number, quietNs: number): number {
-  if (quietNs < QUIET_NS) return 0;
   const idle = idleTimeoutNs(timeouts, protocol);
   if (!isClosed(protocol, flags & 0xff, flags >>> 8)) return quietNs >= idle ? END_REASON.idleTimeout : 0;
   const closed = ((flags | (flags >>> 8)) & RST) !== 0 ? timeouts.tcpRstNs : timeouts.tcpFinNs;

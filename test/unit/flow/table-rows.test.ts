@@ -34,7 +34,7 @@ test("FlowTable turns everything to the initiator's side", () => {
   expect(record.communityPorts).toEqual([50000, 443]);
 });
 
-test("FlowTable turns a flow over for a stronger rule before its first record, never after", () => {
+test("FlowTable turns a flow over for a stronger rule before its first record, not for one as strong", () => {
   const key = keyOf({ protocol: 17, lowPort: 5000, highPort: 6000 });
   const listening = new Set<number>();
   const table = newTable({ context: { isListening: (_protocol, port) => listening.has(port) } });
@@ -42,7 +42,7 @@ test("FlowTable turns a flow over for a stronger rule before its first record, n
   const sources: string[] = [];
   for (let second = 1; second <= 130; second++) {
     if (second === 20) listening.add(5000);
-    if (second === 70) {
+    if (second === 40) {
       listening.delete(5000);
       listening.add(6000);
     }
@@ -50,6 +50,20 @@ test("FlowTable turns a flow over for a stronger rule before its first record, n
     sources.push(...scan(table, kernel, second * SECOND + 1).map((record) => record.source));
   }
   expect(sources).toEqual(["10.0.0.2", "10.0.0.2"]);
+});
+
+test("FlowTable turns nothing over after the first record", () => {
+  const key = keyOf({ protocol: 17, lowPort: 5000, highPort: 6000 });
+  let isOpen = false;
+  const table = newTable({ context: { isListening: (_protocol, port) => isOpen && port === 5000 } });
+  const kernel = new KernelModel();
+  const sources: string[] = [];
+  for (let second = 1; second <= 130; second++) {
+    isOpen = second >= 70;
+    kernel.packet(key, { way: 0, at: second * SECOND });
+    sources.push(...scan(table, kernel, second * SECOND + 1).map((record) => record.source));
+  }
+  expect(sources).toEqual(["10.0.0.1", "10.0.0.1"]);
 });
 
 test("FlowTable remembers a listener that was gone when the first record was told", () => {

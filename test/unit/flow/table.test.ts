@@ -225,17 +225,20 @@ describe("FlowTable tells a flow that goes on", () => {
   });
 
   test("by the clock of the poll, so that a stepped clock heals and a slewed one makes no overlap", () => {
-    const { table, kernel } = start();
+    const table = newTable({ timeouts: { udpNs: 600 * SECOND } });
+    const kernel = new KernelModel();
     kernel.packet(UDP_KEY, { way: 0, at: SECOND });
-    const first = only(scan(table, kernel, 61 * SECOND));
+    expect(only(scan(table, kernel, 61 * SECOND))).toMatchObject({ start: SECOND, end: SECOND });
     kernel.packet(UDP_KEY, { way: 0, at: 62 * SECOND });
+    kernel.packet(UDP_KEY, { way: 0, at: 63 * SECOND });
     const back = OFFSET_NS - 3600n * 1_000_000_000n;
-    const stepped = only(scan(table, kernel, 122 * SECOND, back));
-    expect(stepped.start).toBe(62 * SECOND);
-    kernel.packet(UDP_KEY, { way: 0, at: 122 * SECOND });
-    const slewed = only(scan(table, kernel, 182 * SECOND, back - 1_000_000n));
-    expect(slewed.start).toBe(122 * SECOND);
-    expect(first.end).toBe(SECOND);
+    expect(only(scan(table, kernel, 122 * SECOND, back))).toMatchObject({
+      start: 62 * SECOND,
+      end: 63 * SECOND,
+    });
+    kernel.packet(UDP_KEY, { way: 0, at: 63 * SECOND + 500 });
+    const slewed = only(scan(table, kernel, 184 * SECOND, back - 1000n));
+    expect(slewed).toMatchObject({ start: 63 * SECOND + 1001, end: 63 * SECOND + 1001, number: 2 });
   });
 });
 
@@ -286,6 +289,78 @@ describe("FlowTable and the lives of a 5-tuple", () => {
       total: [2, 200, 2, 200],
       hasForward: false,
     });
+  });
+
+  test("orients each of several lives that no scan saw by its own SYN", () => {
+    const { table, kernel } = start();
+    kernel.packet(TCP_KEY, { way: 0, at: SECOND, flags: SYN });
+    kernel.packet(TCP_KEY, { way: 1, at: 1.1 * SECOND, flags: RST });
+    kernel.packet(TCP_KEY, { way: 1, at: 1.2 * SECOND, flags: SYN });
+    kernel.packet(TCP_KEY, { way: 1, at: 1.3 * SECOND, flags: RST });
+    kernel.packet(TCP_KEY, { way: 1, at: 1.4 * SECOND, flags: SYN, hook: 1 << 1 });
+    const [first, second] = scan(table, kernel, 2 * SECOND);
+    expect(first).toMatchObject({
+      source: "10.0.0.1",
+      total: [1, 100, 1, 100],
+      kind: SPAN_KIND.server,
+      ifindex: 1,
+    });
+    expect(second).toMatchObject({
+      source: "10.0.0.2",
+      total: [2, 200, 0, 0],
+      kind: SPAN_KIND.client,
+      ifindex: 1,
+    });
+  });
+
+  test("tells a held life where its entry was never met, as far as it is known", () => {
+    const { table, kernel } = start();
+    shortConnection(kernel, SECOND);
+    kernel.packet(TCP_KEY, { way: 0, at: 1.1 * SECOND, flags: SYN });
+    table.addEvents(kernel.drain(), clockAt(1.2 * SECOND));
+    kernel.entries.clear();
+    expect([...scan(table, kernel, 2 * SECOND)]).toEqual([]);
+    const old = only(scan(table, kernel, 3 * SECOND));
+    expect(old).toMatchObject({ total: [2, 200, 2, 200], kind: SPAN_KIND.internal, ifindex: 0 });
+    expect(table.stats()).toMatchObject({ active: 0, absent: 1 });
+  });
+
+  test("tells no packet of a new life twice where a scan ran ahead of the base", () => {
+    const { table, kernel } = start();
+    shortConnection(kernel, SECOND);
+    kernel.packet(TCP_KEY, { way: 0, at: 2 * SECOND, flags: SYN });
+    const events = kernel.drain();
+    const value = kernel.valueOf(TCP_KEY);
+    const incarnation = value[SHARED.incarnation] as number;
+    value[SHARED.incarnation] = 0;
+    table.timeouts = { ...table.timeouts, maxRecordIntervalNs: 0 };
+    const told = scan(table, kernel, 2.5 * SECOND).map((record) => record.delta[0]);
+    value[SHARED.incarnation] = incarnation;
+    events.words[events.length / 4 - 32 + 12] = 3 * SECOND;
+    table.addEvents(events, clockAt(3.1 * SECOND));
+    kernel.packet(TCP_KEY, { way: 0, at: 3.2 * SECOND, flags: ACK });
+    told.push(...scanWith(table, kernel, 4 * SECOND, { isFinal: true }).map((record) => record.total[0]));
+    expect(told).toEqual([3, 1]);
+    expect(table.stats().packetsTold).toBe(kernel.accountedPackets);
+  });
+
+  test("takes no notice of an event older than the flow that the scan found since", () => {
+    const { table, kernel } = start();
+    shortConnection(kernel, SECOND);
+    table.addEvents(kernel.drain(), clockAt(SECOND + 5e6));
+    kernel.packet(TCP_KEY, { way: 0, at: 2 * SECOND, flags: SYN });
+    const late = kernel.drain();
+    scanWith(table, kernel, 9 * SECOND, { beforeTake: () => undefined });
+    scanWith(table, kernel, 30 * SECOND, {});
+    expect(kernel.entries.size).toBe(0);
+    kernel.packet(TCP_KEY, { way: 0, at: 31 * SECOND, flags: SYN });
+    kernel.loseEvents();
+    scan(table, kernel, 32 * SECOND);
+    table.addEvents(late, clockAt(32 * SECOND));
+    expect(only(scanWith(table, kernel, 33 * SECOND, { isFinal: true }))).toMatchObject({
+      total: [1, 100, 0, 0],
+    });
+    expect(table.stats()).toMatchObject({ packetsTold: 6, absent: 0, livesMerged: 0 });
   });
 
   test("tells nothing of an old life that was told, and begins the new one", () => {
