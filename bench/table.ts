@@ -1,131 +1,125 @@
-// Cost of the flow table: a scan of flows that went on, a scan of flows at rest, churn, memory.
-// Run: bun bench/table.ts [flows]
+// What a poll costs at many flows: nanoseconds an entry for reading the kernel's table, for the agent's own table, and
+// for taking flows out. Flows are made by test runs of the program, one packet each.
 
-import { KEY_WORDS, SHARED, VALUE_WORDS, WAY } from "../src/capture/record.ts";
-import { decorate } from "../src/decorate.ts";
-import type { DirectionContext } from "../src/flow/direction.ts";
+import { openProbe, type Probe } from "../src/capture/probe.ts";
+import { Reader, SLICE_ENTRIES } from "../src/capture/reader.ts";
 import { FlowTable } from "../src/flow/table.ts";
+import { drainEvents } from "../src/scan.ts";
+import { type Figure, type Measurement, median } from "./figure.ts";
 
-const SECOND = 1e9;
-const SLICE = 4096;
-const flows = Number(process.argv[2] ?? 100_000);
+const SIZES = [
+  { flows: 100_000, scans: 9 },
+  { flows: 1_000_000, scans: 5 },
+] as const;
+const EVENTS_READ_EVERY = 8192;
+const HOUR_NS = 3600e9;
+const TEST_WORDS = 12;
 
-const context: DirectionContext = {
-  isListening: () => false,
-  isHostAddress: () => false,
-  roleOf: () => "outward",
+const CONTEXT = {
+  isListening: (): boolean => false,
+  isHostAddress: (): boolean => false,
+  roleOf: (): "outward" => "outward",
   localPortRange: [32768, 60999],
-};
-const timeouts = {
-  tcpNs: 20 * SECOND,
-  udpNs: 60 * SECOND,
-  icmpNs: 10 * SECOND,
-  genericNs: 30 * SECOND,
-  tcpFinNs: 5 * SECOND,
-  tcpRstNs: 5 * SECOND,
-  maxRecordIntervalNs: 3600 * SECOND,
-};
+} as const;
 
-const keys = new Uint32Array(new ArrayBuffer(flows * KEY_WORDS * 4));
-const values = new Uint32Array(new ArrayBuffer(flows * VALUE_WORDS * 4));
-let now = 1000 * SECOND;
-
-/** UDP flows of distinct ends; `salt` makes another population. */
-function fillKeys(salt: number): void {
-  for (let i = 0; i < flows; i++) {
-    const at = i * KEY_WORDS;
-    keys[at + 2] = 0xffff0000;
-    keys[at + 3] = 0x0100000a + ((i >>> 12) << 16);
-    keys[at + 6] = 0xffff0000;
-    keys[at + 7] = 0x0200000a + (salt << 16);
-    keys[at + 8] = (i & 0xfff) | 0x35000000;
-    keys[at + 9] = 17 | (4 << 8);
-  }
+/** Fills both tables, scans them with nothing new and with a packet more in every flow, and empties the kernel's. */
+export function measureTable(): Measurement {
+  return {
+    title: "Poll, an entry",
+    method: "Flows of one packet made by test runs; medians of 9 scans at 100 k flows and of 5 at 1 M.",
+    figures: SIZES.flatMap(({ flows, scans }) => measureSize(flows, scans)),
+  };
 }
 
-/** One more packet each, at this moment. */
-function touch(packets: number): void {
-  for (let i = 0; i < flows; i++) {
-    const at = i * VALUE_WORDS;
-    values[at + WAY.packets] = packets;
-    values[at + WAY.bytes] = packets * 100;
-    for (const field of [WAY.firstSeenNs, WAY.lastSeenNs]) {
-      values[at + field] = now % 2 ** 32;
-      values[at + field + 1] = Math.floor(now / 2 ** 32);
-    }
-    values[at + WAY.ownerHook] = 4;
-    values[at + SHARED.octets] = 0;
-  }
-}
-
-function scan(table: FlowTable): number {
-  const start = Bun.nanoseconds();
-  table.beginScan({
-    monotonicLow: now % 2 ** 32,
-    monotonicHigh: Math.floor(now / 2 ** 32),
-    offsetLow: 1,
-    offsetHigh: 395812411,
+function measureSize(flows: number, scans: number): readonly Figure[] {
+  using probe = openProbe({
+    tableCapacity: Math.ceil(flows * 1.1),
+    ringBufferBytes: 4 << 20,
+    isReplay: false,
   });
-  for (let i = 0; i < flows; i += SLICE) {
-    const count = Math.min(SLICE, flows - i);
-    table.addSlice({ count, keys: keys.subarray(i * KEY_WORDS), values: values.subarray(i * VALUE_WORDS) });
+  const reader = new Reader(probe);
+  const timeouts = { tcpNs: HOUR_NS, udpNs: HOUR_NS, icmpNs: HOUR_NS, genericNs: HOUR_NS };
+  const table = new FlowTable({
+    timeouts: { ...timeouts, tcpFinNs: HOUR_NS, tcpRstNs: HOUR_NS, maxRecordIntervalNs: HOUR_NS },
+    context: CONTEXT,
+  });
+  reader.beginScan();
+  sendPackets(probe, flows, () => drainEvents(reader, table, reader.clock()));
+  scan(reader, table);
+  const idle = Array.from({ length: scans }, () => scan(reader, table));
+  const busy = Array.from({ length: Math.ceil(scans / 3) }, () => {
+    sendPackets(probe, flows, () => drainEvents(reader, table, reader.clock()));
+    return scan(reader, table);
+  });
+  const entries = table.stats().active;
+  if (entries !== flows) throw new Error(`The table holds ${entries} flows, not ${flows}`);
+  const takeNs = emptyKernelTable(reader);
+  const name = flows >= 1e6 ? `${flows / 1e6} M flows` : `${flows / 1e3} k flows`;
+  const of = (values: readonly Scan[], part: keyof Scan): number =>
+    median(values.map((value) => value[part])) / flows;
+  const read = of(idle, "readNs");
+  const whole = read + of(busy, "tableNs");
+  return [
+    { name: `${name}: read from the kernel`, value: read, unit: "ns", reach: { atMost: 280 } },
+    { name: `${name}: table, nothing new`, value: of(idle, "tableNs"), unit: "ns" },
+    { name: `${name}: table, every flow with a packet more`, value: of(busy, "tableNs"), unit: "ns" },
+    { name: `${name}: taken out of the kernel`, value: takeNs / flows, unit: "ns", reach: { atMost: 900 } },
+    { name: `${name}: whole scan, every flow busy`, value: (whole * flows) / 1e6, unit: "ms" },
+    { name: `${name}: agent's table`, value: table.bytes / 1e6, unit: "MB" },
+  ];
+}
+
+interface Scan {
+  readonly readNs: number;
+  readonly tableNs: number;
+}
+
+function scan(reader: Reader, table: FlowTable): Scan {
+  let readNs = 0;
+  let tableNs = 0;
+  reader.beginScan();
+  table.beginScan(reader.clock());
+  for (;;) {
+    const started = Bun.nanoseconds();
+    const slice = reader.nextSlice();
+    const read = Bun.nanoseconds();
+    readNs += read - started;
+    if (slice === undefined) break;
+    table.addSlice(slice);
+    tableNs += Bun.nanoseconds() - read;
   }
+  const started = Bun.nanoseconds();
   table.endScan();
-  return (Bun.nanoseconds() - start) / flows;
+  return { readNs, tableNs: tableNs + Bun.nanoseconds() - started };
 }
 
-function settle(table: FlowTable): number {
-  const start = Bun.nanoseconds();
-  const ended = table.endedKeys();
-  const present = new Uint8Array(SLICE).fill(1);
-  for (let i = 0; i < ended.count; i += SLICE) {
-    const count = Math.min(SLICE, ended.count - i);
-    table.settle(ended.keys.subarray(i * KEY_WORDS), values.subarray(i * VALUE_WORDS), present, count);
+function emptyKernelTable(reader: Reader): number {
+  let spent = 0;
+  reader.beginScan();
+  for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice()) {
+    const started = Bun.nanoseconds();
+    for (let first = 0; first < slice.count; first += SLICE_ENTRIES)
+      reader.take(slice.keys, first, Math.min(SLICE_ENTRIES, slice.count - first));
+    spent += Bun.nanoseconds() - started;
   }
-  return (Bun.nanoseconds() - start) / Math.max(1, ended.count);
+  return spent;
 }
 
-function median(numbers: number[]): string {
-  return (numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0).toFixed(0);
-}
-
-const table = new FlowTable({ timeouts, context });
-const created: number[] = [];
-const busy: number[] = [];
-const resting: number[] = [];
-const ending: number[] = [];
-const settling: number[] = [];
-const naming: number[] = [];
-let bytes = 0;
-for (let round = 0; round < 9; round++) {
-  fillKeys(round);
-  touch(1);
-  created.push(scan(table));
-  for (let packets = 2; packets < 6; packets++) {
-    now += SECOND;
-    touch(packets);
-    busy.push(scan(table));
-    resting.push(scan(table));
+function sendPackets(probe: Probe, flows: number, readEvents: () => void): void {
+  const { library, handle } = probe;
+  const frame = new Uint8Array(new ArrayBuffer(64));
+  frame.set([
+    2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 50, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 0,
+  ]);
+  frame.set([198, 18, 0, 1, 0x9c, 0x40, 1, 0xbb, 0, 30], 30);
+  const test = new Uint32Array(new ArrayBuffer(TEST_WORDS * 4));
+  for (let flow = 0; flow < flows; flow++) {
+    frame[27] = flow >>> 16;
+    frame[28] = flow >>> 8;
+    frame[29] = flow;
+    const result = library.merminbpf_test_run(handle, frame, frame.byteLength, test);
+    if (result < 0) probe.check(result, "Cannot run the program");
+    if (flow % EVENTS_READ_EVERY === 0) readEvents();
   }
-  bytes = table.bytes;
-  now += 61 * SECOND;
-  ending.push(scan(table));
-  settling.push(settle(table));
-  for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords()) {
-    const start = Bun.nanoseconds();
-    decorate(batch, { communityIdSeed: 0, traceIdTimeoutMs: 86_400_000, interfaceName: () => undefined });
-    naming.push((Bun.nanoseconds() - start) / batch.count);
-  }
+  readEvents();
 }
-const { active, packetsTold, created: all } = table.stats();
-if (active !== 0 || packetsTold !== 9 * 5 * flows)
-  throw new Error(`told ${packetsTold} of ${45 * flows}, ${active} left`);
-
-console.log(`${flows} flows, ${all} in all; medians`);
-console.log(`scan, every flow with new packets  ${median(busy)} ns an entry`);
-console.log(`scan, nothing new                  ${median(resting)} ns an entry`);
-console.log(`new flow found by the scan         ${median(created)} ns`);
-console.log(`scan, every flow ends              ${median(ending)} ns an entry`);
-console.log(`settled, with its record           ${median(settling)} ns a flow`);
-console.log(`decorated                          ${median(naming)} ns a record`);
-console.log(`table                              ${(bytes / flows).toFixed(0)} bytes a flow`);

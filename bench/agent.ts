@@ -1,0 +1,169 @@
+// The agent as it is shipped, under load: started with a config, watched by its statistics line and by /proc, stopped.
+
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Ground } from "./figure.ts";
+
+const BINARY = join(import.meta.dir, "..", "dist", "mermin");
+const START_MS = 10_000;
+const STOP_MS = 40_000;
+/** USER_HZ, in which /proc/PID/stat counts. */
+const TICKS_PER_S = 100;
+
+/** The fields of the statistics line that the benchmarks read. */
+export interface AgentStatistics {
+  readonly active: number;
+  readonly created: number;
+  readonly packets: number;
+  readonly records: number;
+  /** Sum of every `lost_…` field. */
+  readonly lost: number;
+}
+
+export interface AgentOptions {
+  /** TOML after the common part; may open sections. */
+  readonly config: string;
+  /** Gets standard output; default nobody. */
+  readonly outputPath?: string;
+  /** A cgroup's cgroup.procs, to enter before the start. */
+  readonly cgroupProcs?: string;
+}
+
+/** A running agent. */
+export class Agent implements AsyncDisposable {
+  readonly pid: number;
+  readonly #child: Bun.Subprocess;
+  readonly #lines: string[] = [];
+  #statistics: AgentStatistics = { active: 0, created: 0, packets: 0, records: 0, lost: 0 };
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  private constructor(child: Bun.Subprocess<"ignore", "ignore" | Bun.BunFile, "pipe">) {
+    this.#child = child;
+    this.pid = child.pid;
+    void this.#read(child.stderr);
+  }
+
+  /** Starts an agent on the ground's device and waits until it counts. @throws Error with its log where it does not. */
+  static async start(ground: Ground, options: AgentOptions): Promise<Agent> {
+    const agent = Agent.launch(ground, options);
+    await agent.#until(() => agent.#lines.some((line) => line.includes('"agent started"')), START_MS);
+    return agent;
+  }
+
+  /** As {@link start}, without waiting. */
+  static launch(ground: Ground, options: AgentOptions): Agent {
+    const path = join(mkdtempSync(join(ground.directory, "agent-")), "config.toml");
+    const common = `log_format = "json"\npipeline.stats_interval = "250ms"\ncapture.interfaces = ["${ground.device}"]\n`;
+    writeFileSync(path, `${common}server.enabled = false\nmetrics.enabled = false\n${options.config}`);
+    const enter =
+      options.cgroupProcs === undefined
+        ? []
+        : ["sh", "-c", 'echo $$ >"$0" && exec "$@"', options.cgroupProcs];
+    const child = Bun.spawn([...enter, BINARY, "run", "-c", path], {
+      stdin: "ignore",
+      stdout: options.outputPath === undefined ? "ignore" : Bun.file(options.outputPath),
+      stderr: "pipe",
+    });
+    return new Agent(child);
+  }
+
+  /** What the last statistics line said. */
+  get statistics(): AgentStatistics {
+    return this.#statistics;
+  }
+
+  /** Waits for a statistics line that `isEnough`. @throws Error where none comes in time. */
+  async until(isEnough: (statistics: AgentStatistics) => boolean, timeoutMs: number): Promise<void> {
+    await this.#until(() => isEnough(this.#statistics), timeoutMs);
+  }
+
+  /** CPU seconds of all threads so far, user and system. */
+  cpuSeconds(): number {
+    return cpuSecondsOf(`/proc/${this.pid}/stat`);
+  }
+
+  /** CPU seconds of the first thread, which captures. */
+  captureSeconds(): number {
+    return cpuSecondsOf(`/proc/${this.pid}/task/${this.pid}/stat`);
+  }
+
+  /** Bytes resident, and resident with shared pages divided among their users. */
+  memory(): { readonly resident: number; readonly proportional: number } {
+    const resident = kilobytes(`/proc/${this.pid}/status`, "VmRSS");
+    return { resident, proportional: kilobytes(`/proc/${this.pid}/smaps_rollup`, "Pss") };
+  }
+
+  /** Threads that run now. */
+  threads(): number {
+    return readdirSync(`/proc/${this.pid}/task`).length;
+  }
+
+  /** Asks for an orderly end. @throws Error where the agent does not exit with 0. */
+  async stop(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
+    const code = await this.#child.exited;
+    clearTimeout(timer);
+    if (code !== 0) throw new Error(`The agent ended with ${code}: ${this.#lines.slice(-3).join(" ")}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.exited;
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    let rest = "";
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#take(line);
+      this.#wake.resolve();
+      this.#wake = Promise.withResolvers();
+    }
+  }
+
+  #take(line: string): void {
+    if (!line.includes('"flow statistics"')) {
+      this.#lines.push(line);
+      return;
+    }
+    const fields = new Map(
+      Object.entries(JSON.parse(line) as object).map(([name, value]) => [name, Number(value)]),
+    );
+    const field = (name: string): number => fields.get(name) ?? 0;
+    let lost = 0;
+    for (const [name, value] of fields) if (name.startsWith("lost_")) lost += value;
+    this.#statistics = {
+      active: field("active"),
+      created: field("created"),
+      packets: field("packets"),
+      records: field("records"),
+      lost,
+    };
+  }
+
+  async #until(isDone: () => boolean, timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!isDone()) {
+      const left = deadline - performance.now();
+      if (left <= 0 || this.#child.exitCode !== null) {
+        const last = JSON.stringify(this.#statistics);
+        throw new Error(`The agent did not get there: ${last} ${this.#lines.slice(-3).join(" ")}`);
+      }
+      await Promise.race([this.#wake.promise, Bun.sleep(Math.min(left, 1000)), this.#child.exited]);
+    }
+  }
+}
+
+function cpuSecondsOf(path: string): number {
+  // The fields after the name, which is in parentheses and may hold spaces: utime and stime are the 12th and 13th.
+  const fields = readFileSync(path, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+}
+
+function kilobytes(path: string, field: string): number {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(readFileSync(path, "utf8"));
+  if (match === null) throw new Error(`${path} has no ${field}`);
+  return Number(match[1]) * 1024;
+}

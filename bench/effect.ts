@@ -1,0 +1,85 @@
+// What the agent costs the traffic it watches: TCP throughput, and time of a request, with and without it in turns.
+
+import { join } from "node:path";
+import { Agent } from "./agent.ts";
+import { Companion, numbers, run } from "./command.ts";
+import { type Ground, type Measurement, median } from "./figure.ts";
+
+const PAIRS = 6;
+const IPERF_SECONDS = 2;
+const ASK_SECONDS = 1.5;
+const PORT = "7007";
+const IPERF_PORT = "5201";
+
+interface Round {
+  readonly gigabits: number;
+  readonly p50Ns: number;
+  readonly p99Ns: number;
+}
+
+/** Pairs of rounds: without the agent, with it. */
+export async function measureEffect(ground: Ground): Promise<Measurement> {
+  const inPeer = ["ip", "netns", "exec", ground.peer];
+  await using _answering = await Companion.start(...inPeer, join(ground.directory, "traffic"), "serve", PORT);
+  await using _iperf = await Companion.start(
+    ...inPeer,
+    "iperf3",
+    "--server",
+    "--port",
+    IPERF_PORT,
+    "--forceflush",
+  );
+  const bare: Round[] = [];
+  const watched: Round[] = [];
+  await playRound(ground);
+  for (let pair = 0; pair < PAIRS; pair++) {
+    bare.push(await playRound(ground));
+    await using agent = await Agent.start(ground, { config: 'export.stdout.format = "ndjson"\n' });
+    watched.push(await playRound(ground));
+    await agent.stop();
+  }
+  const ratio = (of: (round: Round) => number): number =>
+    median(watched.map((round, pair) => of(round) / of(bare[pair] ?? round)));
+  const middle = (rounds: readonly Round[], of: (round: Round) => number): number => median(rounds.map(of));
+  const throughput = (round: Round): number => round.gigabits;
+  const usual = (round: Round): number => round.p50Ns;
+  const slow = (round: Round): number => round.p99Ns;
+  return {
+    title: "Effect on traffic",
+    method: `iperf3 for ${IPERF_SECONDS} s and one byte asked and answered for ${ASK_SECONDS} s over TCP between two namespaces, without and with the agent in turns; median of the ratios of ${PAIRS} pairs.`,
+    figures: [
+      { name: "throughput, with to without", value: ratio(throughput), unit: "×", reach: { atLeast: 0.99 } },
+      { name: "request p50, with to without", value: ratio(usual), unit: "×" },
+      { name: "request p99, with to without", value: ratio(slow), unit: "×", reach: { atMost: 1.05 } },
+      { name: "throughput without", value: middle(bare, throughput), unit: "Gbit/s" },
+      { name: "throughput with", value: middle(watched, throughput), unit: "Gbit/s" },
+      { name: "request p50 without", value: middle(bare, usual) / 1000, unit: "µs" },
+      { name: "request p50 with", value: middle(watched, usual) / 1000, unit: "µs" },
+      { name: "request p99 without", value: middle(bare, slow) / 1000, unit: "µs" },
+      { name: "request p99 with", value: middle(watched, slow) / 1000, unit: "µs" },
+    ],
+  };
+}
+
+async function playRound(ground: Ground): Promise<Round> {
+  const address = ground.peerAddress;
+  const report = await run(
+    "iperf3",
+    "--client",
+    address,
+    "--port",
+    IPERF_PORT,
+    "--time",
+    String(IPERF_SECONDS),
+    "--json",
+  );
+  const asked = await run(join(ground.directory, "traffic"), "ask", address, PORT, String(ASK_SECONDS));
+  const [, p50Ns = Number.NaN, p99Ns = Number.NaN] = numbers(asked, 3);
+  return { gigabits: receivedBits(report) / 1e9, p50Ns, p99Ns };
+}
+
+function receivedBits(report: string): number {
+  const match = /"sum_received":\s*\{[^}]*"bits_per_second":\s*([\d.e+]+)/.exec(report);
+  if (match === null) throw new Error("iperf3 reports no received bits per second");
+  return Number(match[1]);
+}

@@ -1,0 +1,85 @@
+// Memory of the shipped agent, exporting: of the process, and of its cgroup, in which the kernel's maps are.
+
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { Agent } from "./agent.ts";
+import { run } from "./command.ts";
+import type { Figure, Ground, Measurement } from "./figure.ts";
+import { otlpConfig, startReceiver } from "./new-flows.ts";
+
+const SCANS_MS = 2500;
+const SETTLE_MS = 20_000;
+
+const SIZES = [
+  { name: "idle", flows: 0, capacity: 131_072, resident: 80, cgroup: 130 },
+  { name: "100 k flows", flows: 100_000, capacity: 131_072, resident: 120, cgroup: 170 },
+  { name: "1 M flows", flows: 1_000_000, capacity: 1_048_576, resident: 250, cgroup: 650 },
+] as const;
+
+/** Starts an agent for each size, fills it, lets it scan, and reads. */
+export async function measureMemory(ground: Ground): Promise<Measurement> {
+  const figures: Figure[] = [];
+  await using receiver = await startReceiver();
+  for (const { name, flows, capacity, resident, cgroup } of SIZES) {
+    using group = openCgroup();
+    const config = `${otlpConfig(receiver.port, "gzip")}span.udp_timeout = "10m"\nflow.table_capacity = ${capacity}\n`;
+    const entry = group === undefined ? {} : { cgroupProcs: group.procs };
+    await using agent = await Agent.start(ground, { config, ...entry });
+    await fill(ground, agent, flows);
+    const used = agent.memory();
+    figures.push(megabytes(`${name}: resident`, used.resident, resident));
+    figures.push(megabytes(`${name}: resident, shared pages divided (PSS)`, used.proportional));
+    if (group !== undefined) figures.push(megabytes(`${name}: cgroup, maps included`, group.bytes(), cgroup));
+    await agent.stop();
+  }
+  return {
+    title: "Memory",
+    method: `The shipped agent with OTLP export, ${SCANS_MS / 1000} s after the last new flow; VmRSS, PSS, and the usage of a memory cgroup of its own.`,
+    figures,
+  };
+}
+
+async function fill(ground: Ground, agent: Agent, flows: number): Promise<void> {
+  if (flows > 0) {
+    await run(join(ground.directory, "traffic"), "send", ground.device, "udp", "0", String(flows), "200000");
+    await agent.until(({ active }) => active >= flows, SETTLE_MS);
+  }
+  await Bun.sleep(SCANS_MS);
+}
+
+function megabytes(name: string, bytes: number, atMost?: number): Figure {
+  return { name, value: bytes / 1e6, unit: "MB", ...(atMost === undefined ? {} : { reach: { atMost } }) };
+}
+
+interface Cgroup extends Disposable {
+  readonly procs: string;
+  readonly bytes: () => number;
+}
+
+/** A memory cgroup below our own (version 1) or beside it (version 2, which keeps processes to the leaves). */
+function openCgroup(): Cgroup | undefined {
+  const lines = readFileSync("/proc/self/cgroup", "utf8").trim().split("\n");
+  const name = `mermin-bench-${process.pid}-${Date.now()}`;
+  for (const line of lines) {
+    const [, controllers = "", path = "/"] = line.split(":");
+    if (controllers.split(",").includes("memory"))
+      return makeCgroup(join("/sys/fs/cgroup/memory", path, name), "memory.usage_in_bytes");
+    const parent = join("/sys/fs/cgroup", path, "..");
+    if (
+      controllers === "" &&
+      existsSync(join(parent, "memory.stat")) &&
+      existsSync(join(parent, "cgroup.controllers"))
+    )
+      return makeCgroup(join(parent, name), "memory.current");
+  }
+  return undefined;
+}
+
+function makeCgroup(path: string, usage: string): Cgroup {
+  mkdirSync(path);
+  return {
+    procs: join(path, "cgroup.procs"),
+    bytes: () => Number(readFileSync(join(path, usage), "utf8")),
+    [Symbol.dispose]: () => rmdirSync(path),
+  };
+}
