@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { frame, ip } from "../support/packets.ts";
-import { TCP_FLAG, tcp, udp } from "../support/segments.ts";
+import { udp } from "../support/segments.ts";
 import { Bench, type Counts, type RunOptions } from "./bench.ts";
 import type { Way } from "./decode.ts";
 import { ThreadNamespace } from "./thread-namespace.ts";
@@ -193,6 +193,18 @@ describe("a hook whose place says nothing", () => {
     });
   });
 
+  test.each([
+    [49.999, 0],
+    [50, 31],
+  ])("adds what it held until %d ms behind the owner: %d packets", (lastMs, held) => {
+    at(0, A);
+    many(30, 1, B);
+    at(lastMs, B);
+    expect(way().candidatePackets).toBe(31);
+    expect(at(1200, B)).toEqual(takenOver(held));
+    expect(way()).toMatchObject({ packets: 2 + held, ownerHook: ingress(B) });
+  });
+
   test("takes over in one direction only", () => {
     at(0, A);
     bench.run(ANSWER, { ifindex: A, atNs: START });
@@ -268,28 +280,5 @@ describe("a hook whose place says nothing", () => {
     at(2, A);
     at(3, C);
     expect(way()).toMatchObject({ candidateHook: ingress(C), candidatePackets: 1, flags: 0 });
-  });
-});
-
-describe("a SYN on a closed flow", () => {
-  const segment = (flags: number): Uint8Array =>
-    frame(ip("10.0.0.1", "10.0.0.2", tcp([1000, 80], { flags })));
-  const answer = (flags: number): Uint8Array => frame(ip("10.0.0.2", "10.0.0.1", tcp([80, 1000], { flags })));
-
-  test("opens both ways' owners anew, because the path may be another", () => {
-    const atNs = START;
-    bench.run(segment(TCP_FLAG.syn), { ifindex: A, atNs });
-    bench.run(answer(TCP_FLAG.rst), { ifindex: A, egress: true, atNs });
-    bench.run(segment(TCP_FLAG.ack), { ifindex: C, atNs });
-    expect(bench.flow().ways[0].candidatePackets).toBe(1);
-    expect(bench.run(segment(TCP_FLAG.syn), { ifindex: B, atNs })).toEqual({ accounted: [1, 40] });
-    expect(bench.run(segment(TCP_FLAG.syn), { ifindex: A, atNs })).toEqual({ duplicate: [1, 40] });
-    expect(bench.run(answer(TCP_FLAG.ack), { ifindex: C, atNs })).toEqual({ accounted: [1, 40] });
-    const flow = bench.flow();
-    expect(flow).toMatchObject({ incarnation: 1, basePackets: [1, 1], baseBytes: [40, 40] });
-    expect(flow.ways).toMatchObject([
-      { packets: 2, ownerHook: ingress(B), candidateHook: ingress(A), candidatePackets: 1 },
-      { packets: 2, ownerHook: ingress(C), candidateHook: 0 },
-    ]);
   });
 });
