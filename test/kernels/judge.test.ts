@@ -54,7 +54,7 @@ function span(transport: string, ports: readonly number[], amounts: readonly num
     "network.transport": transport,
     "network.interface.name": "veth0",
     "network.vlan.id": 5,
-    "flow.end_reason": "forced_end",
+    "flow.end_reason": transport === "tcp" ? "end_of_flow_detected" : "forced_end",
   };
   for (const [index, name] of ["packets", "bytes", "reverse.packets", "reverse.bytes"].entries()) {
     attributes[`flow.${name}.delta`] = amounts[index] ?? 0;
@@ -114,7 +114,7 @@ test("judgeScenario finds a wrong VLAN, a wrong device and a wrong end reason", 
   writeSpans([udpSpan(), { ...tcpSpan(), ...wrong }, icmpSpan()]);
   expect(complaints()).toEqual([
     'tried: counts pair tcp exactly: seen at "slave0", VLAN 6 instead of 5',
-    expect.stringContaining("idle_timeout instead of forced_end"),
+    expect.stringContaining("idle_timeout instead of end_of_flow_detected"),
   ]);
 });
 

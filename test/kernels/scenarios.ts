@@ -169,6 +169,18 @@ add_address peer veth0 10.11.0.2/24`,
     exchanges: [between("clsact", ["10.11.0.1", "10.11.0.2"])],
   },
   {
+    name: "without-inet-diag",
+    interfaces: ["veth0"],
+    hooked: ["veth0"],
+    setup: `${CABLE}
+add_address root veth0 10.12.0.1/24
+add_address peer veth0 10.12.0.2/24
+modprobe -a sch_ingress cls_bpf
+rmmod tcp_diag udp_diag inet_diag 2>/dev/null || true
+sysctl -q -w kernel.modprobe=/bin/false`,
+    exchanges: [between("unaided", ["10.12.0.1", "10.12.0.2"])],
+  },
+  {
     name: "after-a-crash",
     interfaces: ["veth0"],
     hooked: ["veth0"],
