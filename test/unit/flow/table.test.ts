@@ -313,6 +313,21 @@ describe("FlowTable and the lives of a 5-tuple", () => {
     });
   });
 
+  test("judges a held life of one way by that way alone", () => {
+    const { table, kernel } = start();
+    kernel.packet(TCP_KEY, { way: 1, at: SECOND, flags: SYN });
+    kernel.packet(TCP_KEY, { way: 1, at: 1.1 * SECOND, flags: RST });
+    kernel.packet(TCP_KEY, { way: 1, at: 1.2 * SECOND, flags: SYN });
+    kernel.packet(TCP_KEY, { way: 0, at: 1.3 * SECOND, flags: SYN | ACK, hook: 1 << 1 });
+    const old = only(scan(table, kernel, 2 * SECOND));
+    expect(old).toMatchObject({
+      source: "10.0.0.2",
+      total: [2, 200, 0, 0],
+      kind: SPAN_KIND.internal,
+      ifindex: 2,
+    });
+  });
+
   test("tells a held life where its entry was never met, as far as it is known", () => {
     const { table, kernel } = start();
     shortConnection(kernel, SECOND);
@@ -457,7 +472,7 @@ describe("FlowTable and held packets", () => {
     const { table, kernel } = start();
     kernel.packet(UDP_KEY, { way: 0, at: SECOND });
     kernel.hold(UDP_KEY, 0, 1, 100, 49);
-    expect(only(scan(table, kernel, 61 * SECOND))).toMatchObject({ total: [1, 100, 0, 0], end: SECOND });
+    expect(only(scan(table, kernel, 63 * SECOND))).toMatchObject({ total: [1, 100, 0, 0], end: SECOND });
     expect(table.stats().packetsSettled).toBe(0);
   });
 
@@ -466,7 +481,7 @@ describe("FlowTable and held packets", () => {
     kernel.packet(UDP_KEY, { way: 0, at: SECOND });
     kernel.hold(UDP_KEY, 0, 7, 700, 900);
     kernel.setWayFlag(UDP_KEY, 0, WAY_FLAG.interleaved);
-    expect(only(scan(table, kernel, 61 * SECOND))).toMatchObject({ total: [1, 100, 0, 0], end: SECOND });
+    expect(only(scan(table, kernel, 63 * SECOND))).toMatchObject({ total: [1, 100, 0, 0], end: SECOND });
     expect(table.stats().packetsSettled).toBe(0);
   });
 });
@@ -496,11 +511,11 @@ describe("FlowTable finds", () => {
 
   test("an entry without packets and lets it go in time, untold", () => {
     const { table, kernel } = start();
-    kernel.packet(UDP_KEY, { way: 0, at: SECOND });
+    kernel.packet(UDP_KEY, { way: 0, at: 101 * SECOND });
     kernel.valueOf(UDP_KEY).fill(0, 0, 32);
-    expect(scan(table, kernel, 2 * SECOND)).toEqual([]);
+    expect(scan(table, kernel, 102 * SECOND)).toEqual([]);
     expect(kernel.entries.size).toBe(1);
-    expect(scan(table, kernel, 62 * SECOND)).toEqual([]);
+    expect(scan(table, kernel, 162 * SECOND)).toEqual([]);
     expect(kernel.entries.size).toBe(0);
   });
 
