@@ -50,13 +50,16 @@ export class ExportThread {
     this.#worker.postMessage({ kind: "records", count: batch.count, buffer }, [buffer]);
   }
 
-  /** {@link send}, and waits until the thread has taken it. */
-  async deliver(batch: FlowRecordBatch): Promise<void> {
+  /** {@link send}, and waits until the thread has taken it, or `signal` aborts. */
+  async deliver(batch: FlowRecordBatch, signal: AbortSignal): Promise<void> {
     this.send(batch);
-    while (this.#accepted < this.#sent) {
+    const leave = (): void => this.#room?.resolve();
+    signal.addEventListener("abort", leave);
+    while (this.#accepted < this.#sent && !signal.aborted) {
       this.#room ??= Promise.withResolvers();
       await this.#room.promise;
     }
+    signal.removeEventListener("abort", leave);
   }
 
   /** Tells what the export side needs to know beside the records. */

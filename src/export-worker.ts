@@ -6,7 +6,7 @@ import { createExporters } from "./export/create-exporters.ts";
 import type { RecordExporter } from "./export/exporter.ts";
 import { findResource } from "./export/resource.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
-import type { FinishMessage, FromExport, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
+import type { FromExport, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
 import { livenessDeadline } from "./telemetry/health.ts";
 import { type Servers, startServers } from "./telemetry/server.ts";
 import { createRecorder, type Recorder } from "./telemetry/snapshot.ts";
@@ -24,6 +24,10 @@ interface ExportSide {
   readonly servers: Servers | undefined;
   readonly statistics: Disposable | undefined;
   names: ReadonlyMap<number, string>;
+  /** False once a flush left spans unsent. */
+  isComplete: boolean;
+  /** Aborted when the end is near: nothing waits longer for a peer than the end may take. */
+  readonly ending: AbortController;
 }
 
 let side: ExportSide | undefined;
@@ -31,7 +35,9 @@ let side: ExportSide | undefined;
 let turn: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data }: MessageEvent<ToExport>): void => {
-  turn = turn.then(() => receive(data)).catch(tellFailure);
+  const arrived = performance.now();
+  if (data.kind === "finish") setTimeout(() => side?.ending.abort(), data.timeoutMs / 2);
+  turn = turn.then(() => receive(data, arrived)).catch(tellFailure);
 };
 
 function post(message: FromExport): void {
@@ -42,7 +48,7 @@ function tellFailure(error: unknown): void {
   post({ kind: "failed", error: error instanceof Error ? error.message : String(error) });
 }
 
-async function receive(message: ToExport): Promise<void> {
+async function receive(message: ToExport, arrived: number): Promise<void> {
   if (message.kind === "start") {
     await open(message);
     return;
@@ -59,7 +65,7 @@ async function receive(message: ToExport): Promise<void> {
       side.recorder.record(message);
       return;
     case "finish":
-      await finish(side, message);
+      await finish(side, arrived + message.timeoutMs);
       return;
     default:
       message satisfies never;
@@ -86,7 +92,17 @@ async function open(start: StartMessage): Promise<void> {
       ? startStatistics(log, recorder.snapshot, config.pipeline.stats_interval)
       : undefined;
     for (const exporter of exporters) void exporter.failure.then(tellFailure);
-    side = { start, log, exporters, recorder, servers, statistics, names: new Map() };
+    side = {
+      start,
+      log,
+      exporters,
+      recorder,
+      servers,
+      statistics,
+      names: new Map(),
+      isComplete: true,
+      ending: new AbortController(),
+    };
     post({ kind: "started", error: undefined });
   } catch (error) {
     for (const exporter of exporters) await exporter[Symbol.asyncDispose]();
@@ -106,20 +122,21 @@ async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise
   await Promise.all(open.exporters.map((exporter) => exporter.room()));
   for (const exporter of open.exporters) exporter.accept(decorated);
   // A replay is as fast as its output, and loses nothing to a full queue.
-  if (open.start.mode === "replay") await flushAll(open.exporters, new AbortController().signal);
+  if (open.start.mode === "replay") await flushAll(open, open.ending.signal);
   post({ kind: "accepted", count: message.count });
 }
 
-async function flushAll(exporters: readonly RecordExporter[], signal: AbortSignal): Promise<boolean> {
-  const results = await Promise.all(exporters.map((exporter) => exporter.flush(signal)));
-  return results.every(Boolean);
+async function flushAll(open: ExportSide, signal: AbortSignal): Promise<void> {
+  const results = await Promise.all(open.exporters.map((exporter) => exporter.flush(signal)));
+  open.isComplete &&= results.every(Boolean);
 }
 
-async function finish(open: ExportSide, { timeoutMs }: FinishMessage): Promise<void> {
-  const isComplete = await flushAll(open.exporters, AbortSignal.timeout(timeoutMs));
+/** @param deadline of `performance.now()`: messages before this one may have taken part of the time */
+async function finish(open: ExportSide, deadline: number): Promise<void> {
+  await flushAll(open, AbortSignal.timeout(Math.max(0, deadline - performance.now())));
   for (const exporter of open.exporters) await exporter[Symbol.asyncDispose]();
   open.statistics?.[Symbol.dispose]();
   await open.servers?.[Symbol.asyncDispose]();
   logStatistics(open.log, open.recorder.snapshot());
-  post({ kind: "finished", isComplete });
+  post({ kind: "finished", isComplete: open.isComplete });
 }

@@ -16,6 +16,7 @@ export async function replayCommand(
   const config = format === undefined ? loaded : { ...loaded, export: withStdoutOnly(loaded.export, format) };
   const failure = new AbortController();
   let reason: string | undefined;
+  const stop = AbortSignal.any([signal, failure.signal]);
   const thread = new ExportThread(config, "replay", (text) => {
     reason ??= text;
     failure.abort();
@@ -25,14 +26,15 @@ export async function replayCommand(
     const result = await runReplay({
       file: command.file,
       config,
-      deliver: (batch) => thread.deliver(batch),
+      deliver: (batch) => thread.deliver(batch, stop),
       tellStats: (capture, table) => thread.tell({ kind: "stats", capture, table }),
-      signal: AbortSignal.any([signal, failure.signal]),
+      signal: stop,
     });
     const isComplete = await thread.finish(config.shutdown_timeout);
     if (reason !== undefined) throw new Error(reason);
     if (result.error !== undefined) throw result.error;
-    return isComplete ? 0 : 1;
+    if (!isComplete) throw new Error("Not every span could be sent; the statistics line above says why");
+    return 0;
   } finally {
     thread.terminate();
   }
