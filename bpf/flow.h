@@ -198,9 +198,8 @@ enum counter_reason {
 	COUNTER_MALFORMED_ICMP = 14,      /* ICMP and ICMPv6 */
 	COUNTER_PARSE_DEPTH = 15,         /* more extension headers or tags than are walked */
 	COUNTER_FRAGMENT = 16,            /* later fragment: counted in a flow without ports */
-	COUNTER_MERGED_INCARNATION = 17,  /* an old life's end could not be told: lives merged */
-	COUNTER_MALFORMED_EXTENSION = 18, /* IPv6 extension header cut short */
-	COUNTER_REASONS = 19,
+	COUNTER_MALFORMED_EXTENSION = 17, /* IPv6 extension header cut short */
+	COUNTER_REASONS = 18,
 };
 
 #endif

@@ -37,16 +37,20 @@ static __always_inline struct interface_stats *find_interface(__u32 ifindex)
 	return bpf_map_lookup_elem(&INTERFACES, &ifindex);
 }
 
-/* Counts the packet at its interface and returns how its frames begin. */
-static __always_inline __u32 observe_interface(struct __sk_buff *skb, struct packet *packet, __u32 egress)
+static __always_inline void count_at_interface(struct __sk_buff *skb, const struct packet *packet,
+                                               struct interface_stats *interface, __u32 egress)
 {
-	struct interface_stats *interface = find_interface(skb->ifindex);
-
 	if (!interface)
-		return LINK_LAYER_ETHERNET;
+		return;
 	interface->packets[egress] += packet->segments;
 	interface->bytes[egress] += skb->len;
-	return interface->link_layer;
+}
+
+static __always_inline int parse_packet(struct __sk_buff *skb, struct packet *packet, __u32 link_layer)
+{
+	int reason = parse_headers(skb, packet, link_layer);
+
+	return reason ? reason : parse_transport(skb, packet);
 }
 
 static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
@@ -56,17 +60,16 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 		/* volatile: clang 19 would merge both reads into one at skb plus a variable, which Linux
 		   refuses. */
 		.length = replay ? ((const volatile struct __sk_buff *)skb)->mark : skb->len,
-		.segments = skb->gso_segs ? skb->gso_segs : 1,
 	};
-	int reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
+	struct interface_stats *interface = find_interface(skb->ifindex);
+	int reason = parse_packet(skb, &packet, interface ? interface->link_layer : LINK_LAYER_ETHERNET);
 
-	if (!reason)
-		reason = parse_transport(skb, &packet);
+	count_segments(skb, &packet);
+	count_at_interface(skb, &packet, interface, egress);
 	if (reason) {
 		counter_add(reason, packet.segments, packet.network_bytes ? packet.network_bytes : skb->len);
 		return NO_VERDICT;
 	}
-	count_segments(skb, &packet);
 	form_key(&packet);
 	account(skb, &packet);
 	return NO_VERDICT;

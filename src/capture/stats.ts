@@ -25,7 +25,6 @@ export const COUNTER_NAMES = [
   "malformed_icmp",
   "parse_depth",
   "fragment",
-  "merged_incarnation",
   "malformed_extension",
 ] as const;
 

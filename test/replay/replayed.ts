@@ -90,7 +90,6 @@ export async function replayFile(file: string, settings: ReplaySettings = {}): P
 
 /** Packets that are in a flow, or in one of the counters that say why not. `fragment` packets are in flows. */
 export function accountedFor({ capture }: Replayed): number {
-  const inFlowsToo = new Set(["fragment", "taken_over", "ring_full", "merged_incarnation"]);
   const sum = capture.counters.reduce(
     (total, counter, index) => total + (inFlowsToo.has(COUNTER_NAMES[index] ?? "") ? 0 : counter.packets),
     0,
