@@ -180,7 +180,8 @@ export class Lives {
     const { words, numbers } = this.slots;
     const row = slot * SLOT_WORDS;
     const isFirstRecord = words[row + SLOT.recordNumber] === 0 && words[row + SLOT.incarnation] === 0;
-    if (isFirstRecord && startNs < (numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number)) this.#setStart(slot, startNs);
+    if (isFirstRecord && startNs < (numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number))
+      this.#setStart(slot, startNs);
   }
 
   /** The value has a later life than the slot: its event was lost. The base it keeps is where the old life ended. */
