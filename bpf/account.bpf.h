@@ -311,6 +311,7 @@ __noinline int account(struct __sk_buff *skb, struct packet *packet)
 		return 0;
 	/* On the stack: Linux 6.1 takes no map key out of what a global function's argument points to. */
 	key = packet->key;
+	observe_more_segments(skb, packet);
 	if (packet->is_later_fragment)
 		counter_add(COUNTER_FRAGMENT, packet->segments, wire_bytes(packet));
 	stats = bpf_map_lookup_elem(&FLOW_STATS, &key);

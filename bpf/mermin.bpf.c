@@ -16,6 +16,7 @@
 #include "transport.bpf.h"
 #include "key.bpf.h"
 #include "tcp.bpf.h"
+#include "interface.bpf.h"
 #include "account.bpf.h"
 
 /* TC_ACT_UNSPEC and TCX_NEXT: the next program, or the stack, decides. */
@@ -27,32 +28,6 @@ _Static_assert(sizeof(struct flow_stats) == 256, "flow_stats is 256 bytes");
 _Static_assert(sizeof(struct flow_event) == 64, "flow_event is 64 bytes");
 _Static_assert(sizeof(struct flow_reopened_event) == 128, "flow_reopened_event is 128 bytes");
 
-static __always_inline struct interface_stats *find_interface(__u32 ifindex)
-{
-	__u32 place = ifindex & (INTERFACES_DIRECT_SIZE - 1);
-	struct interface_stats *interface = bpf_map_lookup_elem(&INTERFACES_DIRECT, &place);
-
-	if (interface && interface->ifindex == ifindex)
-		return interface;
-	return bpf_map_lookup_elem(&INTERFACES, &ifindex);
-}
-
-static __always_inline void count_at_interface(struct __sk_buff *skb, const struct packet *packet,
-                                               struct interface_stats *interface, __u32 egress)
-{
-	if (!interface)
-		return;
-	interface->packets[egress] += packet->segments;
-	interface->bytes[egress] += skb->len;
-}
-
-static __always_inline int parse_packet(struct __sk_buff *skb, struct packet *packet, __u32 link_layer)
-{
-	int reason = parse_headers(skb, packet, link_layer);
-
-	return reason ? reason : parse_transport(skb, packet);
-}
-
 static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 {
 	struct packet packet = {
@@ -60,16 +35,17 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 		/* volatile: clang 19 would merge both reads into one at skb plus a variable, which Linux
 		   refuses. */
 		.length = replay ? ((const volatile struct __sk_buff *)skb)->mark : skb->len,
+		.segments = skb->gso_segs ? skb->gso_segs : 1,
 	};
-	struct interface_stats *interface = find_interface(skb->ifindex);
-	int reason = parse_packet(skb, &packet, interface ? interface->link_layer : LINK_LAYER_ETHERNET);
+	int reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
 
-	count_segments(skb, &packet);
-	count_at_interface(skb, &packet, interface, egress);
+	if (!reason)
+		reason = parse_transport(skb, &packet);
 	if (reason) {
 		counter_add(reason, packet.segments, packet.network_bytes ? packet.network_bytes : skb->len);
 		return NO_VERDICT;
 	}
+	count_segments(skb, &packet);
 	form_key(&packet);
 	account(skb, &packet);
 	return NO_VERDICT;
