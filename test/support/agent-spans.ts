@@ -1,0 +1,129 @@
+// The agent's ndjson read back: each line checked for its shape, spans added up by who sent the packets.
+
+import * as v from "valibot";
+
+/** The attributes that tests look at; a span has more. */
+export interface AgentAttributes {
+  readonly "flow.community_id": string;
+  readonly "flow.direction": "forward" | "reverse" | "unknown";
+  readonly "flow.end_reason": string;
+  readonly "flow.icmp.type.id"?: number | undefined;
+  readonly "network.type": "ipv4" | "ipv6";
+  readonly "network.transport": string;
+  readonly "network.interface.name": string;
+  readonly "source.address": string;
+  readonly "source.port": number;
+  readonly "destination.address": string;
+  readonly "destination.port": number;
+  readonly "flow.packets.delta": number;
+  readonly "flow.packets.total": number;
+  readonly "flow.bytes.delta": number;
+  readonly "flow.bytes.total": number;
+  readonly "flow.reverse.packets.delta": number;
+  readonly "flow.reverse.packets.total": number;
+  readonly "flow.reverse.bytes.delta": number;
+  readonly "flow.reverse.bytes.total": number;
+}
+
+/** One span of the agent's standard output. */
+export interface AgentSpan {
+  readonly name: string;
+  readonly kind: "CLIENT" | "SERVER" | "INTERNAL";
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly startTimeUnixNano: bigint;
+  readonly endTimeUnixNano: bigint;
+  readonly attributes: AgentAttributes;
+}
+
+const count: v.GenericSchema<unknown, number> = v.pipe(v.number(), v.integer(), v.minValue(0));
+const nanoseconds: v.GenericSchema<unknown, bigint> = v.pipe(
+  v.string(),
+  v.regex(/^\d+$/),
+  v.transform((text) => BigInt(text)),
+);
+const attributesSchema: v.GenericSchema<unknown, AgentAttributes> = v.looseObject({
+  "flow.community_id": v.string(),
+  "flow.direction": v.picklist(["forward", "reverse", "unknown"]),
+  "flow.end_reason": v.string(),
+  "flow.icmp.type.id": v.optional(count),
+  "network.type": v.picklist(["ipv4", "ipv6"]),
+  "network.transport": v.string(),
+  "network.interface.name": v.string(),
+  "source.address": v.string(),
+  "source.port": count,
+  "destination.address": v.string(),
+  "destination.port": count,
+  "flow.packets.delta": count,
+  "flow.packets.total": count,
+  "flow.bytes.delta": count,
+  "flow.bytes.total": count,
+  "flow.reverse.packets.delta": count,
+  "flow.reverse.packets.total": count,
+  "flow.reverse.bytes.delta": count,
+  "flow.reverse.bytes.total": count,
+});
+const spanSchema: v.GenericSchema<unknown, AgentSpan> = v.strictObject({
+  name: v.string(),
+  kind: v.picklist(["CLIENT", "SERVER", "INTERNAL"]),
+  traceId: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
+  spanId: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+  startTimeUnixNano: nanoseconds,
+  endTimeUnixNano: nanoseconds,
+  attributes: attributesSchema,
+});
+
+/** Layer-3 packets and bytes. */
+export interface Amount {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Parses a span a line. @throws Error on anything else. */
+export function parseAgentSpans(text: string): readonly AgentSpan[] {
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line) => v.parse(spanSchema, JSON.parse(line)));
+}
+
+/** The spans of one transport, of every flow that has it. */
+export function withTransport(
+  spans: readonly AgentSpan[],
+  transport: string,
+  type?: "ipv4" | "ipv6",
+): readonly AgentSpan[] {
+  return spans.filter(
+    ({ attributes }) =>
+      attributes["network.transport"] === transport &&
+      (type === undefined || attributes["network.type"] === type),
+  );
+}
+
+/** What the spans say that these addresses sent. */
+export function sumSent(spans: readonly AgentSpan[], addresses: readonly string[]): Amount {
+  let packets = 0;
+  let bytes = 0;
+  for (const { attributes } of spans) {
+    if (addresses.includes(attributes["source.address"])) {
+      packets += attributes["flow.packets.delta"];
+      bytes += attributes["flow.bytes.delta"];
+    }
+    if (addresses.includes(attributes["destination.address"])) {
+      packets += attributes["flow.reverse.packets.delta"];
+      bytes += attributes["flow.reverse.bytes.delta"];
+    }
+  }
+  return { packets, bytes };
+}
+
+/** Spans by conversation, in the order in which they were told. Pings of two identifiers are one conversation. */
+export function groupByConversation(spans: readonly AgentSpan[]): readonly (readonly AgentSpan[])[] {
+  const groups = Map.groupBy(spans, ({ attributes }) =>
+    [
+      attributes["flow.community_id"],
+      attributes["source.address"],
+      attributes["source.port"],
+      attributes["flow.icmp.type.id"],
+    ].join(" "),
+  );
+  return [...groups.values()];
+}

@@ -1,0 +1,97 @@
+// The built agent as a process of a test: its config, its start and its end. Each has a mount namespace and a BPF
+// file system of its own, so that an agent of the machine it runs on is neither met nor disturbed.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type AgentSpan, parseAgentSpans } from "./agent-spans.ts";
+import type { Namespace } from "./namespace.ts";
+import type { Ended, TestProcess } from "./namespace-process.ts";
+
+type Setting = string | number | boolean | readonly string[];
+
+/** Sections of the config by their TOML names, over {@link DEFAULTS}. */
+export type AgentConfig = Readonly<Record<string, Readonly<Record<string, Setting>>>>;
+
+export interface AgentOptions {
+  readonly config?: AgentConfig;
+  /** Shell commands in the agent's mount namespace before it is started. */
+  readonly mounts?: string;
+  /** Words before the agent's own, such as `setpriv`. */
+  readonly prefix?: readonly string[];
+  readonly directory?: string;
+}
+
+/** How the agent ended, its spans read. */
+export interface AgentEnd extends Ended {
+  readonly spans: readonly AgentSpan[];
+  /** Fields of the last statistics line. */
+  readonly statistics: ReadonlyMap<string, number>;
+}
+
+const BINARY: string = new URL("../../dist/mermin", import.meta.url).pathname;
+const OWN_BPF_FILE_SYSTEM = "mount -t bpf bpf /sys/fs/bpf";
+const STOP_MS = 20_000;
+
+const DEFAULTS: AgentConfig = {
+  "export.stdout": { format: "ndjson" },
+  server: { enabled: false },
+  metrics: { enabled: false },
+};
+
+/** An agent on its way or running. */
+export class Agent {
+  readonly process: TestProcess;
+  readonly #folder: string;
+
+  constructor(namespace: Namespace, options: AgentOptions = {}) {
+    // Not in /tmp: a test hides that.
+    this.#folder = mkdtempSync("/dev/shm/mermin-test-");
+    const path = join(this.#folder, "mermin.toml");
+    writeFileSync(path, formatConfig(options.config ?? {}));
+    const { mounts = OWN_BPF_FILE_SYSTEM, prefix = [], directory } = options;
+    const command = [...prefix, BINARY, "run", "-c", path];
+    this.process = namespace.start(
+      ["unshare", "--mount", "sh", "-c", `${mounts} && exec "$@"`, "sh", ...command],
+      {
+        environment: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+        ...(directory === undefined ? {} : { directory }),
+      },
+    );
+  }
+
+  /** Resolves when every hook is attached and counts. */
+  async started(): Promise<this> {
+    await this.process.until(({ errors }) => errors.includes("agent started"));
+    return this;
+  }
+
+  /** Waits for the end that `signal`, if any, brings about. */
+  async stopped(signal?: NodeJS.Signals): Promise<AgentEnd> {
+    if (signal !== undefined) this.process.signal(signal);
+    const ended = await this.process.ended(STOP_MS);
+    rmSync(this.#folder, { recursive: true });
+    return { ...ended, spans: parseAgentSpans(ended.stdout), statistics: readStatistics(ended.stderr) };
+  }
+}
+
+/** Starts an agent and waits until it counts. */
+export function startAgent(namespace: Namespace, options: AgentOptions = {}): Promise<Agent> {
+  return new Agent(namespace, options).started();
+}
+
+function formatConfig(config: AgentConfig): string {
+  const sections = { ...DEFAULTS, ...config };
+  return Object.entries(sections)
+    .map(([name, settings]) => {
+      const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
+      return `${name === "" ? "" : `[${name}]\n`}${lines.join("")}`;
+    })
+    .toSorted((one, other) => Number(one.startsWith("[")) - Number(other.startsWith("[")))
+    .join("\n");
+}
+
+function readStatistics(log: string): ReadonlyMap<string, number> {
+  const line = log.split("\n").findLast((each) => each.includes(" flow statistics ")) ?? "";
+  const fields = [...line.matchAll(/(\w+)=(\d+)/g)];
+  return new Map(fields.map(([, name, value]) => [name ?? "", Number(value)]));
+}
