@@ -16,8 +16,8 @@ export interface AgentStatistics {
   readonly created: number;
   readonly packets: number;
   readonly records: number;
-  /** Sum of every `lost_…` field. */
-  readonly lost: number;
+  /** Every `lost_…` field that is not 0, without its prefix: what, where, why. */
+  readonly losses: ReadonlyMap<string, number>;
 }
 
 export interface AgentOptions {
@@ -34,7 +34,7 @@ export class Agent implements AsyncDisposable {
   readonly pid: number;
   readonly #child: Bun.Subprocess;
   readonly #lines: string[] = [];
-  #statistics: AgentStatistics = { active: 0, created: 0, packets: 0, records: 0, lost: 0 };
+  #statistics: AgentStatistics = { active: 0, created: 0, packets: 0, records: 0, losses: new Map() };
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
 
   private constructor(child: Bun.Subprocess<"ignore", "ignore" | Bun.BunFile, "pipe">) {
@@ -132,14 +132,13 @@ export class Agent implements AsyncDisposable {
       Object.entries(JSON.parse(line) as object).map(([name, value]) => [name, Number(value)]),
     );
     const field = (name: string): number => fields.get(name) ?? 0;
-    let lost = 0;
-    for (const [name, value] of fields) if (name.startsWith("lost_")) lost += value;
+    const losses = [...fields].filter(([name]) => name.startsWith("lost_"));
     this.#statistics = {
       active: field("active"),
       created: field("created"),
       packets: field("packets"),
       records: field("records"),
-      lost,
+      losses: new Map(losses.map(([name, value]) => [name.slice("lost_".length), value])),
     };
   }
 

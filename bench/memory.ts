@@ -3,12 +3,12 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { Agent } from "./agent.ts";
-import { run } from "./command.ts";
 import type { Figure, Ground, Measurement } from "./figure.ts";
-import { otlpConfig, startReceiver } from "./new-flows.ts";
+import { otlpConfig, sendNewFlows, startReceiver } from "./load.ts";
 
 const SCANS_MS = 2500;
 const SETTLE_MS = 20_000;
+const FILL_RATE = 200_000;
 
 const SIZES = [
   { name: "idle", flows: 0, capacity: 131_072, resident: 80, cgroup: 130 },
@@ -19,10 +19,10 @@ const SIZES = [
 /** Starts an agent for each size, fills it, lets it scan, and reads. */
 export async function measureMemory(ground: Ground): Promise<Measurement> {
   const figures: Figure[] = [];
-  await using receiver = await startReceiver();
+  await using _receiver = await startReceiver();
   for (const { name, flows, capacity, resident, cgroup } of SIZES) {
     using group = openCgroup();
-    const config = `${otlpConfig(receiver.port, "gzip")}span.udp_timeout = "10m"\nflow.table_capacity = ${capacity}\n`;
+    const config = `${otlpConfig("gzip")}span.udp_timeout = "10m"\nflow.table_capacity = ${capacity}\n`;
     const entry = group === undefined ? {} : { cgroupProcs: group.procs };
     await using agent = await Agent.start(ground, { config, ...entry });
     await fill(ground, agent, flows);
@@ -41,7 +41,7 @@ export async function measureMemory(ground: Ground): Promise<Measurement> {
 
 async function fill(ground: Ground, agent: Agent, flows: number): Promise<void> {
   if (flows > 0) {
-    await run(join(ground.directory, "traffic"), "send", ground.device, "udp", "0", String(flows), "200000");
+    await sendNewFlows(ground, flows, FILL_RATE);
     await agent.until(({ active }) => active >= flows, SETTLE_MS);
   }
   await Bun.sleep(SCANS_MS);

@@ -7,10 +7,11 @@ import { type Ground, type Measurement, row } from "./figure.ts";
 import { groundOf, INSIDE, runInside } from "./ground.ts";
 import { measureHook } from "./hook.ts";
 import { measureMemory } from "./memory.ts";
-import { measureExport, measureNewFlows } from "./new-flows.ts";
+import { measureNewFlows } from "./new-flows.ts";
 import { measureProgram } from "./program.ts";
 import { describeMachine, writeFigures } from "./readme.ts";
 import { withSink } from "./sink.ts";
+import { measureSpans } from "./spans.ts";
 import { measureStart } from "./start.ts";
 import { measureTable } from "./table.ts";
 
@@ -20,7 +21,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   program: measureProgram,
   hook: (ground) => withSink(ground, measureHook),
   flows: (ground) => withSink(ground, measureNewFlows),
-  export: (ground) => withSink(ground, measureExport),
+  spans: (ground) => withSink(ground, measureSpans),
   table: measureTable,
   memory: (ground) => withSink(ground, measureMemory),
   effect: measureEffect,
