@@ -1,6 +1,7 @@
 // The agent's ndjson read back: each line checked for its shape, spans added up by who sent the packets.
 
 import * as v from "valibot";
+import type { Amount, Sent } from "./witness.ts";
 
 /** The attributes that tests look at; a span has more. */
 export interface AgentAttributes {
@@ -73,12 +74,6 @@ const spanSchema: v.GenericSchema<unknown, AgentSpan> = v.strictObject({
   attributes: attributesSchema,
 });
 
-/** Layer-3 packets and bytes. */
-export interface Amount {
-  readonly packets: number;
-  readonly bytes: number;
-}
-
 /** Parses a span a line. @throws Error on anything else. */
 export function parseAgentSpans(text: string): readonly AgentSpan[] {
   const lines = text.split("\n").filter((line) => line !== "");
@@ -113,6 +108,22 @@ export function sumSent(spans: readonly AgentSpan[], addresses: readonly string[
     }
   }
   return { packets, bytes };
+}
+
+/** What the spans say that these addresses sent, by transport and family: packets, as {@link Sent} has them. */
+export function packetsSent(
+  spans: readonly AgentSpan[],
+  addresses: readonly string[],
+): Omit<Sent, "tcpAgain"> {
+  const packets = (transport: string, type?: "ipv4" | "ipv6"): number =>
+    sumSent(withTransport(spans, transport, type), addresses).packets;
+  return {
+    tcp: packets("tcp"),
+    udp4: packets("udp", "ipv4"),
+    udp6: packets("udp", "ipv6"),
+    icmp4: packets("icmp"),
+    icmp6: packets("icmpv6"),
+  };
 }
 
 /** Spans by conversation, in the order in which they were told. Pings of two identifiers are one conversation. */

@@ -27,7 +27,11 @@ export async function iperf(client: Speaker, server: Speaker, words: readonly st
 /** One TCP connection on which the client sends `bytes` zeros and closes. */
 export async function transfer(client: Speaker, server: Speaker, bytes: number): Promise<void> {
   const port = "7000";
-  const sink = server.namespace.start(["sh", "-c", `exec nc -n -N -v -l ${server.address} ${port} > /dev/null`]);
+  const sink = server.namespace.start([
+    "sh",
+    "-c",
+    `exec nc -n -N -v -l ${server.address} ${port} > /dev/null`,
+  ]);
   await sink.until(({ errors }) => errors.includes("Listening"));
   const source = `head -c ${bytes} /dev/zero | nc -n -N -s ${client.address} ${server.address} ${port}`;
   await demandSuccess(client.namespace.start(["sh", "-c", source]));

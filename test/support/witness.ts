@@ -2,8 +2,13 @@
 // and a packet socket.
 
 import { type Counters, parseCounters } from "../kernels/witness.ts";
-import type { Amount } from "./agent-spans.ts";
 import type { Namespace } from "./namespace.ts";
+
+/** Packets and their bytes: of layer 3 in spans, with what the device counts at devices. */
+export interface Amount {
+  readonly packets: number;
+  readonly bytes: number;
+}
 
 /** Messages handed to the network by a namespace, by transport and address family. */
 export interface Sent {
