@@ -1,5 +1,5 @@
 // When a replay polls: by the packets' times, as the live agent does by the clock, and earlier where a map would fill.
-// Comes in: packets. Goes out: record batches. Polls that nothing live would notice are left out.
+// Comes in: packets. Goes out: record batches. Polls that would find nothing are left out.
 
 import type { CapturedPacket } from "./capture/packet.ts";
 import type { Probe } from "./capture/probe.ts";
@@ -126,23 +126,34 @@ export class Poller {
     if (timeNs > this.#latestNs) this.#latestNs = timeNs;
   }
 
-  /** The polls up to a moment; once nothing lives, those that are left would find nothing. */
+  /** The polls up to a moment. After the one that sees the last packets, those at which nothing is due are left out. */
   async #pollUntil(timeNs: number): Promise<void> {
     while (this.#nextPollNs <= timeNs) {
-      await this.#scan(this.#nextPollNs);
-      this.#nextPollNs += this.#intervalNs;
-      if (this.#table.stats().active > 0 || this.#nextPollNs > timeNs) continue;
-      this.#nextPollNs += (Math.floor((timeNs - this.#nextPollNs) / this.#intervalNs) + 1) * this.#intervalNs;
+      await this.#poll();
+      this.#passPolls(Math.min(this.#table.nextDueNs, timeNs));
     }
   }
 
   /** Polls on without packets until every flow has ended: the file goes on at another time. */
   async #outlive(): Promise<void> {
-    do {
-      this.#latestNs = this.#nextPollNs;
-      await this.#scan(this.#nextPollNs);
-      this.#nextPollNs += this.#intervalNs;
-    } while (this.#table.stats().active > 0);
+    await this.#poll();
+    while (this.#table.stats().active > 0) {
+      this.#passPolls(this.#table.nextDueNs);
+      await this.#poll();
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const timeNs = this.#nextPollNs;
+    this.#latestNs = Math.max(this.#latestNs, timeNs);
+    this.#nextPollNs = timeNs + this.#intervalNs;
+    await this.#scan(timeNs);
+  }
+
+  /** Moves the next poll to the first one at or after a moment. */
+  #passPolls(timeNs: number): void {
+    const polls = Math.ceil((timeNs - this.#nextPollNs) / this.#intervalNs);
+    if (polls > 0 && Number.isFinite(polls)) this.#nextPollNs += polls * this.#intervalNs;
   }
 
   async #drain(): Promise<void> {

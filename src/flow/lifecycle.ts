@@ -44,26 +44,32 @@ export function isClosed(protocol: number, flagsLow: number, flagsHigh: number):
 }
 
 /**
- * The reason for which a flow ends now, or 0. A closed connection waits for its own, shorter timeout.
+ * Quiet time after which a flow ends. A closed connection waits for its own, shorter timeout.
  * @param flags TCP flags of both ways, low → high | high → low << 8
- * @param quietNs since the last packet of either way
  */
-export function endReason(timeouts: FlowTimeouts, protocol: number, flags: number, quietNs: number): number {
+export function endsAfterNs(timeouts: FlowTimeouts, protocol: number, flags: number): number {
   const idle = idleTimeoutNs(timeouts, protocol);
-  if (!isClosed(protocol, flags & 0xff, flags >>> 8)) return quietNs >= idle ? END_REASON.idleTimeout : 0;
+  if (!isClosed(protocol, flags & 0xff, flags >>> 8)) return idle;
   const closed = ((flags | (flags >>> 8)) & RST) !== 0 ? timeouts.tcpRstNs : timeouts.tcpFinNs;
-  return quietNs >= Math.min(Math.max(closed, QUIET_NS), idle) ? END_REASON.endOfFlowDetected : 0;
+  return Math.min(Math.max(closed, QUIET_NS), idle);
 }
 
 /**
- * True where a live flow with packets to tell is due. A closed one waits a further interval, so that its last record
- * has packets and the true reason; but not longer, or a forged RST would silence a live flow.
- * @param sinceRecordNs since the previous record, or the flow's start
+ * The reason for which a flow ends now, or 0.
+ * @param flags as for {@link endsAfterNs}
+ * @param quietNs since the last packet of either way
  */
-export function isRecordDue(
-  timeouts: FlowTimeouts,
-  isConnectionClosed: boolean,
-  sinceRecordNs: number,
-): boolean {
-  return sinceRecordNs >= timeouts.maxRecordIntervalNs * (isConnectionClosed ? 2 : 1);
+export function endReason(timeouts: FlowTimeouts, protocol: number, flags: number, quietNs: number): number {
+  if (quietNs < endsAfterNs(timeouts, protocol, flags)) return 0;
+  const isOver = isClosed(protocol, flags & 0xff, flags >>> 8);
+  return isOver ? END_REASON.endOfFlowDetected : END_REASON.idleTimeout;
+}
+
+/**
+ * Time after the previous record, or the flow's start, at which a live flow with packets to tell is due. A closed one
+ * waits a further interval, so that its last record has packets and the true reason; but not longer, or a forged RST
+ * would silence a live flow.
+ */
+export function recordIntervalNs(timeouts: FlowTimeouts, isConnectionClosed: boolean): number {
+  return timeouts.maxRecordIntervalNs * (isConnectionClosed ? 2 : 1);
 }

@@ -6,7 +6,7 @@ import type { CaptureClock, FlowEventBatch, FlowSampleBatch } from "../capture/r
 import { EVENT_BYTES, EVENT_KIND, KEY_WORDS, REOPENED_EVENT_BYTES, VALUE_WORDS } from "../capture/record.ts";
 import type { DirectionContext } from "./direction.ts";
 import { END_REASON, type FlowRecordBatch } from "./flow.ts";
-import { endReason, type FlowTimeouts, isClosed, isRecordDue } from "./lifecycle.ts";
+import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs } from "./lifecycle.ts";
 import { Lives } from "./lives.ts";
 import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
@@ -44,6 +44,7 @@ export class FlowTable {
   #nowNs = 0;
   #isFinal = false;
   #met = 0;
+  #nextDueNs = 0;
   #ended: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(FIRST_ENDED * KEY_WORDS * 4));
   #endedCount = 0;
 
@@ -59,6 +60,7 @@ export class FlowTable {
     this.#lives.scan = (this.#lives.scan + 1) & 0xff;
     this.#isFinal = false;
     this.#met = 0;
+    this.#nextDueNs = Number.POSITIVE_INFINITY;
     const { length } = this.#ended;
     if (length > FIRST_ENDED * KEY_WORDS && this.#endedCount * KEY_WORDS * 4 < length) {
       this.#ended = new Uint32Array(new ArrayBuffer((length / 2) * 4));
@@ -163,6 +165,14 @@ export class FlowTable {
     };
   }
 
+  /**
+   * The first moment (CLOCK_MONOTONIC ns) at which, were there no further packet, a scan would find anything to do that
+   * the last one did not: a replay need not scan before. Infinite where no flow lives.
+   */
+  get nextDueNs(): number {
+    return this.#nextDueNs;
+  }
+
   /** Bytes that the table holds. */
   get bytes(): number {
     return this.#lives.slots.bytes + this.#ended.byteLength;
@@ -179,16 +189,23 @@ export class FlowTable {
   #decide(slot: number): void {
     const { reading, slots } = this.#lives;
     const protocol = this.#protocolOf(slot);
-    const reason = endReason(this.timeouts, protocol, reading.tcpFlags, this.#nowNs - reading.lastSeenNs);
+    const { tcpFlags, lastSeenNs } = reading;
+    const reason = endReason(this.timeouts, protocol, tcpFlags, this.#nowNs - lastSeenNs);
     if (reason !== 0) {
       this.#end(slot, reason);
       return;
     }
+    this.#noteDue(lastSeenNs + endsAfterNs(this.timeouts, protocol, tcpFlags));
     if (this.#lives.pendingOf(slot) === 0) return;
-    const sinceNs = this.#nowNs - (slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number);
-    const isOver = isClosed(protocol, reading.tcpFlags & 0xff, reading.tcpFlags >>> 8);
-    if (isRecordDue(this.timeouts, isOver, sinceNs))
-      this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
+    const isOver = isClosed(protocol, tcpFlags & 0xff, tcpFlags >>> 8);
+    const toldNs = slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
+    const recordDueNs = toldNs + recordIntervalNs(this.timeouts, isOver);
+    if (this.#nowNs >= recordDueNs) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
+    else this.#noteDue(recordDueNs);
+  }
+
+  #noteDue(timeNs: number): void {
+    if (timeNs < this.#nextDueNs) this.#nextDueNs = timeNs;
   }
 
   #force(slot: number): void {

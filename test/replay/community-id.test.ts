@@ -33,7 +33,7 @@ const baseline = v.array(
   v.object({ proto: v.number(), saddr: v.string(), daddr: v.string(), communityid: v.string() }),
 );
 
-async function readBaseline(file: string): Promise<readonly string[]> {
+async function readBaseline(file: string): Promise<string[]> {
   const rows = v.parse(baseline, await Bun.file(capturePath(file)).json());
   const lines = rows.map((row) => `${row.proto} ${row.saddr} ${row.daddr} ${row.communityid}`);
   return [...new Set(lines)].toSorted();

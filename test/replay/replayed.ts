@@ -65,13 +65,18 @@ export async function replayFile(file: string, settings: ReplaySettings = {}): P
   const flow: FlowConfig = v.parse(flowSection, settings.flow ?? {});
   const span: SpanConfig = v.parse(spanSection, settings.span ?? {});
   const records: Told[] = [];
+  let isDelivering = false;
   let stats: { readonly capture: CaptureStats; readonly table: TableStats } | undefined;
   const result = await runReplay({
     file,
     config: { flow, span },
     deliver: async (batch) => {
+      if (isDelivering) throw new Error("A batch came before the last one was taken");
+      isDelivering = true;
       settings.onBatch?.(batch.count);
       records.push(...readBatch(batch, span));
+      await new Promise((resolve) => setImmediate(resolve));
+      isDelivering = false;
     },
     tellStats: (capture, table) => {
       stats = { capture, table };
@@ -88,10 +93,18 @@ export async function replayFile(file: string, settings: ReplaySettings = {}): P
   };
 }
 
+/** Counters of packets that are counted elsewhere too. */
+const COUNTED_TWICE: ReadonlySet<string> = new Set([
+  "fragment",
+  "taken_over",
+  "ring_full",
+  "merged_incarnation",
+]);
+
 /** Packets that are in a flow, or in one of the counters that say why not. `fragment` packets are in flows. */
 export function accountedFor({ capture }: Replayed): number {
   const sum = capture.counters.reduce(
-    (total, counter, index) => total + (inFlowsToo.has(COUNTER_NAMES[index] ?? "") ? 0 : counter.packets),
+    (total, counter, index) => total + (COUNTED_TWICE.has(COUNTER_NAMES[index] ?? "") ? 0 : counter.packets),
     0,
   );
   return sum + capture.shortPackets;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { END_REASON } from "../../../src/flow/flow.ts";
-import { endReason, idleTimeoutNs, isClosed, isRecordDue } from "../../../src/flow/lifecycle.ts";
+import { endReason, idleTimeoutNs, isClosed, recordIntervalNs } from "../../../src/flow/lifecycle.ts";
 import { TIMEOUTS } from "./driver.ts";
 import { ACK, FIN, RST, SECOND, SYN } from "./kernel-model.ts";
 
@@ -47,11 +47,9 @@ describe("endReason", () => {
   });
 });
 
-test("isRecordDue lets a closed connection wait one further interval", () => {
-  expect([59, 60].map((seconds) => isRecordDue(TIMEOUTS, false, seconds * SECOND))).toEqual([false, true]);
-  expect([60, 119, 120].map((seconds) => isRecordDue(TIMEOUTS, true, seconds * SECOND))).toEqual([
-    false,
-    false,
-    true,
+test("recordIntervalNs lets a closed connection wait one further interval", () => {
+  expect([false, true].map((isOver) => recordIntervalNs(TIMEOUTS, isOver))).toEqual([
+    60 * SECOND,
+    120 * SECOND,
   ]);
 });
