@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { filler, frame, ip, ipv4, ipv6, type NetworkPacket, words } from "../support/packets.ts";
 import { opaque, tcp, udp } from "../support/segments.ts";
 import { Bench } from "./bench.ts";
@@ -102,8 +102,17 @@ describe("parse_link without a link layer", () => {
 });
 
 describe("observe_interface", () => {
-  beforeAll(() => bench.addInterface(LOOPBACK, "ethernet"));
-  afterAll(() => bench.removeInterface(LOOPBACK));
+  beforeEach(() => bench.addInterface(LOOPBACK, "ethernet"));
+  afterEach(() => bench.removeInterface(LOOPBACK));
+
+  test("counts the segments that only the payload tells", () => {
+    const before = bench.interfaceCounts(LOOPBACK).packets[1] ?? 0;
+    bench.run(frame(ipv4({ source: "10.0.0.1", destination: "10.0.0.2" }, udp([5, 6], 3000))), {
+      egress: true,
+      gsoSize: 1000,
+    });
+    expect(bench.interfaceCounts(LOOPBACK).packets[1]).toBe(before + 3);
+  });
 
   test("counts every packet of an interface by side, whatever becomes of it", () => {
     bench.run(frame(PACKET));
