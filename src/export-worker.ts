@@ -6,7 +6,7 @@ import { createExporters } from "./export/create-exporters.ts";
 import type { RecordExporter } from "./export/exporter.ts";
 import { findResource } from "./export/resource.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
-import type { FromExport, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
+import type { FromExport, InterfacesMessage, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
 import { livenessDeadline } from "./telemetry/health.ts";
 import { type Servers, startServers } from "./telemetry/server.ts";
 import { createRecorder, type Recorder } from "./telemetry/snapshot.ts";
@@ -23,12 +23,15 @@ interface ExportSide {
   readonly recorder: Recorder;
   readonly servers: Servers | undefined;
   readonly statistics: Disposable | undefined;
-  names: ReadonlyMap<number, string>;
+  /** Of interfaces by index: those watched, behind those gone of late. */
+  readonly names: Map<number, string>;
   /** False once a flush left spans unsent. */
   isComplete: boolean;
   /** Aborted when the end is near: nothing waits longer for a peer than the end may take. */
   readonly ending: AbortController;
 }
+
+const GONE_NAMES = 1024;
 
 let side: ExportSide | undefined;
 /** Messages are handled one after the other, also where handling one waits. */
@@ -56,7 +59,7 @@ async function receive(message: ToExport, arrived: number): Promise<void> {
   if (side === undefined) return;
   switch (message.kind) {
     case "interfaces":
-      side.names = new Map(message.names);
+      rememberNames(side.names, message);
       return;
     case "records":
       await acceptRecords(side, message);
@@ -107,6 +110,18 @@ async function open(start: StartMessage): Promise<void> {
   } catch (error) {
     for (const exporter of exporters) await exporter[Symbol.asyncDispose]();
     post({ kind: "started", error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** Flows outlive their interface by a timeout: the names of those gone are kept, the oldest forgotten. */
+function rememberNames(names: Map<number, string>, { names: watched }: InterfacesMessage): void {
+  for (const [ifindex, name] of watched) {
+    names.delete(ifindex);
+    names.set(ifindex, name);
+  }
+  for (const ifindex of names.keys()) {
+    if (names.size <= watched.length + GONE_NAMES) break;
+    names.delete(ifindex);
   }
 }
 
