@@ -1,7 +1,7 @@
 // The built agent as a process of a test: its config, its start and its end. Each has a mount namespace and a BPF
 // file system of its own, so that an agent of the machine it runs on is neither met nor disturbed.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AgentSpan, parseAgentSpans } from "./agent-spans.ts";
 import type { Namespace } from "./namespace.ts";
@@ -14,8 +14,10 @@ export type AgentConfig = Readonly<Record<string, Readonly<Record<string, Settin
 
 export interface AgentOptions {
   readonly config?: AgentConfig;
-  /** Shell commands in the agent's mount namespace before it is started. */
+  /** Shell commands in the agent's mount namespace before it is started; default a BPF file system of its own. */
   readonly mounts?: string;
+  /** Whose mounts the agent shares instead. */
+  readonly mountsOf?: TestProcess;
   /** Words before the agent's own, such as `setpriv`. */
   readonly prefix?: readonly string[];
   readonly directory?: string;
@@ -46,17 +48,18 @@ export class Agent {
   constructor(namespace: Namespace, options: AgentOptions = {}) {
     // Not in /tmp: a test hides that.
     this.#folder = mkdtempSync("/dev/shm/mermin-test-");
+    chmodSync(this.#folder, 0o755);
     const path = join(this.#folder, "mermin.toml");
     writeFileSync(path, formatConfig(options.config ?? {}));
-    const { mounts = OWN_BPF_FILE_SYSTEM, prefix = [], directory } = options;
-    const command = [...prefix, BINARY, "run", "-c", path];
-    this.process = namespace.start(
-      ["unshare", "--mount", "sh", "-c", `${mounts} && exec "$@"`, "sh", ...command],
-      {
-        environment: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
-        ...(directory === undefined ? {} : { directory }),
-      },
-    );
+    const { mounts = OWN_BPF_FILE_SYSTEM, mountsOf, prefix = [], directory } = options;
+    const place =
+      mountsOf === undefined
+        ? ["unshare", "--mount", "sh", "-c", `${mounts} && exec "$@"`, "sh"]
+        : ["nsenter", `--mount=/proc/${mountsOf.pid}/ns/mnt`];
+    this.process = namespace.start([...place, ...prefix, BINARY, "run", "-c", path], {
+      environment: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      ...(directory === undefined ? {} : { directory }),
+    });
   }
 
   /** Resolves when every hook is attached and counts. */
@@ -77,6 +80,14 @@ export class Agent {
 /** Starts an agent and waits until it counts. */
 export function startAgent(namespace: Namespace, options: AgentOptions = {}): Promise<Agent> {
   return new Agent(namespace, options).started();
+}
+
+/** Holds a mount namespace with a BPF file system of its own, for agents that meet in it. */
+export async function holdMounts(namespace: Namespace): Promise<TestProcess> {
+  const script = `${OWN_BPF_FILE_SYSTEM} && echo ready && exec sleep infinity`;
+  const holder = namespace.start(["unshare", "--mount", "sh", "-c", script]);
+  await holder.until(({ output }) => output.includes("ready"));
+  return holder;
 }
 
 function formatConfig(config: AgentConfig): string {

@@ -14,7 +14,10 @@ export interface Collector {
 }
 
 /** Starts a collector that takes everything, or one that never answers. */
-export async function startCollector(namespace: Namespace, behaviour: "accept" | "stall"): Promise<Collector> {
+export async function startCollector(
+  namespace: Namespace,
+  behaviour: "accept" | "stall",
+): Promise<Collector> {
   const started = namespace.start([process.execPath, PROGRAM, behaviour]);
   await started.until(({ output }) => output.includes("port "));
   const [, port] = /port (\d+)/.exec(started.output) ?? [];
