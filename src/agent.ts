@@ -94,7 +94,8 @@ function watchFirstInterfaces(interfaces: Interfaces, config: Config): void {
 async function stopLoop(loop: CaptureLoop, parts: Pick<Running, "config" | "thread" | "log">): Promise<void> {
   const { config, thread, log } = parts;
   const deadline = performance.now() + config.shutdown_timeout;
-  loop.stop();
+  // Half of the time for telling, so that half is left for sending.
+  await loop.stop(AbortSignal.timeout(config.shutdown_timeout / 2));
   const isComplete = await thread.finish(Math.max(0, deadline - performance.now()));
   if (!isComplete)
     log.warn("not everything was sent before the end", { shutdown_timeout: config.shutdown_timeout });

@@ -58,18 +58,21 @@ export class CaptureLoop {
   }
 
   /**
-   * Ends the loop: detaches, reads everything a last time and tells every flow.
-   * @throws ShimError where the kernel refuses the last reading; hooks are detached all the same.
+   * Ends the loop: detaches, reads everything a last time and tells every flow, as fast as the export thread takes
+   * them until `signal` aborts.
+   * @throws ShimError where the kernel refuses the last reading; the probe's end detaches all the same.
    */
-  stop(): void {
+  async stop(signal: AbortSignal): Promise<void> {
     clearTimeout(this.#timer);
-    const { reader, table, interfaces } = this.#parts;
+    const { reader, table, interfaces, thread } = this.#parts;
     const finalStats = interfaces.stats();
     interfaces.detachAll();
     while (this.#scan?.next().done === false);
     this.#counters = reader.counters();
     scanFinally(reader, table, reader.clock());
-    this.#sendRecords();
+    for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords()) {
+      await thread.deliver(batch, signal);
+    }
     this.#scans++;
     this.#tellStats(this.#counters, finalStats);
   }
@@ -100,12 +103,25 @@ export class CaptureLoop {
   }
 
   #follow(now: number): void {
-    const { interfaces, listeners, log } = this.#parts;
-    const isLinkChange = interfaces.isRefreshDue();
-    if (isLinkChange && interfaces.refresh()) this.#tellInterfaces();
+    const { listeners, log } = this.#parts;
+    const isLinkChange = this.#followLinks();
     if (!isLinkChange && now < this.#nextListenerRefresh) return;
     this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
     refreshListeners(listeners, log);
+  }
+
+  /** Returns whether links changed. What is attached goes on being counted where rtnetlink fails: that is no end. */
+  #followLinks(): boolean {
+    const { interfaces, log } = this.#parts;
+    try {
+      if (!interfaces.isRefreshDue()) return false;
+      if (interfaces.refresh()) this.#tellInterfaces();
+      return true;
+    } catch (error) {
+      interfaces.retryLater();
+      log.warn("interfaces not read", { reason: error instanceof Error ? error.message : String(error) });
+      return false;
+    }
   }
 
   #beginScan(now: number): void {

@@ -41,6 +41,7 @@ export class Interfaces {
   readonly #unread: Set<number> = new Set();
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(STATS_WORDS * 4));
   #lastTry = 0;
+  #mustRetry = false;
   #lastFailure = "";
 
   constructor(probe: Probe, config: CaptureConfig, log: Logger) {
@@ -65,6 +66,7 @@ export class Interfaces {
         this.#watch(link, { role: roleOf(link, routes), relations: relationsOf(link, links) }) || hasChanged;
     }
     this.#lastTry = performance.now();
+    this.#mustRetry = false;
     return hasChanged;
   }
 
@@ -75,7 +77,14 @@ export class Interfaces {
       library.merminbpf_links_changed(handle),
       "Cannot follow interface changes",
     );
-    return changed > 0 || (this.failed > 0 && performance.now() - this.#lastTry >= RETRY_MS);
+    const isRetry = this.failed > 0 || this.#mustRetry;
+    return changed > 0 || (isRetry && performance.now() - this.#lastTry >= RETRY_MS);
+  }
+
+  /** A refresh failed half-way: it is due again after a while, whatever the kernel tells. */
+  retryLater(): void {
+    this.#mustRetry = true;
+    this.#lastTry = performance.now();
   }
 
   /** Interfaces that match. */
