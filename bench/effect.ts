@@ -1,5 +1,6 @@
 // What the agent costs the traffic it watches: TCP throughput, and time of a request, with and without it in turns.
 
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Agent } from "./agent.ts";
 import { Companion, numbers, run } from "./command.ts";
@@ -10,6 +11,9 @@ const IPERF_SECONDS = 2;
 const ASK_SECONDS = 1.5;
 const PORT = "7007";
 const IPERF_PORT = "5201";
+/** Each end on a core of its own: where the scheduler puts them decides more than any agent does. */
+const NEAR_CORE = "0";
+const FAR_CORE = String(availableParallelism() - 1);
 
 interface Round {
   readonly gigabits: number;
@@ -19,16 +23,10 @@ interface Round {
 
 /** Pairs of rounds: without the agent, with it. */
 export async function measureEffect(ground: Ground): Promise<Measurement> {
-  const inPeer = ["ip", "netns", "exec", ground.peer];
-  await using _answering = await Companion.start(...inPeer, join(ground.directory, "traffic"), "serve", PORT);
-  await using _iperf = await Companion.start(
-    ...inPeer,
-    "iperf3",
-    "--server",
-    "--port",
-    IPERF_PORT,
-    "--forceflush",
-  );
+  const inPeer = ["ip", "netns", "exec", ground.peer, "taskset", "--cpu-list", FAR_CORE];
+  const answer = [join(ground.directory, "traffic"), "serve", PORT];
+  await using _answering = await Companion.start(...inPeer, ...answer);
+  await using _iperf = await Companion.start(...inPeer, "iperf3", "-s", "-p", IPERF_PORT, "--forceflush");
   const bare: Round[] = [];
   const watched: Round[] = [];
   await playRound(ground);
@@ -46,7 +44,7 @@ export async function measureEffect(ground: Ground): Promise<Measurement> {
   const slow = (round: Round): number => round.p99Ns;
   return {
     title: "Effect on traffic",
-    method: `iperf3 for ${IPERF_SECONDS} s and one byte asked and answered for ${ASK_SECONDS} s over TCP between two namespaces, without and with the agent in turns; median of the ratios of ${PAIRS} pairs.`,
+    method: `iperf3 for ${IPERF_SECONDS} s and one byte asked and answered for ${ASK_SECONDS} s over TCP between two namespaces, each end on its own core, without and with the agent in turns; median of the ratios of ${PAIRS} pairs.`,
     figures: [
       { name: "throughput, with to without", value: ratio(throughput), unit: "×", reach: { atLeast: 0.99 } },
       { name: "request p50, with to without", value: ratio(usual), unit: "×" },
@@ -62,19 +60,11 @@ export async function measureEffect(ground: Ground): Promise<Measurement> {
 }
 
 async function playRound(ground: Ground): Promise<Round> {
-  const address = ground.peerAddress;
-  const report = await run(
-    "iperf3",
-    "--client",
-    address,
-    "--port",
-    IPERF_PORT,
-    "--time",
-    String(IPERF_SECONDS),
-    "--json",
-  );
-  const asked = await run(join(ground.directory, "traffic"), "ask", address, PORT, String(ASK_SECONDS));
-  const [, p50Ns = Number.NaN, p99Ns = Number.NaN] = numbers(asked, 3);
+  const near = ["taskset", "--cpu-list", NEAR_CORE];
+  const send = ["iperf3", "-c", ground.peerAddress, "-p", IPERF_PORT, "-t", String(IPERF_SECONDS), "--json"];
+  const ask = [join(ground.directory, "traffic"), "ask", ground.peerAddress, PORT, String(ASK_SECONDS)];
+  const report = await run(...near, ...send);
+  const [, p50Ns = Number.NaN, p99Ns = Number.NaN] = numbers(await run(...near, ...ask), 3);
   return { gigabits: receivedBits(report) / 1e9, p50Ns, p99Ns };
 }
 
