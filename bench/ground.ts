@@ -75,11 +75,14 @@ async function joinNamespaces(near: string, peer: string): Promise<void> {
     "netns",
     peer,
   );
+  // IPv6 would add flows of its own: neighbour discovery and multicast listeners.
+  const silence = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 || true";
   const ends = [
     [near, DEVICE, ADDRESS],
     [peer, PEER_DEVICE, PEER_ADDRESS],
   ] as const;
   for (const [namespace, device, address] of ends) {
+    await run("ip", "netns", "exec", namespace, "sh", "-c", silence);
     await run("ip", "-n", namespace, "address", "add", `${address}/24`, "dev", device);
     await run("ip", "-n", namespace, "link", "set", device, "up");
     await run("ip", "-n", namespace, "link", "set", "lo", "up");

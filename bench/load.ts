@@ -20,43 +20,52 @@ export interface Load {
 export interface LoadResult {
   /** Flows a second that were sent. */
   readonly sentRate: number;
-  /** Flows sent that the agent did not bring to `until`. */
-  readonly missing: number;
+  /** Between the flows sent and those the agent brought to `until`. */
+  readonly difference: number;
   /** CPU of the agent and of its capture thread, as a share of one core at the load's rate, in %. */
   readonly cpu: number;
   readonly captureCpu: number;
   readonly losses: ReadonlyMap<string, number>;
 }
 
-/** Starts an agent with `config`, sends the load, each frame a flow of its own, and waits until the agent is done. */
+/**
+ * Starts an agent with `config`, warms it up by a second of other flows, sends the load, each frame a flow of its own,
+ * and waits until the agent is done with it.
+ */
 export async function sendLoad(ground: Ground, config: string, load: Load): Promise<LoadResult> {
   await using agent = await Agent.start(ground, { config });
+  await sendNewFlows(ground, { flows: load.rate, rate: load.rate, kind: "ack" });
+  await agent.until((statistics) => statistics[load.until] >= load.rate, SETTLE_MS);
+  const done = agent.statistics[load.until];
   const cpu = agent.cpuSeconds();
   const captureCpu = agent.captureSeconds();
-  const output = await sendNewFlows(ground, load.flows, load.rate);
+  const output = await sendNewFlows(ground, { ...load, kind: "udp" });
   const [sent = 0, took = Number.NaN] = numbers(output, 2);
-  // What is still missing after this time is the result, not a failure.
-  await agent.until((statistics) => statistics[load.until] >= sent, SETTLE_MS).catch(() => undefined);
+  // What still differs after this time is the result, not a failure.
+  await agent.until((statistics) => statistics[load.until] - done >= sent, SETTLE_MS).catch(() => undefined);
   const due = sent / load.rate / 100;
   return {
     sentRate: sent / took,
-    missing: Math.max(0, sent - agent.statistics[load.until]),
+    difference: Math.abs(sent - (agent.statistics[load.until] - done)),
     cpu: (agent.cpuSeconds() - cpu) / due,
     captureCpu: (agent.captureSeconds() - captureCpu) / due,
     losses: agent.statistics.losses,
   };
 }
 
-/** Sends frames that are each a new flow. Returns what the sender prints: frames and seconds. */
-export async function sendNewFlows(ground: Ground, flows: number, rate: number): Promise<string> {
+/** Sends frames that are each a new flow; those of either kind are no flows of the other. Returns frames and seconds. */
+export async function sendNewFlows(
+  ground: Ground,
+  load: { readonly flows: number; readonly rate: number; readonly kind: "udp" | "ack" },
+): Promise<string> {
   const sender = join(ground.directory, "traffic");
-  return await run(sender, "send", ground.device, "udp", "0", String(flows), String(rate));
+  return await run(sender, "send", ground.device, load.kind, "0", String(load.flows), String(load.rate));
 }
 
 /** Figures of what was lost, by where and why; one that says 0 where nothing was. */
-export function lossFigures(name: string, { missing, losses }: LoadResult): readonly Figure[] {
+export function lossFigures(name: string, { difference, losses }: LoadResult): readonly Figure[] {
   const figures: Figure[] = [
-    { name: `${name}: flows that are missing`, value: missing, unit: "lost", reach: { atMost: 0 } },
+    { name: `${name}: flows sent less flows told`, value: difference, unit: "lost", reach: { atMost: 0 } },
   ];
   for (const [where, value] of losses)
     figures.push({ name: `${name}: ${where}`, value, unit: "lost", reach: { atMost: 0 } });

@@ -41,7 +41,7 @@ export async function measureMemory(ground: Ground): Promise<Measurement> {
 
 async function fill(ground: Ground, agent: Agent, flows: number): Promise<void> {
   if (flows > 0) {
-    await sendNewFlows(ground, flows, FILL_RATE);
+    await sendNewFlows(ground, { flows, rate: FILL_RATE, kind: "udp" });
     await agent.until(({ active }) => active >= flows, SETTLE_MS);
   }
   await Bun.sleep(SCANS_MS);

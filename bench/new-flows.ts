@@ -15,7 +15,7 @@ export async function measureNewFlows(ground: Ground): Promise<Measurement> {
   const figures: Figure[] = [];
   for (const { rate, mostCpu } of LOADS) {
     const flows = rate * SECONDS;
-    const config = `export.stdout.format = "ndjson"\nspan.udp_timeout = "10m"\nflow.ring_buffer_bytes = "16MiB"\nflow.table_capacity = ${flows * 1.25}\n`;
+    const config = `export.stdout.format = "ndjson"\nspan.udp_timeout = "10m"\nspan.tcp_timeout = "10m"\nflow.ring_buffer_bytes = "16MiB"\nflow.table_capacity = ${flows * 1.5}\n`;
     const result = await sendLoad(ground, config, { flows, rate, until: "created" });
     const name = `${rate / 1000} k flows/s`;
     const reach = mostCpu === undefined ? {} : { reach: { atMost: mostCpu } };
@@ -28,7 +28,7 @@ export async function measureNewFlows(ground: Ground): Promise<Measurement> {
   }
   return {
     title: "New flows",
-    method: `${SECONDS} s of UDP frames, each a flow of its own, through the shipped agent, which meanwhile scans all of them; CPU by /proc/PID/stat, as a share of the time at that rate.`,
+    method: `${SECONDS} s of UDP frames, each a flow of its own, through the shipped agent, which meanwhile scans all of them, after a second of warming up; CPU by /proc/PID/stat, as a share of the time at that rate.`,
     figures,
   };
 }

@@ -11,7 +11,7 @@ export async function measureSpans(ground: Ground): Promise<Measurement> {
   const figures: Figure[] = [];
   for (const compression of ["none", "gzip"] as const) {
     await using _receiver = await startReceiver();
-    const config = `${otlpConfig(compression)}span.udp_timeout = "1s"\nflow.table_capacity = 1000000\n`;
+    const config = `${otlpConfig(compression)}span.udp_timeout = "1s"\nspan.tcp_timeout = "1s"\nflow.table_capacity = 1000000\n`;
     const result = await sendLoad(ground, config, { flows: RATE * SECONDS, rate: RATE, until: "records" });
     const name = `compression "${compression}"`;
     figures.push(
@@ -23,7 +23,7 @@ export async function measureSpans(ground: Ground): Promise<Measurement> {
   }
   return {
     title: "Spans exported",
-    method: `${SECONDS} s of ${RATE / 1000} k new flows a second that end after 1 s of silence, to an OTLP/HTTP receiver on loopback that reads and discards; CPU until the last record, as a share of ${SECONDS} s.`,
+    method: `${SECONDS} s of ${RATE / 1000} k new flows a second that end after 1 s of silence, to an OTLP/HTTP receiver on loopback that reads and discards, after a second of warming up; CPU until the last record, as a share of ${SECONDS} s.`,
     figures,
   };
 }
