@@ -39,13 +39,13 @@ const PACKETS_BETWEEN_LOOKS = 1024;
  */
 export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   using file = openCaptureFile(options.file);
-  const { flow, span } = options.config;
+  const { flow } = options.config;
   using probe = openProbe({
     tableCapacity: flow.table_capacity,
     ringBufferBytes: flow.ring_buffer_bytes,
     isReplay: true,
   });
-  return await replayPackets(file, probe, { ...options, config: { flow, span } });
+  return await replayPackets(file, probe, options);
 }
 
 async function replayPackets(file: CaptureFile, probe: Probe, options: ReplayOptions): Promise<ReplayResult> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { CaptureFileError } from "../../../src/capture/byte-source.ts";
+import { CaptureFileError, WINDOW_BYTES } from "../../../src/capture/byte-source.ts";
 import { openCaptureFile } from "../../../src/capture/capture-file.ts";
 import {
   type PcapForm,
@@ -110,7 +110,11 @@ describe("PcapReader reads", () => {
     const packets = Array.from({ length: 90 }, (_, index) =>
       written((index * 7919) % 120_000, TIME + BigInt(index) * 1000n),
     );
-    expect(read(pcap(packets))).toEqual({ packets: packets.map(asRead), error: undefined });
+    const content = pcap(packets);
+    expect(content.length).toBeGreaterThan(2 * WINDOW_BYTES);
+    expect(read(content)).toEqual({ packets: packets.map(asRead), error: undefined });
+    const { error } = read(Buffer.concat([content, new Uint8Array(3)]));
+    expect(error).toContain(`beyond byte ${content.length}: cut short`);
   });
 
   test("a file without packets", () => {
