@@ -44,7 +44,7 @@ build/commit: FORCE
 # Everything in one file: runtime, code as bytecode, shim and BPF object. No .env or bunfig of the working directory is read.
 dist/mermin: build/mermin.bpf.o build/libmerminbpf.so node_modules/.installed $(TS_SOURCES) package.json build/commit
 	@mkdir -p dist
-	$(BUN) build src/main.ts src/export-worker.ts --compile --bytecode --format=esm --conditions=require --minify-syntax \
+	$(BUN) build src/main.ts src/export-worker.ts --compile --bytecode --format=esm --conditions=require \
 		--no-compile-autoload-dotenv --no-compile-autoload-bunfig \
 		--define BUILD_VERSION='"$(VERSION)"' --define BUILD_COMMIT='"$(COMMIT)"' --outfile $@
 
