@@ -14,7 +14,9 @@ export class ExportThread {
   readonly #onFailure: (reason: string) => void;
   readonly #started: PromiseWithResolvers<string | undefined> = Promise.withResolvers();
   readonly #finished: PromiseWithResolvers<boolean> = Promise.withResolvers();
-  #room: PromiseWithResolvers<void> | undefined;
+  /** Told of the thread's next answer, and of its end. */
+  #wake: () => void = () => {};
+  #isGone = false;
   #sent = 0;
   #accepted = 0;
   #refused = 0;
@@ -24,7 +26,7 @@ export class ExportThread {
     this.#onFailure = onFailure;
     this.#worker = new Worker(new URL("./export-worker.ts", import.meta.url).href);
     this.#worker.onmessage = ({ data }: MessageEvent<FromExport>): void => this.#receive(data);
-    this.#worker.onerror = (event): void => this.#fail(`The export thread stopped: ${event.message}`);
+    this.#worker.onerror = (event): void => this.#end(`The export thread stopped: ${event.message}`);
     this.#post({ kind: "start", config, mode });
   }
 
@@ -41,7 +43,7 @@ export class ExportThread {
 
   /** Hands a batch over; its buffer is gone afterwards. */
   send(batch: FlowRecordBatch): void {
-    if (this.#sent - this.#accepted + batch.count > MOST_OUTSTANDING) {
+    if (this.#outstanding + batch.count > MOST_OUTSTANDING) {
       this.#refused += batch.count;
       return;
     }
@@ -50,16 +52,12 @@ export class ExportThread {
     this.#worker.postMessage({ kind: "records", count: batch.count, buffer }, [buffer]);
   }
 
-  /** {@link send}, and waits until the thread has taken it, or `signal` aborts. */
+  /** {@link send} once there is room, and waits until the thread has taken it, is gone, or `signal` aborts. */
   async deliver(batch: FlowRecordBatch, signal: AbortSignal): Promise<void> {
+    const isWaiting = (most: number): boolean => this.#outstanding > most && !this.#isGone && !signal.aborted;
+    while (isWaiting(MOST_OUTSTANDING - batch.count)) await this.#answered(signal);
     this.send(batch);
-    const leave = (): void => this.#room?.resolve();
-    signal.addEventListener("abort", leave);
-    while (this.#accepted < this.#sent && !signal.aborted) {
-      this.#room ??= Promise.withResolvers();
-      await this.#room.promise;
-    }
-    signal.removeEventListener("abort", leave);
+    while (isWaiting(0)) await this.#answered(signal);
   }
 
   /** Tells what the export side needs to know beside the records. */
@@ -83,6 +81,19 @@ export class ExportThread {
     this.#worker.terminate();
   }
 
+  get #outstanding(): number {
+    return this.#sent - this.#accepted;
+  }
+
+  async #answered(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const leave = (): void => resolve();
+    signal.addEventListener("abort", leave, { once: true });
+    await promise;
+    signal.removeEventListener("abort", leave);
+  }
+
   #post(message: ToExport): void {
     this.#worker.postMessage(message);
   }
@@ -94,8 +105,7 @@ export class ExportThread {
         return;
       case "accepted":
         this.#accepted += message.count;
-        this.#room?.resolve();
-        this.#room = undefined;
+        this.#wake();
         return;
       case "finished":
         this.#finish(message);
@@ -112,11 +122,17 @@ export class ExportThread {
     this.#finished.resolve(isComplete);
   }
 
+  /** The thread goes on: other exporters may have spans to send, and a finish is answered. */
   #fail(reason: string): void {
     this.#started.resolve(reason);
-    this.#finished.resolve(false);
-    this.#room?.resolve();
-    this.#accepted = this.#sent;
     this.#onFailure(reason);
+  }
+
+  /** Nothing answers any more. */
+  #end(reason: string): void {
+    this.#isGone = true;
+    this.#finished.resolve(false);
+    this.#wake();
+    this.#fail(reason);
   }
 }

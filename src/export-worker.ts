@@ -40,7 +40,12 @@ let turn: Promise<void> = Promise.resolve();
 self.onmessage = ({ data }: MessageEvent<ToExport>): void => {
   const arrived = performance.now();
   if (data.kind === "finish") setTimeout(() => side?.ending.abort(), data.timeoutMs / 2);
-  turn = turn.then(() => receive(data, arrived)).catch(tellFailure);
+  turn = turn
+    .then(() => receive(data, arrived))
+    .catch((error: unknown) => {
+      tellFailure(error);
+      if (data.kind === "finish") post({ kind: "finished", isComplete: false });
+    });
 };
 
 function post(message: FromExport): void {
@@ -128,17 +133,21 @@ function rememberNames(names: Map<number, string>, { names: watched }: Interface
 async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise<void> {
   const { span } = open.start.config;
   const batch = { count: message.count, words: new Uint32Array(message.buffer) };
-  const decorated = decorate(batch, {
-    communityIdSeed: span.community_id_seed,
-    traceIdTimeoutMs: span.trace_id_timeout,
-    interfaceName: (ifindex) => open.names.get(ifindex),
-  });
-  // A burst waits here, in messages, not in queues that would drop their oldest.
-  await Promise.all(open.exporters.map((exporter) => exporter.room()));
-  for (const exporter of open.exporters) exporter.accept(decorated);
-  // A replay is as fast as its output, and loses nothing to a full queue.
-  if (open.start.mode === "replay") await flushAll(open, open.ending.signal);
-  post({ kind: "accepted", count: message.count });
+  try {
+    const decorated = decorate(batch, {
+      communityIdSeed: span.community_id_seed,
+      traceIdTimeoutMs: span.trace_id_timeout,
+      interfaceName: (ifindex) => open.names.get(ifindex),
+    });
+    // A burst waits here, in messages, not in queues that would drop their oldest.
+    await Promise.all(open.exporters.map((exporter) => exporter.room()));
+    for (const exporter of open.exporters) exporter.accept(decorated);
+    // A replay is as fast as its output, and loses nothing to a full queue.
+    if (open.start.mode === "replay") await flushAll(open, open.ending.signal);
+  } finally {
+    // Also where that throws: the other thread waits for as many answers as it sent batches.
+    post({ kind: "accepted", count: message.count });
+  }
 }
 
 async function flushAll(open: ExportSide, signal: AbortSignal): Promise<void> {
