@@ -75,6 +75,7 @@ export async function runMachine(machine: Machine): Promise<string | undefined> 
   const code = await qemu.exited;
   await $`tar --extract --file ${disk} --directory ${join(folder, "results")}`.quiet().nothrow();
   await rm(disk);
+  if (signal.aborted) return "interrupted";
   if (qemu.signalCode !== null) return `ended after ${timeoutMs / 1000} s; its console: ${log}`;
   if (code !== PASS_CODE) return `qemu ended with ${code} instead of ${PASS_CODE}; its console: ${log}`;
   const console = await Bun.file(log).text();

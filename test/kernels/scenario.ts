@@ -14,6 +14,11 @@ export interface Exchange {
   readonly serverAddress: string;
   /** The tag the flow's span must carry; `null`: none; absent: not judged. */
   readonly vlanId?: number | null;
+  /**
+   * True: the TCP stream goes in small rounds. Tunnel devices were seen to reorder a stream under load (ipip,
+   * gre, Linux 6.1); TCP then sends options and segments that nobody planned.
+   */
+  readonly isSteady?: boolean;
   /** True where the observed device has no Ethernet header: the span has no MAC. */
   readonly isLayer3Device?: boolean;
 }

@@ -9,8 +9,11 @@ export const EXCHANGE_SIZES = {
   /** Every second datagram is answered. */
   udpAnswerEvery: 2,
   udpAnswerBytes: 77,
+  /** All of a stream, in one go or in equal rounds. */
   tcpBytes: 100_000,
   tcpAnswerBytes: 20_000,
+  /** 2,500 bytes are two segments in one buffer on every device, so nothing can overtake. */
+  tcpSteadyRounds: 40,
   echoRequests: 7,
   echoBytes: 56,
 } as const;
@@ -60,8 +63,10 @@ function exchangeCommand(planned: PlannedExchange): string {
   switch (kind) {
     case "udp":
       return `tool udp ${ends} ${sizes.udpDatagrams} ${sizes.udpBytes} ${sizes.udpAnswerEvery} ${sizes.udpAnswerBytes}`;
-    case "tcp":
-      return `tool tcp ${ends} ${sizes.tcpBytes} ${sizes.tcpAnswerBytes}`;
+    case "tcp": {
+      const rounds = exchange.isSteady ? sizes.tcpSteadyRounds : 1;
+      return `tool tcp ${ends} ${rounds} ${sizes.tcpBytes / rounds} ${sizes.tcpAnswerBytes / rounds}`;
+    }
     case "icmp":
       return [
         `in_namespace ${exchange.client} ping -c ${sizes.echoRequests} -i 0.1 -W 10`,

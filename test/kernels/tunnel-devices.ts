@@ -85,9 +85,12 @@ export const TUNNEL_SCENARIO: Scenario = {
   exchanges: [
     ...TUNNEL_DEVICES.map((device, index) => {
       const { prefix } = tunnelSubnet(index, device.inner);
-      return between(device.name, [`${prefix}1`, `${prefix}2`], { isLayer3Device: device.isLayer3Device });
+      return between(device.name, [`${prefix}1`, `${prefix}2`], {
+        isSteady: true,
+        isLayer3Device: device.isLayer3Device,
+      });
     }),
-    between("wg1", ["10.21.0.1", "10.21.0.2"], { isLayer3Device: true }),
-    between("tun1", ["10.22.0.1", "10.22.0.2"], { isLayer3Device: true }),
+    between("wg1", ["10.21.0.1", "10.21.0.2"], { isSteady: true, isLayer3Device: true }),
+    between("tun1", ["10.22.0.1", "10.22.0.2"], { isSteady: true, isLayer3Device: true }),
   ],
 };

@@ -120,6 +120,20 @@ static int show_objects(char **arguments)
 	return 0;
 }
 
+/*
+ * Keeps what this process sends on one processor, and with it the soft interrupts that carry it: a sender
+ * that moves can overtake its own packets, and TCP would answer with options whose bytes nobody planned.
+ */
+static void stay_on_one_processor(void)
+{
+	cpu_set_t processors;
+
+	CPU_ZERO(&processors);
+	CPU_SET(0, &processors);
+	if (sched_setaffinity(0, sizeof(processors), &processors))
+		fail("sched_setaffinity");
+}
+
 /* ---- namespaces and addresses ---- */
 
 /* "root" is the namespace of the guest's init. */
@@ -156,7 +170,8 @@ static socklen_t parse_address(const char *address, const char *port, struct soc
 	return sizeof(*v6);
 }
 
-static int open_socket(const char *namespace, int type, const struct sockaddr_storage *address, socklen_t size)
+static int open_socket(const char *namespace, int type, const struct sockaddr_storage *address,
+                       socklen_t size)
 {
 	int one = 1;
 	int fd;
@@ -192,7 +207,7 @@ static void open_ends(struct ends *ends, int type, char **arguments)
 }
 
 static void pass_datagram(int from, int to, const struct sockaddr_storage *address, socklen_t address_size,
-			  size_t size)
+                          size_t size)
 {
 	ssize_t got;
 
@@ -210,13 +225,14 @@ static int exchange_udp(char **arguments)
 	int every = atoi(arguments[8]);
 	struct ends ends;
 
+	stay_on_one_processor();
 	open_ends(&ends, SOCK_DGRAM, arguments);
 	for (int i = 1; i <= count; i++) {
 		pass_datagram(ends.client, ends.server, &ends.server_address, ends.address_size,
-			      atoi(arguments[7]));
+		              atoi(arguments[7]));
 		if (i % every == 0)
 			pass_datagram(ends.server, ends.client, &ends.client_address, ends.address_size,
-				      atoi(arguments[9]));
+			              atoi(arguments[9]));
 	}
 	return 0;
 }
@@ -230,50 +246,69 @@ static void send_stream(int fd, size_t size)
 			fail("send");
 		size -= sent;
 	}
-	if (shutdown(fd, SHUT_WR))
-		fail("shutdown");
 }
 
 static void receive_stream(int fd, size_t size)
 {
-	size_t total = 0;
-	ssize_t got;
+	while (size > 0) {
+		ssize_t got = recv(fd, buffer, size < sizeof(buffer) ? size : sizeof(buffer), 0);
 
-	while ((got = recv(fd, buffer, sizeof(buffer), 0)) > 0)
-		total += got;
-	if (got < 0 || total != size)
-		fail("stream gave %zu of %zu bytes", total, size);
+		if (got <= 0)
+			fail("recv gave %zd, %zu bytes are missing", got, size);
+		size -= got;
+	}
 }
 
-/* tcp … SIZE REPLY_SIZE: the client sends and half-closes, the server answers when it has read all. */
+static void receive_end(int fd)
+{
+	if (recv(fd, buffer, sizeof(buffer), 0) != 0)
+		fail("no end of the stream");
+}
+
+static void serve_tcp(int listener, int rounds, size_t size, size_t reply_size)
+{
+	int fd = accept(listener, NULL, NULL);
+
+	if (fd < 0)
+		fail("accept");
+	for (int i = 0; i < rounds; i++) {
+		receive_stream(fd, size);
+		send_stream(fd, reply_size);
+	}
+	receive_end(fd);
+}
+
+/* tcp … ROUNDS SIZE REPLY_SIZE: in each round the client sends, and the server answers when it has read all.
+ */
 static int exchange_tcp(char **arguments)
 {
-	size_t size = atoi(arguments[6]);
-	size_t reply_size = atoi(arguments[7]);
+	int rounds = atoi(arguments[6]);
+	size_t size = atoi(arguments[7]);
+	size_t reply_size = atoi(arguments[8]);
 	struct ends ends;
 	int status;
 	pid_t server;
 
+	stay_on_one_processor();
 	open_ends(&ends, SOCK_STREAM, arguments);
 	server = fork();
 	if (server < 0)
 		fail("fork");
 	if (server == 0) {
-		int fd;
-
 		close(ends.client);
 		alarm(EXCHANGE_SECONDS);
-		fd = accept(ends.server, NULL, NULL);
-		if (fd < 0)
-			fail("accept");
-		receive_stream(fd, size);
-		send_stream(fd, reply_size);
+		serve_tcp(ends.server, rounds, size, reply_size);
 		exit(0);
 	}
 	if (connect(ends.client, (struct sockaddr *)&ends.server_address, ends.address_size))
 		fail("connect");
-	send_stream(ends.client, size);
-	receive_stream(ends.client, reply_size);
+	for (int i = 0; i < rounds; i++) {
+		send_stream(ends.client, size);
+		receive_stream(ends.client, reply_size);
+	}
+	if (shutdown(ends.client, SHUT_WR))
+		fail("shutdown");
+	receive_end(ends.client);
 	if (waitpid(server, &status, 0) != server)
 		fail("waitpid");
 	return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
@@ -309,6 +344,7 @@ static int join_tuns(char **arguments)
 {
 	struct pollfd ends[2];
 
+	stay_on_one_processor();
 	ends[0] = (struct pollfd){ .fd = open_tun(arguments[0]), .events = POLLIN };
 	enter_namespace(arguments[1]);
 	ends[1] = (struct pollfd){ .fd = open_tun(arguments[0]), .events = POLLIN };
@@ -324,14 +360,14 @@ static int join_tuns(char **arguments)
 static const struct command {
 	const char *name;
 	int arguments;
-	int seconds;              /* 0: no limit */
+	int seconds; /* 0: no limit */
 	int (*run)(char **arguments);
 } commands[] = {
 	{ "exit", 1, 0, end_machine },
 	{ "hooks", 1, 0, show_hooks },
 	{ "objects", 0, 0, show_objects },
 	{ "udp", 10, EXCHANGE_SECONDS, exchange_udp },
-	{ "tcp", 8, EXCHANGE_SECONDS, exchange_tcp },
+	{ "tcp", 9, EXCHANGE_SECONDS, exchange_tcp },
 	{ "tun-cable", 2, 0, join_tuns },
 };
 
