@@ -53,7 +53,8 @@ export class CaptureLoop {
     this.#nextScan = now + this.#parts.pollIntervalMs;
     this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
     this.#tellInterfaces();
-    this.#tellStats(this.#parts.reader.counters());
+    // Without counters: no flow was read yet, and what was counted since the hooks are there would seem to be lost.
+    this.#tellStats(this.#counters);
     this.#schedule(now);
   }
 
