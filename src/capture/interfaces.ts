@@ -14,13 +14,12 @@ import {
   relationsOf,
   roleOf,
 } from "./links.ts";
-import type { AttachMode, AttachOptions, Probe } from "./probe.ts";
+import type { AttachMode, AttachOptions, Probe, Side } from "./probe.ts";
 import { number64 } from "./record.ts";
 import type { InterfaceStats } from "./stats.ts";
 
 interface Watched {
   link: Link;
-  role: Role;
   relations: Relations;
   mode: AttachMode | undefined;
 }
@@ -28,7 +27,13 @@ interface Watched {
 const STATS_WORDS = 10;
 /** How long a failed attachment waits for its next try, in ms. */
 const RETRY_MS = 5000;
+/** Hooks are looked at this often, whatever the kernel tells: somebody may have taken a qdisc away. */
+const VERIFY_MS = 30_000;
+/** Least time between two looks, for each interface: a look takes about 30 µs. */
+const VERIFY_GAP_MS = 5;
 const LINK_LAYERS = { ethernet: 0, none: 1 } as const;
+/** Roles kept of interfaces that have gone. */
+const GONE_ROLES = 1024;
 const SIDES = ["ingress", "egress"] as const;
 
 /** The watched interfaces of one probe. */
@@ -39,9 +44,12 @@ export class Interfaces {
   readonly #attach: AttachOptions;
   readonly #watched: Map<number, Watched> = new Map();
   readonly #unread: Set<number> = new Set();
+  readonly #roles: Map<number, Role> = new Map();
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(STATS_WORDS * 4));
   #lastTry = 0;
   #mustRetry = false;
+  #lastVerified: number = performance.now();
+  #mustVerify = false;
   #lastFailure = "";
 
   constructor(probe: Probe, config: CaptureConfig, log: Logger) {
@@ -53,17 +61,18 @@ export class Interfaces {
 
   /**
    * Attaches to what matches now and was not, forgets what is gone. An interface that cannot be attached is logged
-   * once and tried again later.
+   * once and tried again later. Hooks that are gone are put back: an interface may have been made anew under its index.
    * @returns whether anything changed
    */
   refresh(): boolean {
     const links = listLinks(this.#probe.library);
     const wanted = links.filter((link) => this.#isWanted(link) && this.#isRead(link));
-    const routes = readDefaultRoutes();
+    this.#rememberRoles(wanted);
     let hasChanged = this.#forget(wanted);
+    this.#mustVerify = !this.#isVerifyDue();
+    if (!this.#mustVerify) this.#verify();
     for (const link of wanted) {
-      hasChanged =
-        this.#watch(link, { role: roleOf(link, routes), relations: relationsOf(link, links) }) || hasChanged;
+      hasChanged = this.#watch(link, relationsOf(link, links)) || hasChanged;
     }
     this.#lastTry = performance.now();
     this.#mustRetry = false;
@@ -77,8 +86,10 @@ export class Interfaces {
       library.merminbpf_links_changed(handle),
       "Cannot follow interface changes",
     );
+    const now = performance.now();
     const isRetry = this.failed > 0 || this.#mustRetry;
-    return changed > 0 || (isRetry && performance.now() - this.#lastTry >= RETRY_MS);
+    if (changed > 0 || (isRetry && now - this.#lastTry >= RETRY_MS)) return true;
+    return this.#mustVerify ? this.#isVerifyDue() : now - this.#lastVerified >= VERIFY_MS;
   }
 
   /** A refresh failed half-way: it is due again after a while, whatever the kernel tells. */
@@ -104,9 +115,9 @@ export class Interfaces {
     return this.#lastFailure;
   }
 
-  /** What an interface faces; outward where it is not watched. */
+  /** What an interface faces, or faced before it left: its flows are told after it. Outward where it is not known. */
   roleOf(ifindex: number): Role {
-    return this.#watched.get(ifindex)?.role ?? "outward";
+    return this.#roles.get(ifindex) ?? "outward";
   }
 
   /** Name by index of every watched interface. */
@@ -171,13 +182,49 @@ export class Interfaces {
     return hasChanged;
   }
 
-  #watch(link: Link, place: { readonly role: Role; readonly relations: Relations }): boolean {
+  #rememberRoles(wanted: readonly Link[]): void {
+    const routes = readDefaultRoutes();
+    for (const link of wanted) {
+      this.#roles.delete(link.ifindex);
+      this.#roles.set(link.ifindex, roleOf(link, routes));
+    }
+    for (const ifindex of this.#roles.keys()) {
+      if (this.#roles.size <= wanted.length + GONE_ROLES) break;
+      this.#roles.delete(ifindex);
+    }
+  }
+
+  #isVerifyDue(): boolean {
+    return performance.now() - this.#lastVerified >= this.#watched.size * VERIFY_GAP_MS;
+  }
+
+  /** Lets go of interfaces that lost a hook, so that they are attached anew. */
+  #verify(): void {
+    for (const watched of this.#watched.values()) {
+      const { link, mode } = watched;
+      if (mode === undefined || SIDES.every((side) => this.#isHooked(link, side))) continue;
+      this.#log.warn("interface lost its hooks", { interface: link.name });
+      for (const side of SIDES) this.#attempt(link, () => this.#probe.detach(link.ifindex, side));
+      watched.mode = undefined;
+    }
+    this.#lastVerified = performance.now();
+  }
+
+  #isHooked({ ifindex }: Link, side: Side): boolean {
+    try {
+      return this.#probe.programsAt(ifindex, side).includes(this.#probe.programId(side));
+    } catch {
+      // It went since the interfaces were listed: the next refresh forgets it.
+      return true;
+    }
+  }
+
+  #watch(link: Link, relations: Relations): boolean {
     const known = this.#watched.get(link.ifindex);
-    const watched: Watched = known ?? { link, ...place, mode: undefined };
+    const watched: Watched = known ?? { link, relations, mode: undefined };
     const isRenamed = watched.link.name !== link.name;
-    const isMoved =
-      known === undefined || JSON.stringify(known.relations) !== JSON.stringify(place.relations);
-    Object.assign(watched, { link, ...place });
+    const isMoved = known === undefined || JSON.stringify(known.relations) !== JSON.stringify(relations);
+    Object.assign(watched, { link, relations });
     if (isMoved) this.#relate(watched);
     if (watched.mode !== undefined) return isRenamed;
     this.#watched.set(link.ifindex, watched);
