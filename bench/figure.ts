@@ -23,7 +23,7 @@ export interface Ground {
   readonly directory: string;
   /** Device of this network namespace; a veth whose other end is in `peer`. */
   readonly device: string;
-  /** Name of the other network namespace. */
+  /** Name of the other network namespace, and of the memory cgroup that a step may make. */
   readonly peer: string;
   readonly peerAddress: string;
 }

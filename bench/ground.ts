@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeCgroup } from "./cgroup.ts";
 import { run } from "./command.ts";
 import type { Ground } from "./figure.ts";
 
@@ -30,6 +31,7 @@ export async function runInside(names: readonly string[]): Promise<number> {
     await joinNamespaces(near, peer);
     return await startInside(near, peer, directory, names, abort.signal);
   } finally {
+    await removeCgroup(peer);
     await remove(near);
     await remove(peer);
     rmSync(directory, { recursive: true, force: true });

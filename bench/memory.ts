@@ -1,8 +1,7 @@
 // Memory of the shipped agent, exporting: of the process, and of its cgroup, in which the kernel's maps are.
 
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
-import { join } from "node:path";
 import { Agent } from "./agent.ts";
+import { openCgroup, removeCgroup } from "./cgroup.ts";
 import type { Figure, Ground, Measurement } from "./figure.ts";
 import { otlpConfig, sendNewFlows, startReceiver } from "./load.ts";
 
@@ -21,7 +20,7 @@ export async function measureMemory(ground: Ground): Promise<Measurement> {
   const figures: Figure[] = [];
   await using _receiver = await startReceiver();
   for (const { name, flows, capacity, resident, cgroup } of SIZES) {
-    using group = openCgroup();
+    const group = openCgroup(ground.peer);
     const config = `${otlpConfig("gzip")}span.udp_timeout = "10m"\nflow.table_capacity = ${capacity}\n`;
     const entry = group === undefined ? {} : { cgroupProcs: group.procs };
     await using agent = await Agent.start(ground, { config, ...entry });
@@ -31,6 +30,7 @@ export async function measureMemory(ground: Ground): Promise<Measurement> {
     figures.push(megabytes(`${name}: resident, shared pages divided (PSS)`, used.proportional));
     if (group !== undefined) figures.push(megabytes(`${name}: cgroup, maps included`, group.bytes(), cgroup));
     await agent.stop();
+    await removeCgroup(ground.peer);
   }
   return {
     title: "Memory",
@@ -49,37 +49,4 @@ async function fill(ground: Ground, agent: Agent, flows: number): Promise<void> 
 
 function megabytes(name: string, bytes: number, atMost?: number): Figure {
   return { name, value: bytes / 1e6, unit: "MB", ...(atMost === undefined ? {} : { reach: { atMost } }) };
-}
-
-interface Cgroup extends Disposable {
-  readonly procs: string;
-  readonly bytes: () => number;
-}
-
-/** A memory cgroup below our own (version 1) or beside it (version 2, which keeps processes to the leaves). */
-function openCgroup(): Cgroup | undefined {
-  const lines = readFileSync("/proc/self/cgroup", "utf8").trim().split("\n");
-  const name = `mermin-bench-${process.pid}-${Date.now()}`;
-  for (const line of lines) {
-    const [, controllers = "", path = "/"] = line.split(":");
-    if (controllers.split(",").includes("memory"))
-      return makeCgroup(join("/sys/fs/cgroup/memory", path, name), "memory.usage_in_bytes");
-    const parent = join("/sys/fs/cgroup", path, "..");
-    if (
-      controllers === "" &&
-      existsSync(join(parent, "memory.stat")) &&
-      existsSync(join(parent, "cgroup.controllers"))
-    )
-      return makeCgroup(join(parent, name), "memory.current");
-  }
-  return undefined;
-}
-
-function makeCgroup(path: string, usage: string): Cgroup {
-  mkdirSync(path);
-  return {
-    procs: join(path, "cgroup.procs"),
-    bytes: () => Number(readFileSync(join(path, usage), "utf8")),
-    [Symbol.dispose]: () => rmdirSync(path),
-  };
 }
