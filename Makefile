@@ -51,7 +51,7 @@ dist/mermin: build/mermin.bpf.o build/libmerminbpf.so node_modules/.installed $(
 run: build
 	./dist/mermin run
 
-demo: build | $(TEST_TOOLS)
+demo: build | $(DEMO_TOOLS)
 	test/demo.sh
 
 test: build | $(TEST_TOOLS)

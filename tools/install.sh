@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what one group of targets needs and this machine lacks, by Debian package names. Usage:
-#   install.sh build|test|lint     Debian packages
-#   install.sh bun DIRECTORY       Bun from its npm package, into DIRECTORY
+#   install.sh build|demo|test|lint   Debian packages
+#   install.sh bun DIRECTORY          Bun from its npm package, into DIRECTORY
 # Does nothing, and needs neither network nor root, where all of it is there.
 set -eu
 
@@ -35,6 +35,10 @@ build)
 	install_missing clang-19:clang-19 llvm-strip-19:llvm-19 gcc:gcc ip:iproute2
 	[ -f "/usr/include/$(uname -m)-linux-gnu/asm/types.h" ] || install_missing no-such-command:linux-libc-dev
 	;;
+demo)
+	PATH="$PATH:/usr/sbin:/sbin"
+	install_missing ip:iproute2 iperf3:iperf3 ping:iputils-ping nc:netcat-openbsd
+	;;
 test)
 	PATH="$PATH:/usr/sbin:/sbin"
 	install_missing tshark:tshark nfpcapd:nfdump iperf3:iperf3 ethtool:ethtool ping:iputils-ping \
@@ -53,7 +57,7 @@ bun)
 	npm install --silent --no-save --prefix "$directory" "bun@$BUN_VERSION" >&2
 	;;
 *)
-	say "usage: install.sh build|test|lint|bun DIRECTORY"
+	say "usage: install.sh build|demo|test|lint|bun DIRECTORY"
 	exit 2
 	;;
 esac

@@ -9,6 +9,7 @@ BUN := $(or $(shell command -v bun),$(BUN_DIR)/node_modules/.bin/bun)
 export PATH := $(PATH):/usr/sbin:/sbin:$(dir $(BUN))
 
 BUILD_TOOLS := build/.tools-build
+DEMO_TOOLS := build/.tools-demo
 TEST_TOOLS := build/.tools-test
 LINT_TOOLS := build/.tools-lint
 BUN_TOOL := build/.tools-bun
