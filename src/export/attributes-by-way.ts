@@ -80,9 +80,11 @@ export function counterAttributes(way: Way): readonly Attribute[] {
 
 /** TCP flags, while the flow has had a packet that way. */
 export function tcpFlagAttributes(way: Way): readonly Attribute[] {
-  const present = `TCP, when the flow has had a ${way.label} packet`;
+  const present = `TCP, when the flow has had a ${way.label} packet and is not one of later fragments`;
   const hasFlags = (row: RecordRow): boolean =>
-    row.protocol === PROTOCOL.tcp && (row.word(way.packetsTotal) | row.word(way.packetsTotal + 1)) !== 0;
+    row.protocol === PROTOCOL.tcp &&
+    hasTransportHeader(row) &&
+    (row.word(way.packetsTotal) | row.word(way.packetsTotal + 1)) !== 0;
   return [
     {
       name: `${way.prefix}tcp.flags.bits`,
@@ -99,6 +101,11 @@ export function tcpFlagAttributes(way: Way): readonly Attribute[] {
       read: (row) => (hasFlags(row) ? tcpFlagTags(row.octet(RECORD.octets, way.tcpFlagsByte)) : undefined),
     },
   ];
+}
+
+/** Later fragments are a flow without ports and types: their transport header is in another packet. */
+function hasTransportHeader(row: RecordRow): boolean {
+  return row.word(RECORD.communityPorts) !== 0;
 }
 
 /** IP header fields of the first packet that way. */
@@ -155,10 +162,12 @@ export function ipAttributes(way: Way): readonly Attribute[] {
 
 /** ICMP type and code of the first packet that way. */
 export function icmpAttributes(way: Way): readonly Attribute[] {
-  const present = `ICMP and ICMPv6, when the record has a ${way.label} packet`;
+  const present = `ICMP and ICMPv6, when the record has a ${way.label} packet and is not one of later fragments`;
   const first = `first packet ${way.ends} in the record`;
   const hasIcmp = (row: RecordRow): boolean =>
-    row.has(way.flag) && (row.protocol === PROTOCOL.icmp || row.protocol === PROTOCOL.icmpv6);
+    row.has(way.flag) &&
+    hasTransportHeader(row) &&
+    (row.protocol === PROTOCOL.icmp || row.protocol === PROTOCOL.icmpv6);
   const type = (row: RecordRow): number => row.octet(RECORD.icmp, way.icmpTypeByte);
   const code = (row: RecordRow): number => row.octet(RECORD.icmp, way.icmpCodeByte);
   return [

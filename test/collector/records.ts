@@ -10,6 +10,8 @@ export interface RecordFields {
   readonly source?: readonly number[];
   readonly destination?: readonly number[];
   readonly ports?: readonly [source: number, destination: number];
+  /** Default: the ports, of an ICMP record the types. */
+  readonly communityPorts?: readonly [source: number, destination: number];
   readonly protocol: number;
   readonly ipVersion: 4 | 6;
   readonly spanKind: number;
@@ -108,6 +110,9 @@ function fill(view: DataView, record: RecordFields): void {
   }
   const [sourcePort, destinationPort] = record.ports ?? [0, 0];
   word(RECORD.ports, sourcePort + destinationPort * 65_536);
+  const types = record.protocol === 1 || record.protocol === 58 ? record.icmp : undefined;
+  const [first, second] = record.communityPorts ?? [types?.[0] ?? sourcePort, types?.[2] ?? destinationPort];
+  word(RECORD.communityPorts, first + second * 65_536);
   const identity = [record.protocol, record.ipVersion, record.spanKind, record.endReason];
   for (const [byte, value] of identity.entries()) octet(RECORD.identity, byte, value);
   word(RECORD.flags, record.flags ?? 0);

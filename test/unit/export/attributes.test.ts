@@ -116,6 +116,19 @@ describe("ATTRIBUTES", () => {
     expect(none).toHaveProperty(["flow.tcp.flags.bits"], 0x1a);
   });
 
+  test("have neither TCP flags nor ICMP types of later fragments, whose transport header was not read", () => {
+    const fragments = {
+      ports: [0, 0],
+      communityPorts: [0, 0],
+      icmp: [0, 0, 0, 0],
+      tcpFlags: [0, 0],
+    } as const;
+    for (const record of [TCP_RECORD, V6_ECHO, { ...V6_ECHO, protocol: 1, flags: 6 }]) {
+      const names = Object.keys(attributesOf({ ...record, ...fragments }));
+      expect(names.filter((name) => /tcp\.flags|icmp/.test(name))).toEqual([]);
+    }
+  });
+
   test("count beyond 2^53 exactly", () => {
     const attributes = attributesOf({ ...TCP_RECORD, forward: [1n, (1n << 53n) - 1n, 1n, (1n << 53n) + 1n] });
     expect(attributes["flow.bytes.delta"]).toBe(Number.MAX_SAFE_INTEGER);
