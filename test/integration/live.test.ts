@@ -21,6 +21,7 @@ import {
   transfer,
 } from "../support/namespace-traffic.ts";
 import {
+  type Amount,
   type DeviceCounts,
   readDevice,
   readSent,
@@ -34,15 +35,18 @@ const ARP_BYTES = 28;
 /** With time stamps; the SYN's other options come on top. */
 const TCP_HEADER_BYTES = 32;
 const TCP_SYN_EXTRA_BYTES = 8;
+/** Payload of a segment over IPv4; the larger one. */
+const SEGMENT_BYTES = 1448;
 const TRANSFER_BYTES = 400_000_000;
 
 /** What one end sent while the agent watched. */
 interface Testimony {
   readonly host: Host;
   readonly sent: Sent;
-  /** As `sent`, read once the agent was gone: more where a timer of the kernel sent something meanwhile. */
-  readonly sentAtEnd: Sent;
   readonly device: DeviceCounts;
+  /** The same read once the agent was gone: more where a timer of the kernel sent something meanwhile. */
+  readonly sentAtEnd: Sent;
+  readonly deviceAtEnd: DeviceCounts;
   readonly arpFrames: number;
 }
 
@@ -94,6 +98,7 @@ async function conclude(
         sent: sentBetween(before, now),
         sentAtEnd: sentBetween(before, readSent(host.namespace)),
         device: difference(device, deviceNow),
+        deviceAtEnd: difference(device, readDevice(host.namespace, host.device)),
         arpFrames: await arp.stop(),
       };
     }),
@@ -114,11 +119,11 @@ function difference(before: DeviceCounts, after: DeviceCounts): DeviceCounts {
 async function talkAll({ hosts: [left, right] }: Pair): Promise<void> {
   for (const family of ["ipv4", "ipv6"] as const) {
     const [client, server] = [left[family], right[family]];
-    await using _ = await serveIperf(server);
+    await using iperfServer = serveIperf(server);
     // A window that a veth's queue of 256 frames always holds: nothing may be lost on the way.
-    await iperf(client, server, ["-n", "60M", "-w", "128K"]);
-    await iperf(client, server, ["-n", "60M", "-w", "128K", "--reverse"]);
-    await iperf(client, server, ["-u", "-b", "400M", "-n", "4M", "-l", "1200"]);
+    await iperf(client, iperfServer, ["-n", "60M", "-w", "128K"]);
+    await iperf(client, iperfServer, ["-n", "60M", "-w", "128K", "--reverse"]);
+    await iperf(client, iperfServer, ["-u", "-b", "400M", "-n", "4M", "-l", "1200"]);
     await ping(client, server, 20);
     // Nobody listens: the right end answers some of them by ICMP.
     await demandSuccess(startDatagrams(client, server, { port: 9, count: 3000, batch: 100, pauseMs: 1 }));
@@ -130,7 +135,7 @@ function expectSent({ end, testimonies }: Outcome): void {
   for (const { host, sent, sentAtEnd } of testimonies) {
     const { icmp6, ...told } = packetsSent(end.spans, host.addresses);
     expect(sent).toMatchObject(told);
-    // A multicast report may leave while the agent does.
+    // The kernel may solicit a router or report its groups while the agent leaves.
     expect(icmp6).toBeWithin(sent.icmp6, sentAtEnd.icmp6 + 1);
   }
 }
@@ -140,11 +145,16 @@ function expectSent({ end, testimonies }: Outcome): void {
  * @param linkHeaderBytes what the device's own count has of a link header in each frame
  */
 function expectOnWire({ end, testimonies }: Outcome, linkHeaderBytes: number): void {
-  for (const { host, device, arpFrames } of testimonies) {
-    expect(device.dropped).toBe(0);
-    const packets = device.sent.packets - arpFrames;
-    const bytes = device.sent.bytes - device.sent.packets * linkHeaderBytes - arpFrames * ARP_BYTES;
-    expect(sumSent(end.spans, host.addresses)).toEqual({ packets, bytes });
+  for (const { host, device, deviceAtEnd, arpFrames } of testimonies) {
+    expect(deviceAtEnd.dropped).toBe(0);
+    const onWire = ({ sent }: DeviceCounts): Amount => ({
+      packets: sent.packets - arpFrames,
+      bytes: sent.bytes - sent.packets * linkHeaderBytes - arpFrames * ARP_BYTES,
+    });
+    const [least, most] = [onWire(device), onWire(deviceAtEnd)];
+    const { packets, bytes } = sumSent(end.spans, host.addresses);
+    expect(packets).toBeWithin(least.packets, most.packets + 1);
+    expect(bytes).toBeWithin(least.bytes, most.bytes + 1);
   }
 }
 
@@ -206,16 +216,17 @@ describe("agent between two namespaces", () => {
     const told = sumSent(withTransport(outcome.end.spans, "tcp"), left.addresses);
     const headerBytes = told.packets * (ipHeaderBytes + TCP_HEADER_BYTES) + TCP_SYN_EXTRA_BYTES;
     const [{ sent }] = outcome.testimonies;
-    expect(sent.tcpAgain).toBe(0);
-    expect(told.bytes - headerBytes).toBe(TRANSFER_BYTES);
+    // What was sent again counts again.
+    const againBytes = told.bytes - headerBytes - TRANSFER_BYTES;
+    expect(againBytes).toBeWithin(0, sent.tcpAgain * SEGMENT_BYTES + 1);
   });
 
   test("tells a long flow in several records that add up", async () => {
     await using pair = makePair();
     const [left, right] = pair.hosts;
     const outcome = await watch(pair, async () => {
-      await using _ = await serveIperf(right.ipv4);
-      await iperf(left.ipv4, right.ipv4, ["-t", "4", "-b", "200M", "--bidir"]);
+      await using server = serveIperf(right.ipv4);
+      await iperf(left.ipv4, server, ["-t", "4", "-b", "200M", "--bidir"]);
     });
     const longest = groupByConversation(outcome.end.spans).toSorted((a, b) => b.length - a.length)[0] ?? [];
     expect(longest.length).toBeGreaterThanOrEqual(3);

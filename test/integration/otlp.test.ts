@@ -19,8 +19,8 @@ test.each(["gzip", "none"])("a collector gets the spans of standard output, %s",
   });
   addIpv6(pair);
   for (const family of ["ipv4", "ipv6"] as const) {
-    await using _ = await serveIperf(right[family]);
-    await iperf(left[family], right[family], ["-t", "1", "-b", "100M"]);
+    await using server = serveIperf(right[family]);
+    await iperf(left[family], server, ["-t", "1", "-b", "100M"]);
     await ping(left[family], right[family], 3);
   }
   await readWhenQuiet([left.namespace, right.namespace]);

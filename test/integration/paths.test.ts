@@ -50,10 +50,10 @@ async function watch(
 }
 
 async function converse(client: Speaker, server: Speaker): Promise<void> {
-  await using _ = await serveIperf(server);
-  await iperf(client, server, ["-n", "30M", "-w", "128K"]);
-  await iperf(client, server, ["-n", "30M", "-w", "128K", "--reverse"]);
-  await iperf(client, server, ["-u", "-b", "400M", "-n", "3M", "-l", "1200"]);
+  await using iperfServer = serveIperf(server);
+  await iperf(client, iperfServer, ["-n", "30M", "-w", "128K"]);
+  await iperf(client, iperfServer, ["-n", "30M", "-w", "128K", "--reverse"]);
+  await iperf(client, iperfServer, ["-u", "-b", "400M", "-n", "3M", "-l", "1200"]);
   await ping(client, server, 10);
 }
 
@@ -178,16 +178,16 @@ describe("agent on both ways of a flow", () => {
   });
 
   test.each([
-    ["that ends at once", 0.9],
+    ["that ends at once", 0.75],
     ["that goes on for longer than an owner may be silent", 0.3],
   ])("loses no segment of a flow %s after its route has moved", async (_, share) => {
     await using ways = makeWays();
     const { left, right } = ways;
     const segments = 25_000_000 / 1448;
     const { metrics } = await watch(left.namespace, [left], async () => {
-      await using _server = await serveIperf(right);
+      await using server = serveIperf(right);
       const before = readSent(left.namespace).tcp;
-      const run = iperf(left, right, ["-n", "25000000", "-b", "70M"]);
+      const run = iperf(left, server, ["-n", "25000000", "-b", "70M"]);
       await until(() => readSent(left.namespace).tcp - before > share * segments);
       ways.take(1);
       await run;

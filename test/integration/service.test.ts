@@ -80,8 +80,8 @@ test("every stage's metrics: in is out and lost", async () => {
       "export.otlp": { endpoint: collector.endpoint, max_batch_interval: "100ms" },
     },
   });
-  await using _ = await serveIperf(right);
-  await iperf(left, right, ["-t", "2", "-b", "100M"]);
+  await using server = serveIperf(right);
+  await iperf(left, server, ["-t", "2", "-b", "100M"]);
   await startDatagrams(left, right, { port: 9, count: 500 }).ended();
   await readWhenQuiet([left.namespace, right.namespace]);
   const isDone = (metrics: Metrics): boolean =>

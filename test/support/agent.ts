@@ -1,7 +1,7 @@
 // The built agent as a process of a test: its config, its start and its end. Each has a mount namespace and a BPF
 // file system of its own, so that an agent of the machine it runs on is neither met nor disturbed.
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AgentSpan, parseAgentSpans } from "./agent-spans.ts";
 import type { Namespace } from "./namespace.ts";
@@ -40,16 +40,14 @@ const DEFAULTS: AgentConfig = {
   metrics: { enabled: false },
 };
 
+let made = 0;
+
 /** An agent on its way or running. */
 export class Agent {
   readonly process: TestProcess;
-  readonly #folder: string;
 
   constructor(namespace: Namespace, options: AgentOptions = {}) {
-    // Not in /tmp: a test hides that.
-    this.#folder = mkdtempSync("/dev/shm/mermin-test-");
-    chmodSync(this.#folder, 0o755);
-    const path = join(this.#folder, "mermin.toml");
+    const path = join(namespace.folder, `agent-${++made}.toml`);
     writeFileSync(path, formatConfig(options.config ?? {}));
     const { mounts = OWN_BPF_FILE_SYSTEM, mountsOf, prefix = [], directory } = options;
     const place =
@@ -72,7 +70,6 @@ export class Agent {
   async stopped(signal?: NodeJS.Signals): Promise<AgentEnd> {
     if (signal !== undefined) this.process.signal(signal);
     const ended = await this.process.ended(STOP_MS);
-    rmSync(this.#folder, { recursive: true });
     return { ...ended, spans: parseAgentSpans(ended.stdout), statistics: readStatistics(ended.stderr) };
   }
 }

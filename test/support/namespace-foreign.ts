@@ -1,7 +1,5 @@
 // Somebody else's BPF program on a device of a namespace, beside the agent's.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Host } from "./namespace-pair.ts";
@@ -30,16 +28,11 @@ const entriesSchema = v.tuple([v.looseObject({ formatted: v.looseObject({ value:
 
 /** Attaches the program to a device's ingress; it stays as long as the namespace. */
 export async function attachForeign(host: Host, place: Place, verdict: Verdict): Promise<Foreign> {
-  const folder = mkdtempSync(join(tmpdir(), "mermin-test-"));
-  const object = join(folder, "foreign.bpf.o");
+  const object = join(host.namespace.folder, "foreign.bpf.o");
   const known = new Set(listMaps());
-  try {
-    compile(object, verdict);
-    if (place.kind === "tcx") await attachToTcx(host, object, place.order);
-    else attachToClsact(host, object, place.priority);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  compile(object, verdict);
+  if (place.kind === "tcx") await attachToTcx(host, object, place.order);
+  else attachToClsact(host, object, place.priority);
   const map = listMaps().find((id) => !known.has(id));
   if (map === undefined) throw new Error("the program has no map");
   return { count: () => readCount(map) };

@@ -1,7 +1,5 @@
 // Two namespaces and one veth pair: the smallest network. Silent until it is given its IPv6 addresses.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, Namespace } from "./namespace.ts";
 import { runCommand } from "./namespace-process.ts";
@@ -55,14 +53,11 @@ export function setFeatures(pair: Pair, words: readonly string[]): void {
 
 /** Lets both ends send and receive super-packets of up to `bytes` in both families (BIG TCP beyond 64 KiB). */
 export function setSuperPacketBytes(pair: Pair, bytes: number): void {
-  const folder = mkdtempSync(join(tmpdir(), "mermin-test-"));
-  try {
-    const program = join(folder, "super-packets");
-    const source = new URL("./namespace-super-packets.c", import.meta.url).pathname;
+  const source = new URL("./namespace-super-packets.c", import.meta.url).pathname;
+  for (const { namespace, device } of pair.hosts) {
+    const program = join(namespace.folder, "super-packets");
     runCommand(["clang-19", "-Wall", "-o", program, source]);
-    for (const { namespace, device } of pair.hosts) namespace.run(program, device, String(bytes));
-  } finally {
-    rmSync(folder, { recursive: true });
+    namespace.run(program, device, String(bytes));
   }
 }
 

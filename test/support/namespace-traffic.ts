@@ -11,16 +11,25 @@ export interface Speaker {
   readonly address: string;
 }
 
-/** An iperf3 server that serves any number of runs. */
-export async function serveIperf({ namespace, address }: Speaker): Promise<TestProcess> {
-  const server = namespace.start(["iperf3", "--server", "--bind", address, "--forceflush"]);
-  await server.until(({ output }) => output.includes("Server listening"));
-  return server;
+/** An iperf3 server that serves one run after the other. */
+export interface IperfServer extends AsyncDisposable {
+  readonly speaker: Speaker;
+  readonly process: TestProcess;
 }
 
-/** One iperf3 run from client to server; `words` are options of iperf3. */
-export async function iperf(client: Speaker, server: Speaker, words: readonly string[]): Promise<void> {
-  const command = ["iperf3", "--client", server.address, "--bind", client.address, ...words];
+/** Starts a server, for {@link iperf}. */
+export function serveIperf(speaker: Speaker): IperfServer {
+  const command = ["iperf3", "--server", "--bind", speaker.address, "--forceflush"];
+  const started = speaker.namespace.start(command);
+  return { speaker, process: started, [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
+}
+
+/** One run from client to server, once the server has ended those before; `words` are options of iperf3. */
+export async function iperf(client: Speaker, server: IperfServer, words: readonly string[]): Promise<void> {
+  const isReady = ({ output }: TestProcess): boolean =>
+    output.split("Server listening").length > output.split("Accepted connection").length;
+  await server.process.until(isReady);
+  const command = ["iperf3", "--client", server.speaker.address, "--bind", client.address, ...words];
   await demandSuccess(client.namespace.start(command));
 }
 

@@ -1,7 +1,7 @@
 // Network namespaces of a test, and the veth pairs between them. Names carry the process id, so that what a killed
 // run left behind is found and removed by the next.
 
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { type ProcessOptions, runCommand, TestProcess } from "./namespace-process.ts";
 
 const FOLDER = "/run/netns";
@@ -12,12 +12,16 @@ let made = 0;
 /** A network namespace with its loopback up, and the processes started in it. */
 export class Namespace implements AsyncDisposable {
   readonly name: string;
+  /** For files of the test; removed with the namespace. Not in /tmp: a test hides that. */
+  readonly folder: string;
   readonly #processes: TestProcess[] = [];
 
   constructor(label: string) {
     removeForgotten();
     this.name = `${PREFIX}-${process.pid}-${++made}-${label}`;
+    this.folder = folderOf(this.name);
     runCommand(["ip", "netns", "add", this.name]);
+    mkdirSync(this.folder);
     this.ip("link", "set", "lo", "up");
   }
 
@@ -89,6 +93,11 @@ function removeNamespace(name: string): void {
   const pids = runCommand(["ip", "netns", "pids", name]).split("\n").filter(Boolean);
   for (const pid of pids) killQuietly(Number(pid));
   runCommand(["ip", "netns", "del", name]);
+  rmSync(folderOf(name), { recursive: true, force: true });
+}
+
+function folderOf(name: string): string {
+  return `/dev/shm/${name}`;
 }
 
 function killQuietly(pid: number): void {
