@@ -211,7 +211,7 @@ static __always_inline void account_existing(struct __sk_buff *skb, struct packe
 	struct flow_way_stats *way = &stats->ways[packet->way & 1];
 
 	if (is_opening_syn(packet) && is_closed(stats))
-		reopen(packet, stats, packet_time_exact(skb));
+		reopen(skb, packet, stats, packet_time_exact(skb));
 	if (!way->owner_hook)
 		claim_way(skb, packet, way);
 	if (way->owner_hook == packet->hook)
@@ -254,11 +254,7 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 	way->last_seen_ns = now;
 	way->tcp_flags = packet->tcp_flags;
 	restart_first(packet, stats, way, now);
-	stats->first_way = packet->way;
-	stats->vlan_id = packet->vlan_id;
-	if (packet->has_ethernet && bpf_skb_load_bytes(skb, offsetof(struct ethernet_header, source),
-	                                               stats->source_mac, sizeof(stats->source_mac)) == 0)
-		stats->flags |= FLOW_HAS_MAC;
+	note_sender(skb, packet, stats);
 	if (packet->protocol == TRANSPORT_TCP && packet->tcp_flags & TCP_SYN)
 		observe_handshake(packet, stats, now);
 }

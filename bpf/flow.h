@@ -103,10 +103,10 @@ struct flow_stats {
 	__u16 out_of_order[2];
 	__u16 candidate_delay_ms[2]; /* the candidate's last packet after the owner's last, saturating */
 	__u16 vlan_id;               /* outermost tag, 0 none */
-	__u8 source_mac[6];          /* Ethernet source of the first packet */
+	__u8 source_mac[6];          /* Ethernet source of the incarnation's first packet */
 	__u8 first_icmp_type[2];     /* as ways[].first_*; by direction */
 	__u8 first_icmp_code[2];
-	__u8 first_way; /* direction of the first packet of the entry */
+	__u8 first_way; /* direction of the incarnation's first packet */
 	__u8 initiator; /* enum flow_initiator, of this incarnation */
 	__u8 tcp_state;
 	__u8 flags; /* enum flow_flag */

@@ -40,11 +40,25 @@ static __always_inline void tell_reopened(struct packet *packet, struct flow_sta
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
+/* Who sent a life's first packet, and how it came. */
+static __always_inline void note_sender(struct __sk_buff *skb, struct packet *packet,
+                                        struct flow_stats *stats)
+{
+	stats->first_way = packet->way;
+	stats->vlan_id = packet->vlan_id;
+	if (packet->has_ethernet && bpf_skb_load_bytes(skb, offsetof(struct ethernet_header, source),
+	                                               stats->source_mac, sizeof(stats->source_mac)) == 0)
+		stats->flags |= FLOW_HAS_MAC;
+	else
+		stats->flags &= ~FLOW_HAS_MAC;
+}
+
 /*
  * A SYN on a closed 5-tuple. The counters run on; what they are now is the new life's base. Both ways'
  * owners are open again, because the new conversation may take another path.
  */
-static __always_inline void reopen(struct packet *packet, struct flow_stats *stats, __u64 now)
+static __always_inline void reopen(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
+                                   __u64 now)
 {
 	__u32 incarnation = stats->incarnation;
 
@@ -67,8 +81,8 @@ static __always_inline void reopen(struct packet *packet, struct flow_stats *sta
 	stats->syn_ns = 0;
 	stats->handshake_ns = 0;
 	stats->initiator = FLOW_INITIATOR_UNKNOWN;
-	stats->first_way = packet->way;
 	stats->flags &= ~FLOW_SYN_REPEATED;
+	note_sender(skb, packet, stats);
 }
 
 static __always_inline void observe_syn(struct packet *packet, struct flow_stats *stats, __u64 now)

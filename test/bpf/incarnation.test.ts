@@ -27,6 +27,31 @@ function server(ns: number, flags: number, payload = 0): Counts {
   return bench.run(frame(ip(HIGH, LOW, tcp([80, 1000], { flags }, payload))), { atNs: START + ns });
 }
 
+describe("reopen", () => {
+  test("takes the MAC and the VLAN from the new life's first packet, whoever sends it", () => {
+    const sent = (
+      from: readonly [string, number],
+      to: readonly [string, number],
+      flags: number,
+    ): Uint8Array => ip(from[0], to[0], tcp([from[1], to[1]], { flags }));
+    const low = [LOW, 1000] as const;
+    const high = [HIGH, 80] as const;
+    bench.run(frame(sent(low, high, syn), { sourceMac: "02:00:00:00:00:01" }), { atNs: START });
+    bench.run(frame(sent(high, low, rst), { sourceMac: "02:00:00:00:00:02" }), { atNs: START + 1 });
+    expect(bench.flow()).toMatchObject({ firstWay: 0, mac: "02:00:00:00:00:01" });
+    bench.run(
+      frame(sent(high, low, syn), { sourceMac: "02:00:00:00:00:02", tags: [{ ethertype: 0x8100, id: 7 }] }),
+      { atNs: START + 2 },
+    );
+    expect(bench.flow()).toMatchObject({
+      incarnation: 1,
+      firstWay: 1,
+      mac: "02:00:00:00:00:02",
+      vlan: 7,
+    });
+  });
+});
+
 describe("observe_handshake", () => {
   test("measures SYN to SYN-ACK to the nanosecond", () => {
     client(0, syn);
