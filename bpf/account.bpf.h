@@ -206,12 +206,12 @@ static __always_inline void claim_way(struct __sk_buff *skb, struct packet *pack
 }
 
 static __always_inline void account_existing(struct __sk_buff *skb, struct packet *packet,
-                                             struct flow_stats *stats)
+                                             const struct flow_key *key, struct flow_stats *stats)
 {
 	struct flow_way_stats *way = &stats->ways[packet->way & 1];
 
 	if (is_opening_syn(packet) && is_closed(stats))
-		reopen(skb, packet, stats, packet_time_exact(skb));
+		reopen(skb, packet, key, stats);
 	if (!way->owner_hook)
 		claim_way(skb, packet, way);
 	if (way->owner_hook == packet->hook)
@@ -220,7 +220,7 @@ static __always_inline void account_existing(struct __sk_buff *skb, struct packe
 		observe_elsewhere(skb, packet, stats, way);
 }
 
-static __always_inline void tell_opened(struct packet *packet, __u64 now)
+static __always_inline void tell_opened(struct packet *packet, const struct flow_key *key, __u64 now)
 {
 	struct flow_event *event = bpf_ringbuf_reserve(&FLOW_EVENTS, sizeof(*event), 0);
 
@@ -228,7 +228,7 @@ static __always_inline void tell_opened(struct packet *packet, __u64 now)
 		counter_add(COUNTER_RING_FULL, 1, 0);
 		return;
 	}
-	event->key = packet->key;
+	event->key = *key;
 	event->time_ns = now;
 	event->kind = FLOW_EVENT_OPENED;
 	event->way = packet->way;
@@ -280,13 +280,13 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 	error = bpf_map_update_elem(&FLOW_STATS, key, stats, BPF_NOEXIST);
 	if (!error) {
 		counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
-		tell_opened(packet, now);
+		tell_opened(packet, key, now);
 		return;
 	}
 	if (error == -EEXIST) {
 		stats = bpf_map_lookup_elem(&FLOW_STATS, key);
 		if (stats) {
-			account_existing(skb, packet, stats);
+			account_existing(skb, packet, key, stats);
 			return;
 		}
 	}
@@ -301,18 +301,19 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 __noinline int account(struct __sk_buff *skb, struct packet *packet)
 {
 	struct flow_stats *stats;
-	struct flow_key key;
+	/* Here, on the stack: Linux 6.1 takes no map key out of what a global function's argument points to.
+	 */
+	struct flow_key key = {};
 
 	if (!packet)
 		return 0;
-	/* On the stack: Linux 6.1 takes no map key out of what a global function's argument points to. */
-	key = packet->key;
+	form_key(packet, &key);
 	observe_more_segments(skb, packet);
 	if (packet->is_later_fragment)
 		counter_add(COUNTER_FRAGMENT, packet->segments, wire_bytes(packet));
 	stats = bpf_map_lookup_elem(&FLOW_STATS, &key);
 	if (stats)
-		account_existing(skb, packet, stats);
+		account_existing(skb, packet, &key, stats);
 	else
 		account_new(skb, packet, &key);
 	return 0;

@@ -22,16 +22,18 @@ static __always_inline int is_from_high(const struct packet *packet)
 
 	if (order)
 		return order > 0;
-	return packet->key.icmp_pairing == ICMP_PAIRED &&
+	return packet->icmp_pairing == ICMP_PAIRED &&
 	       bpf_ntohs(packet->source_port) > bpf_ntohs(packet->destination_port);
 }
 
-static __always_inline void form_key(struct packet *packet)
+/* Fills the zeroed `key` and sets packet->way. */
+static __always_inline void form_key(struct packet *packet, struct flow_key *key)
 {
-	struct flow_key *key = &packet->key;
 	__u64 *low = (__u64 *)key->low_address, *high = (__u64 *)key->high_address;
 
 	key->protocol = packet->protocol;
+	key->ip_version = packet->ip_version;
+	key->icmp_pairing = packet->icmp_pairing;
 	if (key_includes_vlan)
 		key->vlan_id = packet->vlan_id;
 	if (is_from_high(packet)) {

@@ -46,7 +46,6 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 		return NO_VERDICT;
 	}
 	count_segments(skb, &packet);
-	form_key(&packet);
 	account(skb, &packet);
 	return NO_VERDICT;
 }

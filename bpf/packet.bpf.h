@@ -39,7 +39,8 @@ struct packet {
 	__u64 source[2]; /* 16 bytes in network order */
 	__u64 destination[2];
 	__u8 scratch[HEADER_SCRATCH_BYTES] __attribute__((aligned(8)));
-	struct flow_key key;
+	__u8 ip_version;
+	__u8 icmp_pairing; /* enum icmp_pairing as the sender has it: never ICMP_ONE_WAY_HIGH */
 };
 
 /*

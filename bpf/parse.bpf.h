@@ -279,7 +279,7 @@ static __always_inline int parse_headers(struct __sk_buff *skb, struct packet *p
 
 	if (reason)
 		return reason;
-	packet->key.ip_version = packet->ethertype == ETHERTYPE_IPV4 ? 4 : 6;
+	packet->ip_version = packet->ethertype == ETHERTYPE_IPV4 ? 4 : 6;
 	if (packet->ethertype == ETHERTYPE_IPV4)
 		return parse_ipv4(skb, packet);
 	if (packet->ethertype == ETHERTYPE_IPV6)

@@ -16,7 +16,8 @@ static __always_inline int is_closed(const struct flow_stats *stats)
 	return (low & high & TCP_FIN) || ((low | high) & TCP_RST);
 }
 
-static __always_inline void tell_reopened(struct packet *packet, struct flow_stats *stats, __u64 now)
+static __always_inline void tell_reopened(struct packet *packet, const struct flow_key *key,
+                                          struct flow_stats *stats, __u64 now)
 {
 	struct flow_reopened_event *event;
 
@@ -25,7 +26,7 @@ static __always_inline void tell_reopened(struct packet *packet, struct flow_sta
 		counter_add(COUNTER_RING_FULL, 1, 0);
 		return;
 	}
-	event->event.key = packet->key;
+	event->event.key = *key;
 	event->event.time_ns = now;
 	event->event.kind = FLOW_EVENT_REOPENED;
 	event->event.way = packet->way;
@@ -57,8 +58,8 @@ static __always_inline void note_sender(struct __sk_buff *skb, struct packet *pa
  * A SYN on a closed 5-tuple. The counters run on; what they are now is the new life's base. Both ways'
  * owners are open again, because the new conversation may take another path.
  */
-static __always_inline void reopen(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
-                                   __u64 now)
+static __always_inline void reopen(struct __sk_buff *skb, struct packet *packet, const struct flow_key *key,
+                                   struct flow_stats *stats)
 {
 	__u32 incarnation = stats->incarnation;
 
@@ -68,7 +69,7 @@ static __always_inline void reopen(struct __sk_buff *skb, struct packet *packet,
 		stats->base_packets[way] = stats->ways[way].packets;
 		stats->base_bytes[way] = stats->ways[way].bytes;
 	}
-	tell_reopened(packet, stats, now);
+	tell_reopened(packet, key, stats, packet_time_exact(skb));
 	for (int way = 0; way < 2; way++) {
 		stats->ways[way].tcp_flags = 0;
 		stats->ways[way].flags = 0;

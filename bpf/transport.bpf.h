@@ -145,14 +145,14 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *pack
 	packet->header_bytes += ICMP_HEADER_BYTES;
 	counterpart = icmp_counterpart(packet->protocol, icmp->type);
 	if (is_echo(packet->protocol, icmp->type)) {
-		packet->key.icmp_pairing = ICMP_ECHO;
+		packet->icmp_pairing = ICMP_ECHO;
 		packet->source_port = icmp->identifier;
 		packet->destination_port = icmp->identifier;
 	} else if (counterpart >= 0) {
 		packet->source_port = bpf_htons(icmp->type);
 		packet->destination_port = bpf_htons(counterpart);
 	} else {
-		packet->key.icmp_pairing = ICMP_ONE_WAY_LOW; /* key.bpf.h turns it where the high end sent */
+		packet->icmp_pairing = ICMP_ONE_WAY_LOW; /* key.bpf.h turns it where the high end sent */
 		packet->source_port = bpf_htons(icmp->type);
 		packet->destination_port = bpf_htons(icmp->code);
 	}
