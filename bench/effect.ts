@@ -6,7 +6,7 @@ import { Agent } from "./agent.ts";
 import { Companion, numbers, run } from "./command.ts";
 import { type Ground, type Measurement, median } from "./figure.ts";
 
-const PAIRS = 6;
+const PAIRS = 5;
 const IPERF_SECONDS = 2;
 const ASK_SECONDS = 1.5;
 const PORT = "7007";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run } from "./command.ts";
 import type { Measurement } from "./figure.ts";
 
-const ROUNDS = 80;
+const ROUNDS = 160;
 
 /** Runs the encoders in turns and reads what is printed. */
 export async function measureEncoding(): Promise<Measurement> {
@@ -18,7 +18,7 @@ export async function measureEncoding(): Promise<Measurement> {
   const official = read("official");
   return {
     title: "Spans encoded",
-    method: `${output.split("\n")[0]}; medians, both encoders in turns.`,
+    method: `${output.split("\n")[0]}; CPU of all threads, means, both encoders in turns.`,
     figures: [
       { name: "official serializer to ours, time of a span", value: official / ours, unit: "×" },
       { name: "ours, a span", value: ours, unit: "µs" },

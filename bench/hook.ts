@@ -7,7 +7,7 @@ import { Reader } from "../src/capture/reader.ts";
 import { run } from "./command.ts";
 import { type Figure, type Ground, type Measurement, median } from "./figure.ts";
 
-const PACKETS = 400_000;
+const PACKETS = 300_000;
 const ROUNDS = 5;
 
 const LOADS = [

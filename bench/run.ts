@@ -43,7 +43,8 @@ async function runSteps(args: readonly string[]): Promise<number> {
   const { ground, names } = groundOf(args);
   const measurements: Measurement[] = [];
   let broken = 0;
-  console.log(describeMachine());
+  const machine = describeMachine();
+  console.log(machine);
   for (const [name, step] of Object.entries(STEPS)) {
     if (names.length > 0 && !names.includes(name)) continue;
     const started = performance.now();
@@ -56,7 +57,7 @@ async function runSteps(args: readonly string[]): Promise<number> {
       console.error(`\nThe step ${name} broke: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  if (names.length === 0 && broken === 0) writeFigures(measurements, new Date());
+  if (names.length === 0 && broken === 0) writeFigures(measurements, machine);
   return broken === 0 ? 0 : 1;
 }
 
