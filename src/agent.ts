@@ -94,11 +94,15 @@ function watchFirstInterfaces(interfaces: Interfaces, config: Config): void {
 async function stopLoop(loop: CaptureLoop, parts: Pick<Running, "config" | "thread" | "log">): Promise<void> {
   const { config, thread, log } = parts;
   const deadline = performance.now() + config.shutdown_timeout;
-  // Half of the time for telling, so that half is left for sending.
-  await loop.stop(AbortSignal.timeout(config.shutdown_timeout / 2));
-  const isComplete = await thread.finish(Math.max(0, deadline - performance.now()));
-  if (!isComplete)
-    log.warn("not everything was sent before the end", { shutdown_timeout: config.shutdown_timeout });
+  try {
+    // Half of the time for telling, so that half is left for sending.
+    await loop.stop(AbortSignal.timeout(config.shutdown_timeout / 2));
+  } finally {
+    // What was told is sent, also where the kernel can no longer be read.
+    const isComplete = await thread.finish(Math.max(0, deadline - performance.now()));
+    if (!isComplete)
+      log.warn("not everything was sent before the end", { shutdown_timeout: config.shutdown_timeout });
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {
