@@ -1,7 +1,7 @@
 // Lives of a TCP 5-tuple, handshake latency and first_* of a generation, at times that the packets bring along.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { frame, ip, ipv4, ipv6 } from "../support/packets.ts";
+import { frame, ip, ipv4, ipv6, type NetworkPacket } from "../support/packets.ts";
 import { TCP_FLAG, tcp, udp } from "../support/segments.ts";
 import { Bench, type Counts } from "./bench.ts";
 
