@@ -33,7 +33,7 @@ describe("reopen", () => {
       from: readonly [string, number],
       to: readonly [string, number],
       flags: number,
-    ): Uint8Array => ip(from[0], to[0], tcp([from[1], to[1]], { flags }));
+    ): NetworkPacket => ip(from[0], to[0], tcp([from[1], to[1]], { flags }));
     const low = [LOW, 1000] as const;
     const high = [HIGH, 80] as const;
     bench.run(frame(sent(low, high, syn), { sourceMac: "02:00:00:00:00:01" }), { atNs: START });
