@@ -63,11 +63,11 @@ async function runLoop({ config, probe, thread, log, failure, signal }: Running)
     onFailure: failure.resolve,
   });
   try {
-    watchFirstInterfaces(interfaces, config);
+    await watchFirstInterfaces(interfaces, config, signal);
     refreshListeners(listeners, log);
     await thread.started();
   } catch (error) {
-    interfaces.detachAll();
+    await interfaces.detachAll();
     throw error;
   }
   log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
@@ -78,9 +78,16 @@ async function runLoop({ config, probe, thread, log, failure, signal }: Running)
 }
 
 /** An agent that watches nothing is a mistake in the config or a missing privilege: said at once. */
-function watchFirstInterfaces(interfaces: Interfaces, config: Config): void {
+async function watchFirstInterfaces(
+  interfaces: Interfaces,
+  config: Config,
+  signal: AbortSignal,
+): Promise<void> {
   interfaces.isRefreshDue();
-  interfaces.refresh();
+  do {
+    interfaces.refresh();
+    await new Promise((resolve) => setImmediate(resolve));
+  } while (interfaces.isUnfinished && !signal.aborted);
   if (interfaces.count === 0) {
     const patterns = config.capture.interfaces.join(", ");
     const wanted = patterns === "" ? "No interface is up" : `No interface that is up matches ${patterns}`;

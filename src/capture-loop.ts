@@ -67,7 +67,7 @@ export class CaptureLoop {
     clearTimeout(this.#timer);
     const { reader, table, interfaces, thread } = this.#parts;
     const finalStats = interfaces.stats();
-    interfaces.detachAll();
+    await interfaces.detachAll();
     while (this.#scan?.next().done === false);
     this.#counters = reader.counters();
     scanFinally(reader, table, reader.clock());
@@ -97,15 +97,16 @@ export class CaptureLoop {
   #turn(now: number): void {
     const { reader, table } = this.#parts;
     drainEvents(reader, table, reader.clock());
-    if (this.#ticks++ % LINK_CHECK_TICKS === 0) this.#follow(now);
+    const isLinkCheck = this.#ticks++ % LINK_CHECK_TICKS === 0;
+    if (isLinkCheck || this.#parts.interfaces.isUnfinished) this.#follow(now);
     if (this.#scan === undefined && now >= this.#nextScan) this.#beginScan(now);
     this.#continueScan(now);
     this.#sendRecords();
   }
 
   #follow(now: number): void {
-    const { listeners, log } = this.#parts;
-    const isLinkChange = this.#followLinks();
+    const { interfaces, listeners, log } = this.#parts;
+    const isLinkChange = this.#followLinks() && !interfaces.isUnfinished;
     if (!isLinkChange && now < this.#nextListenerRefresh) return;
     this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
     refreshListeners(listeners, log);

@@ -1,7 +1,6 @@
 // Which interfaces are watched, and keeping it so as they come and go. Comes in: a probe and the patterns. Goes out:
 // attached hooks, their names, roles and counters. Never touches another's program or qdisc.
 
-import { compileGlobs } from "../lib/glob.ts";
 import type { Logger } from "../lib/log.ts";
 import type { CaptureConfig } from "./config.ts";
 import { readDefaultRoutes } from "./host.ts";
@@ -16,6 +15,7 @@ import {
 } from "./links.ts";
 import type { AttachMode, AttachOptions, Probe, Side } from "./probe.ts";
 import { number64 } from "./record.ts";
+import { compileSelection } from "./selection.ts";
 import type { InterfaceStats } from "./stats.ts";
 
 interface Watched {
@@ -31,6 +31,8 @@ const RETRY_MS = 5000;
 const VERIFY_MS = 30_000;
 /** Least time between two looks, for each interface: a look takes about 30 µs. */
 const VERIFY_GAP_MS = 5;
+/** What a refresh takes for attaching, and a detaching between turns: TCX waits for the kernel, 15 to 50 ms each. */
+const TURN_MS = 50;
 const LINK_LAYERS = { ethernet: 0, none: 1 } as const;
 /** Roles kept of interfaces that have gone. */
 const GONE_ROLES = 1024;
@@ -50,6 +52,7 @@ export class Interfaces {
   #mustRetry = false;
   #lastVerified: number = performance.now();
   #mustVerify = false;
+  #isUnfinished = false;
   #lastFailure = "";
 
   constructor(probe: Probe, config: CaptureConfig, log: Logger) {
@@ -71,12 +74,20 @@ export class Interfaces {
     let hasChanged = this.#forget(wanted);
     this.#mustVerify = !this.#isVerifyDue();
     if (!this.#mustVerify) this.#verify();
+    const deadline = performance.now() + TURN_MS;
+    this.#isUnfinished = false;
     for (const link of wanted) {
-      hasChanged = this.#watch(link, relationsOf(link, links)) || hasChanged;
+      if (performance.now() > deadline && !this.#watched.has(link.ifindex)) this.#isUnfinished = true;
+      else hasChanged = this.#watch(link, relationsOf(link, links)) || hasChanged;
     }
     this.#lastTry = performance.now();
     this.#mustRetry = false;
     return hasChanged;
+  }
+
+  /** Whether the last refresh left some for the next, which is due at once: what else there is to do is not delayed. */
+  get isUnfinished(): boolean {
+    return this.#isUnfinished;
   }
 
   /** Whether a refresh is due: the kernel told of a change, or a failed attachment has waited long enough. */
@@ -88,7 +99,7 @@ export class Interfaces {
     );
     const now = performance.now();
     const isRetry = this.failed > 0 || this.#mustRetry;
-    if (changed > 0 || (isRetry && now - this.#lastTry >= RETRY_MS)) return true;
+    if (changed > 0 || this.#isUnfinished || (isRetry && now - this.#lastTry >= RETRY_MS)) return true;
     return this.#mustVerify ? this.#isVerifyDue() : now - this.#lastVerified >= VERIFY_MS;
   }
 
@@ -145,11 +156,15 @@ export class Interfaces {
     return stats;
   }
 
-  /** Detaches everything. Failures are logged: the rest must still go. */
-  detachAll(): void {
+  /** Detaches everything, signals heard in between. Failures are logged: the rest must still go. */
+  async detachAll(): Promise<void> {
+    let turned = performance.now();
     for (const { link, mode } of this.#watched.values()) {
       if (mode === undefined) continue;
       for (const side of SIDES) this.#attempt(link, () => this.#probe.detach(link.ifindex, side));
+      if (performance.now() - turned < TURN_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turned = performance.now();
     }
     this.#watched.clear();
   }
@@ -273,17 +288,4 @@ export class Interfaces {
       this.#log.warn("interface not detached", { interface: link.name, reason });
     }
   }
-}
-
-/** Default: what is up, but loopback and the slaves of a bond or team (their master is watched). */
-function compileSelection(config: CaptureConfig): (link: Link) => boolean {
-  const isIncluded = compileGlobs(config.interfaces);
-  const isExcluded = compileGlobs(config.exclude);
-  const isDefault = config.interfaces.length === 0;
-  return (link) => {
-    if (!link.isUp || link.masterKind === "bond" || link.masterKind === "team") return false;
-    if (isExcluded(link.name)) return false;
-    if (link.isLoopback) return config.interfaces.includes(link.name);
-    return isDefault || isIncluded(link.name);
-  };
 }

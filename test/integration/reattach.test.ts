@@ -68,7 +68,7 @@ describe("Interfaces", () => {
     await refreshWhenDue(interfaces);
     expect(areHooked()).toBe(true);
     expect(interfaces.stats()).toMatchObject([{ ifindex: IFINDEX, mode }]);
-    interfaces.detachAll();
+    await interfaces.detachAll();
     expect(SIDES.flatMap((side) => probe.programsAt(IFINDEX, side))).toEqual([]);
   });
 
@@ -79,6 +79,23 @@ describe("Interfaces", () => {
     await refreshWhenDue(interfaces);
     expect(areHooked()).toBe(true);
     expect(lines.join("")).toContain("interface lost its hooks");
+  });
+
+  test("attaches to many interfaces in several refreshes, each due at once, and lets go of all", async () => {
+    const pairs = Array.from({ length: 16 }, (_, index) => [600 + index * 2, 601 + index * 2] as const);
+    namespace.addPairs(...pairs);
+    for (const [ifindex] of pairs) runCommand(["ip", "link", "set", `v${ifindex}`, "up"]);
+    const interfaces = watch("tcx");
+    for (let refreshes = 1; interfaces.isUnfinished && refreshes < 100; refreshes++) {
+      expect(interfaces.isRefreshDue()).toBe(true);
+      expect(interfaces.refresh()).toBe(true);
+    }
+    const attached = lines.filter((line) => line.includes("interface attached"));
+    expect(attached).toHaveLength(pairs.length + 1);
+    expect(interfaces).toMatchObject({ count: pairs.length + 1, failed: 0, isUnfinished: false });
+    await interfaces.detachAll();
+    const hooks = pairs.flatMap(([ifindex]) => SIDES.flatMap((side) => probe.programsAt(ifindex, side)));
+    expect(hooks).toEqual([]);
   });
 
   test("says nothing of hooks that are there", async () => {
