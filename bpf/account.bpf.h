@@ -6,19 +6,6 @@
 #ifndef MERMIN_ACCOUNT_BPF_H
 #define MERMIN_ACCOUNT_BPF_H
 
-#define NS_PER_MS 1000000ULL
-
-/* An owner that was silent so long has lost the path: the next hook that sees the flow takes over. */
-#define OWNER_SILENT_NS (1000 * NS_PER_MS)
-
-/*
- * Copies of the owner's last packets reach a hook behind a queue within this time. What a candidate saw only
- * so soon may be copies and is never added; a hook that is known to see copies holds nothing so soon.
- */
-#define COPY_DELAY_NS (50 * NS_PER_MS)
-
-#define MAX_DELAY_MS 0xffff
-
 static __always_inline __u32 scan_generation(void)
 {
 	__u32 zero = 0;
@@ -66,7 +53,7 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 	__u32 generation = scan_generation(), previous = way->generation;
 
 	if (way->candidate_packets) {
-		way->flags |= FLOW_WAY_INTERLEAVED;
+		way->flags |= FLOW_WAY_INTERLEAVED | FLOW_WAY_COPIED;
 		way->candidate_packets = 0;
 		way->candidate_bytes = 0;
 	}
@@ -76,6 +63,10 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 	    __sync_val_compare_and_swap(&way->generation, previous, generation) == previous) {
 		now = packet_time_exact(skb);
 		restart_first(packet, stats, way, now);
+		way->flags &= ~FLOW_WAY_YOUNG;
+	} else if (!(way->flags & (FLOW_WAY_ESTABLISHED | FLOW_WAY_YOUNG)) &&
+	           now > way->first_seen_ns + COPY_DELAY_NS) {
+		way->flags |= FLOW_WAY_ESTABLISHED;
 	}
 	if (now > way->last_seen_ns)
 		way->last_seen_ns = now;
@@ -90,93 +81,6 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 	counter_add(COUNTER_ACCOUNTED, packet->segments, bytes);
 }
 
-static __always_inline int owns_or_waits(const struct flow_way_stats *way, __u32 hook)
-{
-	return way->owner_hook == hook || way->candidate_hook == hook;
-}
-
-static __always_inline int is_listed(const struct related_interfaces *related, __u32 ifindex)
-{
-	for (int i = 0; i < RELATED_INTERFACES_SIZE; i++)
-		if (related->same_side[i] == ifindex)
-			return 1;
-	return 0;
-}
-
-/* Whether two hooks of the same side belong to devices stacked on each other; either list may be cut. */
-static __always_inline int is_stacked(const struct related_interfaces *related, __u32 hook, __u32 other)
-{
-	__u32 ifindex = hook >> 1, other_ifindex = other >> 1;
-
-	if (!other || (hook & 1) != (other & 1))
-		return 0;
-	if (related && is_listed(related, other_ifindex))
-		return 1;
-	related = bpf_map_lookup_elem(&RELATED_INTERFACES, &other_ifindex);
-	return related && is_listed(related, ifindex);
-}
-
-/*
- * Whether a hook that is told apart from this one by its place, not by its timing, has this very packet
- * already: the interface the packet entered by, devices above and below, the other end of a veth pair.
- */
-static __always_inline int is_copy_by_place(struct __sk_buff *skb, struct packet *packet,
-                                            const struct flow_way_stats *way)
-{
-	__u32 ifindex = packet->hook >> 1, egress = packet->hook & 1;
-	struct related_interfaces *related;
-
-	if (egress && skb->ingress_ifindex && owns_or_waits(way, FLOW_HOOK(skb->ingress_ifindex, 0)))
-		return 1;
-	related = bpf_map_lookup_elem(&RELATED_INTERFACES, &ifindex);
-	if (related && related->opposite_side &&
-	    owns_or_waits(way, FLOW_HOOK(related->opposite_side, !egress)))
-		return 1;
-	return is_stacked(related, packet->hook, way->owner_hook) ||
-	       is_stacked(related, packet->hook, way->candidate_hook);
-}
-
-static __always_inline void take_over(struct packet *packet, struct flow_stats *stats,
-                                      struct flow_way_stats *way)
-{
-	__u32 owner = way->owner_hook;
-
-	if (__sync_val_compare_and_swap(&way->owner_hook, owner, packet->hook) != owner)
-		return;
-	if (way->candidate_hook == packet->hook && way->candidate_packets &&
-	    stats->candidate_delay_ms[packet->way & 1] * NS_PER_MS >= COPY_DELAY_NS) {
-		__u64 held_packets = way->candidate_packets, held_bytes = way->candidate_bytes;
-
-		__sync_fetch_and_add(&way->packets, held_packets);
-		__sync_fetch_and_add(&way->bytes, held_bytes);
-		counter_add(COUNTER_ACCOUNTED, held_packets, held_bytes);
-		counter_add(COUNTER_TAKEN_OVER, held_packets, held_bytes);
-	}
-	way->candidate_hook = 0;
-	way->candidate_packets = 0;
-	way->candidate_bytes = 0;
-	way->flags &= ~FLOW_WAY_INTERLEAVED;
-}
-
-/* Keeps the packet with the candidate: if the owner stays silent, it was never a copy. */
-static __always_inline void hold(struct packet *packet, struct flow_stats *stats, struct flow_way_stats *way,
-                                 __u64 silent_ns)
-{
-	__u64 delay_ms = silent_ns / NS_PER_MS;
-
-	if (way->candidate_hook != packet->hook) {
-		if (way->candidate_hook && way->candidate_packets)
-			return;
-		way->candidate_hook = packet->hook;
-		way->flags &= ~FLOW_WAY_INTERLEAVED;
-	}
-	if (way->flags & FLOW_WAY_INTERLEAVED && silent_ns < COPY_DELAY_NS)
-		return;
-	__sync_fetch_and_add(&way->candidate_packets, packet->segments);
-	__sync_fetch_and_add(&way->candidate_bytes, wire_bytes(packet));
-	stats->candidate_delay_ms[packet->way & 1] = delay_ms > MAX_DELAY_MS ? MAX_DELAY_MS : delay_ms;
-}
-
 /* A hook that does not own this direction. */
 static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct packet *packet,
                                               struct flow_stats *stats, struct flow_way_stats *way)
@@ -184,7 +88,7 @@ static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct pack
 	__u64 now = packet_time_coarse(skb), last = way->last_seen_ns;
 	__u64 silent_ns = now > last ? now - last : 0;
 
-	if (silent_ns >= OWNER_SILENT_NS) {
+	if (silent_ns >= OWNER_SILENT_NS || has_moved(packet, way)) {
 		take_over(packet, stats, way);
 		if (way->owner_hook == packet->hook) {
 			count(skb, packet, stats, way);
@@ -194,15 +98,6 @@ static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct pack
 		hold(packet, stats, way, silent_ns);
 	}
 	counter_add(COUNTER_DUPLICATE, packet->segments, wire_bytes(packet));
-}
-
-static __always_inline void claim_way(struct __sk_buff *skb, struct packet *packet,
-                                      struct flow_way_stats *way)
-{
-	if (__sync_val_compare_and_swap(&way->owner_hook, 0, packet->hook) != 0)
-		return;
-	if (packet->hook & 1 && skb->ingress_ifindex)
-		way->flags |= FLOW_WAY_ENTERED;
 }
 
 static __always_inline void account_existing(struct __sk_buff *skb, struct packet *packet,

@@ -49,6 +49,9 @@ struct flow_key {
 enum flow_way_flag {
 	FLOW_WAY_INTERLEAVED = 1 << 0, /* the owner saw packets again after the candidate did */
 	FLOW_WAY_ENTERED = 1 << 1,     /* first packet had entered this node by a hook of ours before */
+	FLOW_WAY_COPIED = 1 << 2,      /* some candidate was interleaved since the owner took the way */
+	FLOW_WAY_YOUNG = 1 << 3,       /* first_seen_ns may be from before the owner took the way */
+	FLOW_WAY_ESTABLISHED = 1 << 4, /* the owner has had the way for longer than a copy takes */
 };
 
 /* One direction of a flow: one cache line. */

@@ -17,6 +17,7 @@
 #include "key.bpf.h"
 #include "tcp.bpf.h"
 #include "interface.bpf.h"
+#include "owner.bpf.h"
 #include "account.bpf.h"
 
 /* TC_ACT_UNSPEC and TCX_NEXT: the next program, or the stack, decides. */

@@ -146,8 +146,9 @@ function isLocal(
   context: DirectionContext,
 ): boolean {
   if (sentHook !== 0) {
+    // What leaves without having entered was sent by this host itself, to a pod too.
     const isEgress = (sentHook & 1) === 1;
-    return context.roleOf(sentHook >>> 1) === "workload" ? !isEgress : isEgress && !hasEntered;
+    return isEgress ? !hasEntered : context.roleOf(sentHook >>> 1) === "workload";
   }
   if (receivedHook === 0) return false;
   const isEgress = (receivedHook & 1) === 1;

@@ -20,8 +20,11 @@ const C = 120;
 const ingress = (ifindex: number): number => ifindex * 2;
 const egress = (ifindex: number): number => ifindex * 2 + 1;
 
-const ENTERED = 2;
 const INTERLEAVED = 1;
+const ENTERED = 2;
+const COPIED = 4;
+const YOUNG = 8;
+const ESTABLISHED = 16;
 
 let namespace: ThreadNamespace;
 let bench: Bench;
@@ -228,7 +231,7 @@ describe("a hook whose place says nothing", () => {
       packets: 2,
       candidateHook: ingress(B),
       candidatePackets: 0,
-      flags: INTERLEAVED,
+      flags: INTERLEAVED | COPIED | ESTABLISHED,
     });
     expect(at(2000, B)).toEqual(takenOver(0));
     expect(way()).toMatchObject({ packets: 3, flags: 0 });
@@ -244,6 +247,45 @@ describe("a hook whose place says nothing", () => {
     expect(way().candidatePackets).toBe(2);
     expect(at(1010, B)).toEqual(takenOver(2));
     expect(way()).toMatchObject({ packets: 5, ownerHook: ingress(B) });
+  });
+
+  test("takes over with its second packet in a row from an owner that nobody copied for 50 ms", () => {
+    for (const ms of [0, 51, 60]) at(ms, A);
+    expect(at(61, B)).toEqual(copied(1));
+    expect(at(62, B)).toEqual(takenOver(1));
+    expect(at(63, B)).toEqual(counted(1));
+    expect(way()).toMatchObject({ packets: 6, bytes: 6 * BYTES, ownerHook: ingress(B), flags: YOUNG });
+  });
+
+  test("takes over from no owner of less than 50 ms, whose copies may still be on their way", () => {
+    for (const ms of [0, 50]) at(ms, A);
+    for (const ms of [61, 62, 63]) expect(at(ms, B)).toEqual(copied(1));
+    expect(way()).toMatchObject({ packets: 2, ownerHook: ingress(A), candidatePackets: 3, flags: 0 });
+  });
+
+  test("takes over from no owner whose packets were copied before, by whatever hook", () => {
+    at(0, A);
+    at(1, C);
+    for (const ms of [10, 60]) at(ms, A);
+    expect(way().flags).toBe(INTERLEAVED | COPIED | ESTABLISHED);
+    for (const ms of [120, 121, 122]) expect(at(ms, B)).toEqual(copied(1));
+    expect(way()).toMatchObject({ packets: 3, ownerHook: ingress(A), candidatePackets: 3 });
+  });
+
+  test("is a copy where owner and it take turns, as behind a hook that was attached late", () => {
+    for (const ms of [0, 60]) at(ms, A);
+    for (const ms of [70, 80, 90]) {
+      expect(at(ms, A)).toEqual(counted(1));
+      expect(at(ms, B)).toEqual(copied(1));
+    }
+    expect(way()).toMatchObject({ packets: 5, ownerHook: ingress(A) });
+  });
+
+  test("proves the new owner anew: what went back within 50 ms is held", () => {
+    for (const ms of [0, 60]) at(ms, A);
+    for (const ms of [61, 62]) at(ms, B);
+    for (const ms of [70, 71]) expect(at(ms, A)).toEqual(copied(1));
+    expect(way()).toMatchObject({ packets: 4, ownerHook: ingress(B), candidatePackets: 2, flags: YOUNG });
   });
 
   test("adds nothing it saw only within 50 ms of the owner's last packet", () => {
@@ -279,6 +321,6 @@ describe("a hook whose place says nothing", () => {
     at(1, B);
     at(2, A);
     at(3, C);
-    expect(way()).toMatchObject({ candidateHook: ingress(C), candidatePackets: 1, flags: 0 });
+    expect(way()).toMatchObject({ candidateHook: ingress(C), candidatePackets: 1, flags: COPIED });
   });
 });

@@ -250,7 +250,16 @@ describe("spanKind is", () => {
       { forwardHook: NIC_EGRESS, hasForwardEntered: true, reverseHook: NIC_EGRESS, hasReverseEntered: true },
       SPAN_KIND.internal,
     ],
-    ["SERVER where a pod was sent to and has not answered", { forwardHook: POD_EGRESS }, SPAN_KIND.server],
+    [
+      "SERVER where a pod was sent to and has not answered",
+      { forwardHook: POD_EGRESS, hasForwardEntered: true },
+      SPAN_KIND.server,
+    ],
+    [
+      "CLIENT for the host that calls a pod",
+      { forwardHook: POD_EGRESS, reverseHook: POD_INGRESS },
+      SPAN_KIND.client,
+    ],
     [
       "SERVER where the host was sent to and has not answered",
       { forwardHook: NIC_INGRESS },
