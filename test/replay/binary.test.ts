@@ -1,10 +1,9 @@
 // `mermin replay` as it is shipped: standard output, standard error, exit code.
 
-import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { expect, test } from "bun:test";
 import { join } from "node:path";
 import * as v from "valibot";
-import { capturePath } from "./captures.ts";
+import { capturePath, describeWithCaptures } from "./captures.ts";
 import { writeTemporaryFile } from "./temporary-file.ts";
 import { askTshark } from "./tshark.ts";
 
@@ -31,7 +30,7 @@ async function runMermin(
   return await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
 }
 
-describe.skipIf(!existsSync(BINARY))("mermin replay", () => {
+describeWithCaptures("mermin replay", () => {
   test(
     "writes a span a line, with tshark's packets, bytes and times",
     async () => {

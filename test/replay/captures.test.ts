@@ -1,8 +1,8 @@
 // Every capture against two witnesses that share no code with us: tshark frame by frame, nfdump by flow.
 
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { basename } from "node:path";
-import { type Capture, listCaptures, PENDING } from "./captures.ts";
+import { type Capture, describeWithCaptures, listCaptures, PENDING } from "./captures.ts";
 import { askNfdump, sumUp } from "./nfdump.ts";
 import { accountedFor, type Replayed, replayFile } from "./replayed.ts";
 import { sightingsOf, tallyRecords } from "./tally.ts";
@@ -19,7 +19,7 @@ const LEFT_OUT_BY_NFDUMP: Readonly<Record<string, number>> = { "truncated-header
 
 const captures = listCaptures();
 
-describe("replay of a capture", () => {
+describeWithCaptures("replay of a capture", () => {
   test("every pending file is there", () => {
     const names = new Set(captures.map(({ name }) => basename(name)));
     expect(Object.keys(PENDING).filter((name) => !names.has(name))).toEqual([]);

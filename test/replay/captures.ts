@@ -1,10 +1,24 @@
 // The captures that are replayed, and those whose truth needs more than is read today.
 
+import { describe } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 
 /** Where the captures are: MERMIN_PCAPS, or beside the repository. */
 const FOLDER = Bun.env["MERMIN_PCAPS"] ?? join(import.meta.dir, "../../../shared/pcaps");
+
+/**
+ * `describe` for tests that need the captures: skipped, with the reason, where there are none, because they are no part
+ * of the repository.
+ */
+export const describeWithCaptures: typeof describe | typeof describe.skip = existsSync(FOLDER)
+  ? describe
+  : skipWithReason();
+
+function skipWithReason(): typeof describe.skip {
+  console.warn(`skipped: no captures at ${FOLDER}; set MERMIN_PCAPS to the folder that holds them`);
+  return describe.skip;
+}
 
 /**
  * Files whose flows are those of an inner layer, or of joined fragments. They are replayed and every packet is
@@ -41,11 +55,9 @@ export interface Capture {
   readonly pending: string | undefined;
 }
 
-/** Every capture file of the folder and the folders in it. @throws Error where the folder is missing */
+/** Every capture file of the folder and the folders in it; none where it is missing. */
 export function listCaptures(): readonly Capture[] {
-  if (!existsSync(FOLDER)) {
-    throw new Error(`No captures at ${FOLDER}; set MERMIN_PCAPS to the folder that holds them`);
-  }
+  if (!existsSync(FOLDER)) return [];
   return readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
     .filter((name) => /\.pcap(ng)?$/.test(name))
     .toSorted()

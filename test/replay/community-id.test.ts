@@ -1,8 +1,8 @@
 // The Community ID specification's own captures and expected identifiers, for the seeds 0 and 1.
 
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import * as v from "valibot";
-import { capturePath, listCaptures } from "./captures.ts";
+import { capturePath, describeWithCaptures, listCaptures } from "./captures.ts";
 import { replayFile } from "./replayed.ts";
 import { sightingsOf } from "./tally.ts";
 
@@ -11,7 +11,7 @@ const BASELINES = [
   { seed: 1, file: "community-id/baseline_seed1.json" },
 ];
 
-describe("Community IDs of a replay", () => {
+describeWithCaptures("Community IDs of a replay", () => {
   for (const { seed, file } of BASELINES) {
     test(`are the specification's with seed ${seed}`, async () => {
       const captures = listCaptures().filter(({ name }) => name.startsWith("community-id/"));
