@@ -6,14 +6,6 @@
 #ifndef MERMIN_ACCOUNT_BPF_H
 #define MERMIN_ACCOUNT_BPF_H
 
-static __always_inline __u32 scan_generation(void)
-{
-	__u32 zero = 0;
-	struct scan_state *scan = bpf_map_lookup_elem(&SCAN, &zero);
-
-	return scan ? scan->generation : 0;
-}
-
 /* The fields that describe the first packet of a generation. Only the CPU that claimed it writes. */
 static __always_inline void restart_first(struct packet *packet, struct flow_stats *stats,
                                           struct flow_way_stats *way, __u64 now)
@@ -63,10 +55,7 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 	    __sync_val_compare_and_swap(&way->generation, previous, generation) == previous) {
 		now = packet_time_exact(skb);
 		restart_first(packet, stats, way, now);
-		way->flags &= ~FLOW_WAY_YOUNG;
-	} else if (!(way->flags & (FLOW_WAY_ESTABLISHED | FLOW_WAY_YOUNG)) &&
-	           now > way->first_seen_ns + COPY_DELAY_NS) {
-		way->flags |= FLOW_WAY_ESTABLISHED;
+		grow_older(way, previous);
 	}
 	if (now > way->last_seen_ns)
 		way->last_seen_ns = now;

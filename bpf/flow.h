@@ -50,8 +50,7 @@ enum flow_way_flag {
 	FLOW_WAY_INTERLEAVED = 1 << 0, /* the owner saw packets again after the candidate did */
 	FLOW_WAY_ENTERED = 1 << 1,     /* first packet had entered this node by a hook of ours before */
 	FLOW_WAY_COPIED = 1 << 2,      /* some candidate was interleaved since the owner took the way */
-	FLOW_WAY_YOUNG = 1 << 3,       /* first_seen_ns may be from before the owner took the way */
-	FLOW_WAY_ESTABLISHED = 1 << 4, /* the owner has had the way for longer than a copy takes */
+	FLOW_WAY_AGE = 3 << 3,         /* generations the owner has had the way for, 3: or more */
 };
 
 /* One direction of a flow: one cache line. */
@@ -172,9 +171,9 @@ struct related_interfaces {
 
 /* SCAN, one element, mmapable: written by the agent, read by the programs. */
 struct scan_state {
-	__u32 generation; /* advances at each scan, from 1 */
-	__u32 padding;
-	__u64 heartbeat_ns; /* CLOCK_MONOTONIC of the last scan */
+	__u32 generation;          /* advances at each scan, from 1 */
+	__u32 attached_generation; /* in which a hook was attached last */
+	__u64 heartbeat_ns;        /* CLOCK_MONOTONIC of the last scan */
 };
 
 /* COUNTERS (per CPU): index -> struct counter. Only grows; never renumbered. */

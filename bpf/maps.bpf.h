@@ -63,6 +63,20 @@ struct {
 	__uint(max_entries, 1);
 } NEW_FLOW SEC(".maps");
 
+static __always_inline struct scan_state *find_scan(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&SCAN, &zero);
+}
+
+static __always_inline __u32 scan_generation(void)
+{
+	struct scan_state *scan = find_scan();
+
+	return scan ? scan->generation : 0;
+}
+
 static __always_inline void counter_add(__u32 reason, __u64 packets, __u64 bytes)
 {
 	struct counter *counter = bpf_map_lookup_elem(&COUNTERS, &reason);

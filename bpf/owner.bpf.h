@@ -74,13 +74,39 @@ static __always_inline int is_copy_by_place(struct __sk_buff *skb, struct packet
 	       is_stacked(related, packet->hook, way->candidate_hook);
 }
 
+/* One unit of FLOW_WAY_AGE. */
+#define FLOW_WAY_AGE_STEP 8
+
+static __always_inline int is_after(__u32 generation, __u32 other)
+{
+	return (__s32)(generation - other) > 0;
+}
+
 /*
- * Copies of the owner's packets would have reached any other hook by now, and none has seen any: what another
- * hook sees from here on has taken another path.
+ * At the owner's first packet of a scan generation, `previous` being that of its packet before. What it had
+ * before a hook was attached proves nothing of that hook.
+ */
+static __always_inline void grow_older(struct flow_way_stats *way, __u32 previous)
+{
+	struct scan_state *scan = find_scan();
+
+	if (!scan || !is_after(previous, scan->attached_generation))
+		way->flags &= ~FLOW_WAY_AGE;
+	else if ((way->flags & FLOW_WAY_AGE) != FLOW_WAY_AGE)
+		way->flags += FLOW_WAY_AGE_STEP;
+}
+
+/*
+ * Whether copies of the owner's packets would have reached any other hook by now, and none has seen any: then
+ * what another hook sees has taken another path. Three generations contain a whole one, so that copies had
+ * a poll interval's time.
  */
 static __always_inline int has_no_copies(const struct flow_way_stats *way)
 {
-	return (way->flags & (FLOW_WAY_ESTABLISHED | FLOW_WAY_COPIED)) == FLOW_WAY_ESTABLISHED;
+	struct scan_state *scan = find_scan();
+
+	return scan && (way->flags & (FLOW_WAY_AGE | FLOW_WAY_COPIED)) == FLOW_WAY_AGE &&
+	       is_after(way->generation, scan->attached_generation);
 }
 
 static __always_inline void take_over(struct packet *packet, struct flow_stats *stats,
@@ -102,13 +128,10 @@ static __always_inline void take_over(struct packet *packet, struct flow_stats *
 	way->candidate_hook = 0;
 	way->candidate_packets = 0;
 	way->candidate_bytes = 0;
-	way->flags = (way->flags & FLOW_WAY_ENTERED) | FLOW_WAY_YOUNG;
+	way->flags &= FLOW_WAY_ENTERED;
 }
 
-/*
- * The second packet in a row at a hook that is known to see no copies. One alone may be the first copy at a
- * hook that was attached just now.
- */
+/* The second packet in a row at a hook that would have seen copies before. One alone may be late. */
 static __always_inline int has_moved(const struct packet *packet, const struct flow_way_stats *way)
 {
 	return way->candidate_hook == packet->hook && way->candidate_packets && has_no_copies(way);

@@ -158,6 +158,11 @@ MERMINBPF_API int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifind
 	if (!hook)
 		return failure_set(&handle->failure, -ENOMEM, "Cannot attach to interface %u", ifindex);
 	*hook = (struct hook){ .ifindex = ifindex, .egress = egress, .priority = tc_priority, .link_fd = -1 };
+	/* Before the hook sees its first packet: what its absence proved so far proves nothing from here on.
+	 */
+	if (handle->scan)
+		__atomic_store_n(&handle->scan->attached_generation, handle->scan->generation,
+		                 __ATOMIC_RELEASE);
 	error = attach_by_mode(handle, hook, mode, order);
 	if (error)
 		return error;

@@ -45,7 +45,7 @@ export const WAY = {
 } as const;
 
 /** Bits of the fourth octet of {@link WAY.octets}. */
-export const WAY_FLAG = { interleaved: 1, entered: 2, copied: 4, young: 8, established: 16 } as const;
+export const WAY_FLAG = { interleaved: 1, entered: 2, copied: 4, age: 24 } as const;
 
 /** Words of the shared part of `struct flow_stats`. */
 export const SHARED = {

@@ -8,7 +8,7 @@ export const NEVER_NS: number = Number.MAX_SAFE_INTEGER;
 
 /**
  * What a candidate hook saw only within this time after the owner's last packet may be copies of it, as COPY_DELAY_NS
- * in bpf/owner.bpf.h: it is added only where the flags say that nothing was copied before (has_no_copies there).
+ * in bpf/owner.bpf.h: it is never added.
  */
 const COPY_DELAY_MS = 50;
 
@@ -85,11 +85,9 @@ export class Reading {
     let last = number64(values, start + WAY.lastSeenNs);
     this.lastCountedNs = Math.max(this.lastCountedNs, last);
     const held = values[start + WAY.candidatePackets] as number;
-    const flags = (values[start + WAY.octets] as number) >>> 24;
-    const isInterleaved = (flags & WAY_FLAG.interleaved) !== 0;
-    const hasNoCopies = (flags & (WAY_FLAG.established | WAY_FLAG.copied)) === WAY_FLAG.established;
+    const isInterleaved = (((values[start + WAY.octets] as number) >>> 24) & WAY_FLAG.interleaved) !== 0;
     const delayMs = ((values[at + SHARED.candidateDelayMs] as number) >>> (way * 16)) & 0xffff;
-    if (held !== 0 && !isInterleaved && (hasNoCopies || delayMs >= COPY_DELAY_MS)) {
+    if (held !== 0 && !isInterleaved && delayMs >= COPY_DELAY_MS) {
       this.held[way] = held;
       this.held[2 + way] = number64(values, start + WAY.candidateBytes);
       last += delayMs * 1e6;

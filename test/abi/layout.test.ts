@@ -219,8 +219,7 @@ describe("record.ts", () => {
       FLOW_WAY_INTERLEAVED: WAY_FLAG.interleaved,
       FLOW_WAY_ENTERED: WAY_FLAG.entered,
       FLOW_WAY_COPIED: WAY_FLAG.copied,
-      FLOW_WAY_YOUNG: WAY_FLAG.young,
-      FLOW_WAY_ESTABLISHED: WAY_FLAG.established,
+      FLOW_WAY_AGE: WAY_FLAG.age,
       FLOW_SYN_REPEATED: FLOW_FLAG.synRepeated,
       FLOW_HAS_MAC: FLOW_FLAG.hasMac,
     };

@@ -23,8 +23,8 @@ const egress = (ifindex: number): number => ifindex * 2 + 1;
 const INTERLEAVED = 1;
 const ENTERED = 2;
 const COPIED = 4;
-const YOUNG = 8;
-const ESTABLISHED = 16;
+const AGE = 24;
+const AGE_STEP = 8;
 
 let namespace: ThreadNamespace;
 let bench: Bench;
@@ -231,10 +231,10 @@ describe("a hook whose place says nothing", () => {
       packets: 2,
       candidateHook: ingress(B),
       candidatePackets: 0,
-      flags: INTERLEAVED | COPIED | ESTABLISHED,
+      flags: INTERLEAVED | COPIED,
     });
     expect(at(2000, B)).toEqual(takenOver(0));
-    expect(way()).toMatchObject({ packets: 3, flags: 0 });
+    expect(way()).toMatchObject({ packets: 3, flags: AGE_STEP });
   });
 
   test("is not held for 50 ms behind the owner once the owner has gone on", () => {
@@ -249,43 +249,65 @@ describe("a hook whose place says nothing", () => {
     expect(way()).toMatchObject({ packets: 5, ownerHook: ingress(B) });
   });
 
-  test("takes over with its second packet in a row from an owner that nobody copied for 50 ms", () => {
-    for (const ms of [0, 51, 60]) at(ms, A);
-    expect(at(61, B)).toEqual(copied(1));
-    expect(at(62, B)).toEqual(takenOver(1));
-    expect(at(63, B)).toEqual(counted(1));
-    expect(way()).toMatchObject({ packets: 6, bytes: 6 * BYTES, ownerHook: ingress(B), flags: YOUNG });
+  /** The owner's packets in four scan generations, from `ms` on. */
+  function growOld(ms: number, ifindex: number): void {
+    for (let generation = 0; generation < 4; generation++) {
+      at(ms + generation, ifindex);
+      bench.reader.beginScan();
+    }
+  }
+
+  test("takes over with its second packet in a row from an old owner that nobody copied", () => {
+    growOld(0, A);
+    expect(at(4, B)).toEqual(copied(1));
+    expect(at(5, B)).toEqual(takenOver(1));
+    expect(at(6, B)).toEqual(counted(1));
+    expect(way()).toMatchObject({ packets: 7, bytes: 7 * BYTES, ownerHook: ingress(B), flags: AGE_STEP });
   });
 
-  test("takes over from no owner of less than 50 ms, whose copies may still be on their way", () => {
-    for (const ms of [0, 50]) at(ms, A);
-    for (const ms of [61, 62, 63]) expect(at(ms, B)).toEqual(copied(1));
-    expect(way()).toMatchObject({ packets: 2, ownerHook: ingress(A), candidatePackets: 3, flags: 0 });
-  });
-
-  test("takes over from no owner whose packets were copied before, by whatever hook", () => {
-    at(0, A);
-    at(1, C);
-    for (const ms of [10, 60]) at(ms, A);
-    expect(way().flags).toBe(INTERLEAVED | COPIED | ESTABLISHED);
-    for (const ms of [120, 121, 122]) expect(at(ms, B)).toEqual(copied(1));
+  test("takes over at once from no owner of fewer generations, whose copies may be on their way", () => {
+    for (const ms of [0, 1, 2]) {
+      at(ms, A);
+      bench.reader.beginScan();
+    }
+    for (const ms of [4, 5, 6]) expect(at(ms, B)).toEqual(copied(1));
     expect(way()).toMatchObject({ packets: 3, ownerHook: ingress(A), candidatePackets: 3 });
   });
 
+  test("takes over at once from no owner whose packets were copied before, by whatever hook", () => {
+    at(0, A);
+    at(0, C);
+    growOld(1, A);
+    expect(way().flags).toBe(INTERLEAVED | COPIED | AGE);
+    for (const ms of [120, 121, 122]) expect(at(ms, B)).toEqual(copied(1));
+    expect(way()).toMatchObject({ packets: 5, ownerHook: ingress(A), candidatePackets: 3 });
+  });
+
+  test("takes over at once from no owner that was there before a hook was attached", () => {
+    growOld(0, A);
+    const { library, handle } = bench.probe;
+    bench.probe.attach(C, "egress", { mode: "auto", order: "first", tcPriority: 1 });
+    library.merminbpf_hook_detach(handle, C, 1);
+    for (const ms of [4, 5, 6]) expect(at(ms, B)).toEqual(copied(1));
+    at(70, A);
+    for (const ms of [71, 72, 73]) expect(at(ms, B)).toEqual(copied(1));
+    expect(way()).toMatchObject({ packets: 5, ownerHook: ingress(A) });
+  });
+
   test("is a copy where owner and it take turns, as behind a hook that was attached late", () => {
-    for (const ms of [0, 60]) at(ms, A);
+    growOld(0, A);
     for (const ms of [70, 80, 90]) {
       expect(at(ms, A)).toEqual(counted(1));
       expect(at(ms, B)).toEqual(copied(1));
     }
-    expect(way()).toMatchObject({ packets: 5, ownerHook: ingress(A) });
+    expect(way()).toMatchObject({ packets: 7, ownerHook: ingress(A) });
   });
 
-  test("proves the new owner anew: what went back within 50 ms is held", () => {
-    for (const ms of [0, 60]) at(ms, A);
-    for (const ms of [61, 62]) at(ms, B);
-    for (const ms of [70, 71]) expect(at(ms, A)).toEqual(copied(1));
-    expect(way()).toMatchObject({ packets: 4, ownerHook: ingress(B), candidatePackets: 2, flags: YOUNG });
+  test("proves the new owner anew: what goes back at once is held", () => {
+    growOld(0, A);
+    for (const ms of [4, 5]) at(ms, B);
+    for (const ms of [6, 7]) expect(at(ms, A)).toEqual(copied(1));
+    expect(way()).toMatchObject({ packets: 6, ownerHook: ingress(B), candidatePackets: 2 });
   });
 
   test("adds nothing it saw only within 50 ms of the owner's last packet", () => {

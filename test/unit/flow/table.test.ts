@@ -476,15 +476,6 @@ describe("FlowTable and held packets", () => {
     expect(table.stats().packetsSettled).toBe(0);
   });
 
-  test("adds what came at once after an owner that nobody copied", () => {
-    const { table, kernel } = start();
-    kernel.packet(UDP_KEY, { way: 0, at: SECOND });
-    kernel.hold(UDP_KEY, 0, 1, 100, 1);
-    kernel.setWayFlag(UDP_KEY, 0, WAY_FLAG.established);
-    expect(only(scan(table, kernel, 61.001 * SECOND))).toMatchObject({ total: [2, 200, 0, 0] });
-    expect(table.stats().packetsSettled).toBe(1);
-  });
-
   test("leaves out what the owner saw too", () => {
     const { table, kernel } = start();
     kernel.packet(UDP_KEY, { way: 0, at: SECOND });
