@@ -89,7 +89,7 @@ async function watchFirstInterfaces(
     await new Promise((resolve) => setImmediate(resolve));
   } while (interfaces.isUnfinished && !signal.aborted);
   if (interfaces.count === 0) {
-    const patterns = config.capture.interfaces.join(", ");
+    const patterns = config.capture.interfaces.map((pattern) => `"${pattern}"`).join(", ");
     const wanted = patterns === "" ? "No interface is up" : `No interface that is up matches ${patterns}`;
     throw new Error(`${wanted}; set capture.interfaces, \`ip link\` lists what there is`);
   }

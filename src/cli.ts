@@ -67,7 +67,7 @@ const COMMANDS = {
     usage: "mermin run [-c FILE] [-i PATTERN]... [--log-level LEVEL]",
     summary: "watch interfaces and export their flows",
     details:
-      "Attaches to the configured interfaces, tells every flow as a span, and goes on until SIGINT or SIGTERM.\nWithout a config: every interface that is up, spans to standard output.",
+      "Attaches to the configured interfaces, tells every flow as a span, and goes on until SIGINT or SIGTERM.\nWithout a config: every interface that is up, but loopback and members of a bond; spans to standard output.",
     options: ["config", "interface", "log-level", "help"],
   },
   replay: {
@@ -79,7 +79,7 @@ const COMMANDS = {
     options: ["config", "format", "log-level", "help"],
   },
   check: {
-    usage: "mermin check [-c FILE]",
+    usage: "mermin check [-c FILE] [-i PATTERN]... [--log-level LEVEL]",
     summary: "validate a config and print the effective one",
     details:
       "Prints every setting as TOML, as file, environment and flags make it; secrets are hidden.\nA config that is wrong gives one line for each error, and exit code 2.",

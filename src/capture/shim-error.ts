@@ -27,7 +27,9 @@ export class ShimError extends Error {
 
 function describe(errno: number, detail: string): string {
   const reason = detail.trim() === "" ? `error ${-errno}` : detail.trim();
-  if (errno === ERRNO.perm || errno === ERRNO.acces) return `${reason}; ${PRIVILEGE_REMEDY}`;
+  // EPERM is always a lack of privilege, whatever libbpf makes of it; EACCES may be the verifier's refusal.
+  if (errno === ERRNO.perm) return `permission denied; ${PRIVILEGE_REMEDY}`;
+  if (errno === ERRNO.acces) return `${reason}; ${PRIVILEGE_REMEDY}`;
   if (errno === ERRNO.nosys)
     return `${reason}; the kernel has no BPF: it needs Linux 6.1 with CONFIG_BPF_SYSCALL`;
   return reason;

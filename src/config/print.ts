@@ -10,7 +10,8 @@ import { type ConfigNode, describeConfig, isTable } from "./settings.ts";
 /** The effective config as a TOML document that loads to the same config, but for secrets and passwords in URLs, which are asterisks. */
 export function printConfig(config: Config): string {
   const table = toToml({ ...config }, describeConfig());
-  return stringify(table);
+  // The writer leaves no line between an empty table and the next one.
+  return stringify(table).replace(/([^\n])\n\[/g, "$1\n\n[");
 }
 
 function toToml(value: unknown, node: ConfigNode): unknown {

@@ -35,7 +35,10 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     (question: HealthQuestion): Route =>
     (now) => {
       const answer = judgeHealth(question, now, livenessDeadline);
-      return Response.json(answer, { status: answer.status === "ok" ? 200 : 503 });
+      return new Response(`${JSON.stringify(answer)}\n`, {
+        status: answer.status === "ok" ? 200 : 503,
+        headers: { "content-type": "application/json" },
+      });
     };
   const healthRoutes = {
     "/livez": health("livez"),
