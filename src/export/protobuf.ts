@@ -15,9 +15,11 @@ export function fieldTag(field: number, wire: (typeof WIRE)[keyof typeof WIRE]):
 export class ProtobufWriter {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
+  #view: DataView<ArrayBuffer>;
 
   constructor(capacity: number) {
     this.bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.bytes.buffer);
   }
 
   reset(): void {
@@ -30,6 +32,7 @@ export class ProtobufWriter {
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.length + size));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+    this.#view = new DataView(grown.buffer);
   }
 
   byte(value: number): void {
@@ -60,14 +63,29 @@ export class ProtobufWriter {
 
   /** 64 bits as two words, little endian. */
   fixed64(low: number, high: number): void {
-    for (let shift = 0; shift < 32; shift += 8) this.bytes[this.length++] = (low >>> shift) & 0xff;
-    for (let shift = 0; shift < 32; shift += 8) this.bytes[this.length++] = (high >>> shift) & 0xff;
+    const { bytes, length } = this;
+    for (let i = 0; i < 4; i++) {
+      bytes[length + i] = low >>> (i * 8);
+      bytes[length + 4 + i] = high >>> (i * 8);
+    }
+    this.length = length + 8;
   }
 
   /** Copies `size` bytes; a loop, because it beats `set` below about 100 bytes (bench/encode.ts). */
   copy(source: Uint8Array, offset: number, size: number): void {
     const { bytes, length } = this;
-    for (let i = 0; i < size; i++) bytes[length + i] = source[offset + i] ?? 0;
+    for (let i = 0; i < size; i++) bytes[length + i] = source[offset + i] as number;
+    this.length = length + size;
+  }
+
+  /**
+   * Writes `size` bytes kept as little-endian words, whole words at a time: up to 3 bytes behind them are overwritten.
+   * A quarter of the stores of {@link ProtobufWriter.copy} (bench/encode.ts).
+   */
+  words(words: Uint32Array, size: number): void {
+    const view = this.#view;
+    const { length } = this;
+    for (let i = 0; i < words.length; i++) view.setUint32(length + i * 4, words[i] as number, true);
     this.length = length + size;
   }
 

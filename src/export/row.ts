@@ -22,6 +22,8 @@ export const PROTOCOL = { icmp: 1, tcp: 6, icmpv6: 58 } as const;
 /** A view of one record. After {@link RecordRow.open} and {@link RecordRow.moveTo} it is that record. */
 export class RecordRow {
   batch: DecoratedBatch = EMPTY;
+  /** The batch's words; a field of its own, because each value of a span is read through it. */
+  words: Uint32Array = EMPTY.words;
   /** The batch's words as bytes. */
   octets: Uint8Array = new Uint8Array(0);
   index = 0;
@@ -31,6 +33,7 @@ export class RecordRow {
   /** Looks at `batch`; its buffers must live until the next call. */
   open(batch: DecoratedBatch): void {
     this.batch = batch;
+    this.words = batch.words;
     this.octets = new Uint8Array(batch.words.buffer, batch.words.byteOffset, batch.words.byteLength);
     this.moveTo(0);
   }
@@ -38,6 +41,7 @@ export class RecordRow {
   /** Drops the batch, so that its buffers can be collected. */
   close(): void {
     this.batch = EMPTY;
+    this.words = EMPTY.words;
     this.octets = new Uint8Array(0);
   }
 
@@ -48,7 +52,7 @@ export class RecordRow {
 
   /** @param offset word offset, see `RECORD` */
   word(offset: number): number {
-    return this.batch.words[this.base + offset] ?? 0;
+    return this.words[this.base + offset] as number;
   }
 
   /** Byte `byte` of the word at `offset`, counted from its lowest bits. */
