@@ -128,7 +128,7 @@ describe("agent that cannot start", () => {
 
   test("names the interfaces that it looked for", async () => {
     const config = { capture: { interfaces: ["nope*", "none0"] } };
-    expect(await refuse({ config }, 1)).toContain("nope*, none0");
+    expect(await refuse({ config }, 1)).toContain(`"nope*", "none0"`);
   });
 
   test("names the key nearest to an unknown one", async () => {

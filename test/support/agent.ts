@@ -31,6 +31,9 @@ export interface AgentEnd extends Ended {
 }
 
 const BINARY: string = new URL("../../dist/mermin", import.meta.url).pathname;
+/** The binary, opened before the mounts that may hide it (a clone below /tmp, say). */
+const OPEN_BINARY = `exec 9<'${BINARY}'`;
+const OPENED_BINARY = "/proc/self/fd/9";
 const OWN_BPF_FILE_SYSTEM = "mount -t bpf bpf /sys/fs/bpf";
 const STOP_MS = 20_000;
 
@@ -52,9 +55,10 @@ export class Agent {
     const { mounts = OWN_BPF_FILE_SYSTEM, mountsOf, prefix = [], directory } = options;
     const place =
       mountsOf === undefined
-        ? ["unshare", "--mount", "sh", "-c", `${mounts} && exec "$@"`, "sh"]
+        ? ["unshare", "--mount", "sh", "-c", `${OPEN_BINARY} && ${mounts} && exec "$@"`, "sh"]
         : ["nsenter", `--mount=/proc/${mountsOf.pid}/ns/mnt`];
-    this.process = namespace.start([...place, ...prefix, BINARY, "run", "-c", path], {
+    const binary = mountsOf === undefined ? OPENED_BINARY : BINARY;
+    this.process = namespace.start([...place, ...prefix, binary, "run", "-c", path], {
       environment: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       ...(directory === undefined ? {} : { directory }),
     });
