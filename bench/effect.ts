@@ -9,6 +9,8 @@ import { type Ground, type Measurement, median } from "./figure.ts";
 const PAIRS = 5;
 const IPERF_SECONDS = 2;
 const ASK_SECONDS = 1.5;
+/** What the runtime compiles in its first seconds is no part of what the agent costs a day. */
+const WARM_UP_MS = 3000;
 const PORT = "7007";
 const IPERF_PORT = "5201";
 /** Each end on a core of its own: where the scheduler puts them decides more than any agent does. */
@@ -33,6 +35,7 @@ export async function measureEffect(ground: Ground): Promise<Measurement> {
   for (let pair = 0; pair < PAIRS; pair++) {
     bare.push(await playRound(ground));
     await using agent = await Agent.start(ground, { config: 'export.stdout.format = "ndjson"\n' });
+    await Bun.sleep(WARM_UP_MS);
     watched.push(await playRound(ground));
     await agent.stop();
   }
@@ -44,7 +47,7 @@ export async function measureEffect(ground: Ground): Promise<Measurement> {
   const slow = (round: Round): number => round.p99Ns;
   return {
     title: "Effect on traffic",
-    method: `iperf3 for ${IPERF_SECONDS} s and one byte asked and answered for ${ASK_SECONDS} s over TCP between two namespaces, each end on its own core, without and with the agent in turns; median of the ratios of ${PAIRS} pairs.`,
+    method: `iperf3 for ${IPERF_SECONDS} s and one byte asked and answered for ${ASK_SECONDS} s over TCP between two namespaces, each end on its own core, without and with the agent in turns, the agent ${WARM_UP_MS / 1000} s old; median of the ratios of ${PAIRS} pairs.`,
     figures: [
       { name: "throughput, with to without", value: ratio(throughput), unit: "×", reach: { atLeast: 0.99 } },
       { name: "request p50, with to without", value: ratio(usual), unit: "×" },
