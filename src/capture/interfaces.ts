@@ -33,6 +33,7 @@ const VERIFY_MS = 30_000;
 const VERIFY_GAP_MS = 5;
 /** What a refresh takes for attaching, and a detaching between turns: TCX waits for the kernel, 15 to 50 ms each. */
 const TURN_MS = 50;
+const ALONE: Relations = { sameSide: [], oppositeSide: 0 };
 const LINK_LAYERS = { ethernet: 0, none: 1 } as const;
 /** Roles kept of interfaces that have gone. */
 const GONE_ROLES = 1024;
@@ -238,7 +239,8 @@ export class Interfaces {
     const known = this.#watched.get(link.ifindex);
     const watched: Watched = known ?? { link, relations, mode: undefined };
     const isRenamed = watched.link.name !== link.name;
-    const isMoved = known === undefined || JSON.stringify(known.relations) !== JSON.stringify(relations);
+    // Most devices of a node stand alone: they take no place in the kernel's list.
+    const isMoved = JSON.stringify(known?.relations ?? ALONE) !== JSON.stringify(relations);
     Object.assign(watched, { link, relations });
     if (isMoved) this.#relate(watched);
     if (watched.mode !== undefined) return isRenamed;
