@@ -17,7 +17,7 @@ build/libmerminbpf.so: $(MERMINBPF_OBJECTS) libmerminbpf/merminbpf.map
 		-Wl,--gc-sections,--as-needed,--no-undefined,-z,relro,-z,now,-s -o $@ $(MERMINBPF_OBJECTS) \
 		-L$(DEPENDENCIES_DIR)/lib -lbpf -lelf -lz
 
-build/libmerminbpf/%.o: libmerminbpf/%.c libmerminbpf/libmerminbpf.mk $(DEPENDENCIES)
+build/libmerminbpf/%.o: libmerminbpf/%.c libmerminbpf/libmerminbpf.mk $(DEPENDENCIES) | $(BUILD_TOOLS)
 	@mkdir -p $(@D)
 	$(CC) $(MERMINBPF_FLAGS) $(MERMINBPF_CFLAGS) -isystem $(DEPENDENCIES_DIR)/include -MMD -c -o $@ $<
 

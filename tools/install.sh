@@ -34,6 +34,7 @@ build)
 	PATH="$PATH:/usr/sbin:/sbin"
 	install_missing clang-19:clang-19 llvm-strip-19:llvm-19 gcc:gcc ip:iproute2
 	[ -f "/usr/include/$(uname -m)-linux-gnu/asm/types.h" ] || install_missing no-such-command:linux-libc-dev
+	[ -f /usr/include/stdio.h ] || install_missing no-such-command:libc6-dev
 	;;
 demo)
 	PATH="$PATH:/usr/sbin:/sbin"
