@@ -78,7 +78,7 @@ static __always_inline void observe_elsewhere(struct __sk_buff *skb, struct pack
 	__u64 silent_ns = now > last ? now - last : 0;
 
 	if (silent_ns >= OWNER_SILENT_NS || has_moved(packet, way)) {
-		take_over(packet, stats, way);
+		take_over(skb, packet, stats, way);
 		if (way->owner_hook == packet->hook) {
 			count(skb, packet, stats, way);
 			return;
@@ -130,8 +130,7 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 
 	__builtin_memset(stats, 0, sizeof(*stats));
 	way->owner_hook = packet->hook;
-	if (packet->hook & 1 && skb->ingress_ifindex)
-		way->flags = FLOW_WAY_ENTERED;
+	way->flags = first_flags(skb, packet);
 	way->packets = packet->segments;
 	way->bytes = wire_bytes(packet);
 	way->generation = scan_generation();
@@ -185,8 +184,7 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 __noinline int account(struct __sk_buff *skb, struct packet *packet)
 {
 	struct flow_stats *stats;
-	/* Here, on the stack: Linux 6.1 takes no map key out of what a global function's argument points to.
-	 */
+	/* On the stack: Linux 6.1 takes no map key out of what a global function's argument points to. */
 	struct flow_key key = {};
 
 	if (!packet)

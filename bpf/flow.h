@@ -48,7 +48,7 @@ struct flow_key {
 /* flow_way_stats.flags */
 enum flow_way_flag {
 	FLOW_WAY_INTERLEAVED = 1 << 0, /* the owner saw packets again after the candidate did */
-	FLOW_WAY_ENTERED = 1 << 1,     /* first packet had entered this node by a hook of ours before */
+	FLOW_WAY_ENTERED = 1 << 1,     /* the owner's first packet had entered this node before */
 	FLOW_WAY_COPIED = 1 << 2,      /* some candidate was interleaved since the owner took the way */
 	FLOW_WAY_AGE = 3 << 3,         /* generations the owner has had the way for, 3: or more */
 };

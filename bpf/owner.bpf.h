@@ -19,13 +19,17 @@
 
 #define MAX_DELAY_MS 0xffff
 
+/* Flags of a way whose owner is this packet's hook, from now on. */
+static __always_inline __u8 first_flags(struct __sk_buff *skb, const struct packet *packet)
+{
+	return packet->hook & 1 && skb->ingress_ifindex ? FLOW_WAY_ENTERED : 0;
+}
+
 static __always_inline void claim_way(struct __sk_buff *skb, struct packet *packet,
                                       struct flow_way_stats *way)
 {
-	if (__sync_val_compare_and_swap(&way->owner_hook, 0, packet->hook) != 0)
-		return;
-	if (packet->hook & 1 && skb->ingress_ifindex)
-		way->flags |= FLOW_WAY_ENTERED;
+	if (__sync_val_compare_and_swap(&way->owner_hook, 0, packet->hook) == 0)
+		way->flags = first_flags(skb, packet);
 }
 
 static __always_inline int owns_or_waits(const struct flow_way_stats *way, __u32 hook)
@@ -109,7 +113,7 @@ static __always_inline int has_no_copies(const struct flow_way_stats *way)
 	       is_after(way->generation, scan->attached_generation);
 }
 
-static __always_inline void take_over(struct packet *packet, struct flow_stats *stats,
+static __always_inline void take_over(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
                                       struct flow_way_stats *way)
 {
 	__u32 owner = way->owner_hook;
@@ -128,7 +132,7 @@ static __always_inline void take_over(struct packet *packet, struct flow_stats *
 	way->candidate_hook = 0;
 	way->candidate_packets = 0;
 	way->candidate_bytes = 0;
-	way->flags &= FLOW_WAY_ENTERED;
+	way->flags = first_flags(skb, packet);
 }
 
 /* The second packet in a row at a hook that would have seen copies before. One alone may be late. */

@@ -208,6 +208,16 @@ describe("a hook whose place says nothing", () => {
     expect(way()).toMatchObject({ packets: 2 + held, ownerHook: ingress(B) });
   });
 
+  test("takes over with how its own packet came, not the last owner's", () => {
+    at(0, A, { egress: true, ingressIfindex: C });
+    expect(way().flags & ENTERED).toBe(ENTERED);
+    at(1000, B, { egress: true });
+    expect(way()).toMatchObject({ ownerHook: egress(B) });
+    expect(way().flags & ENTERED).toBe(0);
+    at(2000, A, { egress: true, ingressIfindex: C });
+    expect(way().flags & ENTERED).toBe(ENTERED);
+  });
+
   test("takes over in one direction only", () => {
     at(0, A);
     bench.run(ANSWER, { ifindex: A, atNs: START });
