@@ -84,7 +84,8 @@ enum merminbpf_attach_order {
  * namespace. Returns the mode used (MERMINBPF_ATTACH_TCX or _CLSACT). clsact: makes the qdisc if
  * there is none, adds a direct-action filter with `tc_priority` (1 to 65,535); an own filter of the same
  * priority and handle left by an ended agent is replaced in place. -EEXIST: this handle is attached
- * there; -EBUSY: the filter at our priority and handle is not ours.
+ * there; -EBUSY: the filter at our priority and handle is not ours. The programs learn of it
+ * (SCAN's attached_generation): what was seen nowhere else before proves nothing of a new hook.
  */
 int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t mode,
                           uint32_t order, uint32_t tc_priority);

@@ -1,5 +1,6 @@
 // A flow table for this host: timeouts from the config, direction from its interfaces and sockets.
 
+import { DEFAULT_PORT_RANGE } from "./capture/host.ts";
 import type { Role } from "./capture/links.ts";
 import type { Listeners } from "./capture/listeners.ts";
 import type { SpanConfig } from "./flow/config.ts";
@@ -29,7 +30,7 @@ export function createFlowTable(span: SpanConfig, roles: Roles, listeners: Liste
     isHostAddress: (words: Uint32Array, at: number): boolean => listeners?.isHostAddress(words, at) ?? false,
     roleOf: (ifindex: number): Role => roles.roleOf(ifindex),
     get localPortRange(): readonly [number, number] {
-      return listeners?.localPortRange ?? [32768, 60999];
+      return listeners?.localPortRange ?? DEFAULT_PORT_RANGE;
     },
   };
   return new FlowTable({ timeouts, context });

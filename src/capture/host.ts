@@ -6,7 +6,7 @@ import { networkInterfaces } from "node:os";
 import { parseAddress } from "../lib/parse-address.ts";
 
 /** The kernel's default of net.ipv4.ip_local_port_range. */
-const DEFAULT_PORT_RANGE = [32768, 60999] as const;
+export const DEFAULT_PORT_RANGE: readonly [low: number, high: number] = [32768, 60999];
 const ROUTE_UP = 0x1;
 
 /** net.ipv4.ip_local_port_range, both inclusive. It holds for IPv6 too. */

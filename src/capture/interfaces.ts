@@ -249,12 +249,15 @@ export class Interfaces {
     return true;
   }
 
+  /** Where the kernel's list is full, copies are told by their timing instead: no reason to watch nothing. */
   #relate({ link, relations }: Watched): void {
     const list = new Uint32Array(new ArrayBuffer(32));
     list.set(relations.sameSide);
     const { library, handle } = this.#probe;
     const result = library.merminbpf_interface_relate(handle, link.ifindex, list, relations.oppositeSide);
-    this.#probe.check(result, `Cannot tell the kernel what interface "${link.name}" is stacked on`);
+    if (result >= 0) return;
+    const reason = this.#probe.errorText();
+    this.#log.warn("interface not related to those it is stacked on", { interface: link.name, reason });
   }
 
   #attachBoth(link: Link, isFirstTry: boolean): AttachMode | undefined {
