@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define MERMIN_SCHEMA_VERSION 1
+#define MERMIN_SCHEMA_VERSION 2
 
 /* Index of the two directions of a flow in every array of two below. */
 enum flow_way {
@@ -75,6 +75,7 @@ struct flow_way_stats {
 enum flow_flag {
 	FLOW_SYN_REPEATED = 1 << 0, /* more than one SYN: handshake latency is unknown */
 	FLOW_HAS_MAC = 1 << 1,      /* source_mac was read from an Ethernet header */
+	FLOW_HAS_DETAILS = 1 << 2,  /* FLOW_DETAILS has an entry under the same key */
 };
 
 /* flow_stats.initiator */
@@ -105,7 +106,7 @@ struct flow_stats {
 	__u16 out_of_order[2];
 	__u16 candidate_delay_ms[2]; /* the candidate's last packet after the owner's last, saturating */
 	__u16 vlan_id;               /* outermost tag, 0 none */
-	__u8 source_mac[6];          /* Ethernet source of the incarnation's first packet */
+	__u8 source_mac[6];          /* innermost Ethernet source of the incarnation's first packet */
 	__u8 first_icmp_type[2];     /* as ways[].first_*; by direction */
 	__u8 first_icmp_code[2];
 	__u8 first_way; /* direction of the incarnation's first packet */
@@ -114,10 +115,89 @@ struct flow_stats {
 	__u8 flags; /* enum flow_flag */
 };
 
+/* How one IP packet is carried by another (flow_layer.encapsulation). 0: not at all. */
+enum flow_encapsulation {
+	ENCAPSULATION_NONE = 0,
+	ENCAPSULATION_VXLAN = 1,
+	ENCAPSULATION_VXLAN_GPE = 2,
+	ENCAPSULATION_GENEVE = 3,
+	ENCAPSULATION_GRE = 4,    /* IP, Ethernet (NVGRE) or MPLS inside */
+	ENCAPSULATION_ERSPAN = 5, /* types I, II and III in GRE */
+	ENCAPSULATION_IPIP = 6,   /* IPv4 in IPv4 */
+	ENCAPSULATION_IP6IP6 = 7, /* IPv6 in IPv6 */
+	ENCAPSULATION_6IN4 = 8,   /* IPv6 in IPv4 */
+	ENCAPSULATION_4IN6 = 9,   /* IPv4 in IPv6 */
+	ENCAPSULATION_GTP = 10,
+	ENCAPSULATION_FOU = 11, /* IP or GRE directly in UDP */
+	ENCAPSULATION_TEREDO = 12,
+	/* Not read through: the flow is that of the packets that carry it. */
+	ENCAPSULATION_WIREGUARD = 13,
+	ENCAPSULATION_ESP_IN_UDP = 14,
+	ENCAPSULATION_ESP = 15,
+};
+
+/* flow_layer.flags */
+enum flow_layer_flag {
+	FLOW_LAYER_HAS_ID_LOW = 1 << 0, /* id[FLOW_LOW_TO_HIGH] is set */
+	FLOW_LAYER_HAS_ID_HIGH = 1 << 1,
+	FLOW_LAYER_SEEN_LOW = 1 << 2, /* ports[FLOW_LOW_TO_HIGH] were seen */
+	FLOW_LAYER_SEEN_HIGH = 1 << 3,
+};
+
+/* The headers of one encapsulation, as its first packet of each way had them. "Low" is the flow's low end. */
+struct flow_layer {
+	__u8 low_address[16]; /* of the encapsulating packets' end on the low end's side; network order */
+	__u8 high_address[16];
+	__u32 id[2];        /* by way: VNI, GRE key, ERSPAN session, TEID; host order */
+	__be16 ports[2][2]; /* by way: source, destination; 0 where the transport has none */
+	__u32 ah_spi;       /* of an authentication header in front of the encapsulation, 0 none */
+	__u8 encapsulation; /* enum flow_encapsulation; 0: there is no such layer */
+	__u8 ip_version;    /* of the encapsulating packets */
+	__u8 protocol;      /* their transport: 17, 47, 4, 41 */
+	__u8 flags;         /* enum flow_layer_flag */
+};
+
+/* Index in the arrays of flow_details. */
+enum flow_layer_index {
+	FLOW_LAYER_TUNNEL = 0, /* the outermost encapsulation */
+	FLOW_LAYER_IPIP = 1,   /* the outermost IP-in-IP inside of that */
+};
+
+/* flow_details.flags */
+enum flow_details_flag {
+	FLOW_DETAILS_HAS_MAC_LOW = 1 << 0,  /* tunnel_mac is the source of a packet low to high */
+	FLOW_DETAILS_HAS_MAC_HIGH = 1 << 1, /* … high to low; at most one of the two */
+	FLOW_DETAILS_WIREGUARD = 1 << 2,    /* WireGuard messages were seen */
+};
+
+/*
+ * Value of FLOW_DETAILS, key struct flow_key: what few flows have. Exists where FLOW_HAS_DETAILS is set.
+ * Counts run on through incarnations, as those of flow_stats; base_* are what they were when the present one
+ * began.
+ */
+struct flow_details {
+	struct flow_layer layers[2]; /* by enum flow_layer_index */
+	__u64 overhead_bytes[2]
+			    [2]; /* by layer and way: bytes of the outer packets beyond the next layer told */
+	__u64 base_overhead_bytes[2][2];
+	__u64 fragments; /* IP fragments counted in the flow, both ways */
+	__u64 base_fragments;
+	__u64 tunnel_seen_ns[2];  /* by way, CLOCK_MONOTONIC: tunnel_hook's last packet */
+	__u32 tunnel_hook[2];     /* by way: FLOW_HOOK whose encapsulated packets give overhead_bytes */
+	__u32 esp_spi[2];         /* by way, of the flow's own packets (ESP, ESP in UDP); 0 none */
+	__u32 ah_spi[2];          /* by way, of an authentication header before the transport */
+	__u32 wireguard_index[2]; /* by end (0 low, 1 high): the index that end chose; 0 not seen */
+	__u8 tunnel_mac[6];       /* Ethernet source of the outermost frame */
+	__u8 flags;               /* enum flow_details_flag */
+	__u8 padding[9];
+};
+
 /* flow_event.kind */
 enum flow_event_kind {
 	FLOW_EVENT_OPENED = 1,   /* struct flow_event */
 	FLOW_EVENT_REOPENED = 2, /* struct flow_reopened_event: a SYN on a closed 5-tuple */
+	FLOW_EVENT_OVERFLOW = 3, /* struct flow_overflow_event: a packet that found no room in FLOW_STATS */
+	FLOW_EVENT_PRESSURE = 4, /* struct flow_event, key all zero: FLOW_STATS is nearly full */
 };
 
 struct flow_event {
@@ -125,17 +205,43 @@ struct flow_event {
 	__u64 time_ns;     /* CLOCK_MONOTONIC of the packet */
 	__u8 kind;         /* enum flow_event_kind */
 	__u8 way;          /* enum flow_way of the packet */
-	__u8 tcp_flags[2]; /* reopened: union of the old life */
-	__u32 incarnation; /* opened: 0; reopened: of the new life */
+	__u8 tcp_flags[2]; /* reopened: union of the old life; else the packet's, by way */
+	__u32 incarnation; /* reopened: of the new life; pressure: entries in use; else 0 */
 };
 
-/* The end of one incarnation and the beginning of the next. */
+/* The end of one incarnation and the beginning of the next. 192 bytes. */
 struct flow_reopened_event {
 	struct flow_event event;
 	__u64 packets[2]; /* ways[].packets at that moment: the new life's base */
 	__u64 bytes[2];
 	__u64 first_seen_ns[2]; /* of the old life's last generation */
 	__u64 last_seen_ns[2];
+	__u64 overhead_bytes[2][2]; /* flow_details.base_overhead_bytes of the new life, 0 without details */
+	__u64 fragments;            /* flow_details.base_fragments, likewise */
+	__u32 handshake_ns;         /* of the old life, 0 unknown */
+	__u32 first_flow_label[2];
+	__u8 first_traffic_class[2];
+	__u8 first_ttl[2];
+	__u16 vlan_id;
+	__u8 source_mac[6]; /* zero: none */
+};
+
+/* A packet whose flow is in no entry: all that there is of it. 96 bytes. */
+struct flow_overflow_event {
+	struct flow_event event;
+	__u32 packets; /* on the wire */
+	__u32 bytes;   /* layer 3 */
+	__u32 hook;    /* FLOW_HOOK it was seen at */
+	__u32 flow_label;
+	__u16 vlan_id;
+	__u8 traffic_class;
+	__u8 ttl;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 entered; /* 1: it had entered this node before, as FLOW_WAY_ENTERED */
+	__u8 padding;
+	__u8 source_mac[6]; /* zero: none */
+	__u8 padding_end[2];
 };
 
 /*
@@ -174,6 +280,79 @@ struct scan_state {
 	__u32 generation;          /* advances at each scan, from 1 */
 	__u32 attached_generation; /* in which a hook was attached last */
 	__u64 heartbeat_ns;        /* CLOCK_MONOTONIC of the last scan */
+	__u64 removed;             /* entries the agent has taken out of FLOW_STATS, ever */
+	__u32 pressure_entries;    /* entries in use beyond which FLOW_EVENT_PRESSURE is sent; 0: never */
+	__u32 padding;
+};
+
+/* TABLE_USE, one element: written by the programs alone. */
+struct table_use {
+	__u64 created;            /* entries ever made in FLOW_STATS */
+	__u32 pressed_generation; /* scan generation in which FLOW_EVENT_PRESSURE was sent last */
+	__u32 padding;
+};
+
+/*
+ * FRAGMENTS (LRU): what the first fragment of a datagram says of the later ones. Direction as on the wire.
+ */
+struct fragment_key {
+	__u8 source[16];
+	__u8 destination[16];
+	__u32 identification; /* network order; 16 bits of IPv4 in the low half */
+	__u32 tunnel_id;      /* as in struct flow_key */
+	__u16 vlan_id;        /* as in struct flow_key */
+	__u8 protocol;        /* IPv4; 0 for IPv6, whose later fragments need not name it */
+	__u8 ip_version;
+	__u32 padding;
+};
+
+/* fragment_ports.flags */
+enum fragment_flag {
+	FRAGMENT_WAITING = 1 << 0,      /* later fragments came, the first did not yet */
+	FRAGMENT_ENCAPSULATED = 1 << 1, /* the datagram carries another packet, which is the flow */
+};
+
+struct fragment_ports {
+	__u64 seen_ns; /* CLOCK_MONOTONIC of the first fragment; waiting: of the last */
+	__u32 waiting; /* later fragments that came before the first */
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 icmp_pairing; /* enum icmp_pairing */
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 flags; /* enum fragment_flag */
+	__u8 padding[3];
+};
+
+/*
+ * Filters. A flow is left out in the kernel only if it would be whichever end were the source. Bits of a mask
+ * say in which of the lists an address (port) stands.
+ */
+enum filter_list {
+	FILTER_SOURCE_MATCH = 1 << 0,
+	FILTER_SOURCE_NOT_MATCH = 1 << 1,
+	FILTER_DESTINATION_MATCH = 1 << 2,
+	FILTER_DESTINATION_NOT_MATCH = 1 << 3,
+};
+
+/* FILTER_ADDRESSES (LPM_TRIE): prefix -> __u32 mask; each prefix's mask contains those of the wider ones. */
+struct filter_prefix {
+	__u32 bits;       /* 0 to 128; IPv4 as ::ffff:0:0/96 and below */
+	__u8 address[16]; /* network order */
+};
+
+/* FILTER_RULES, one element: written by the agent before attaching. */
+struct filter_rules {
+	__u8 ports[65536];        /* mask of enum filter_list by port, host order */
+	__u8 protocols[256];      /* bit 0 in network.transport.match, bit 1 in not_match */
+	__u8 ip_versions[8];      /* likewise for network.type, by 4 and 6 */
+	__u32 address_lists;      /* enum filter_list: address lists that are not empty */
+	__u32 port_lists;         /* likewise */
+	__u32 has_protocol_match; /* 1: network.transport.match is not empty */
+	__u32 has_version_match;  /* 1: network.type.match is not empty */
+	__u32 has_addresses;      /* 1: FILTER_ADDRESSES has entries */
+	__u32 padding;
 };
 
 /* COUNTERS (per CPU): index -> struct counter. Only grows; never renumbered. */
@@ -187,7 +366,7 @@ enum counter_reason {
 	COUNTER_DUPLICATE = 1,        /* seen at another hook before or after its owner */
 	COUNTER_TAKEN_OVER = 2,       /* held by a candidate, then added (also in ACCOUNTED) */
 	COUNTER_RING_FULL = 3,        /* an event was not sent; the scan finds the flow */
-	COUNTER_MAP_FULL = 4,         /* no room for a new flow: packet not in any flow */
+	COUNTER_MAP_FULL = 4,         /* no room for a new flow nor for its event: packet not in any flow */
 	COUNTER_MAP_BUSY = 5,         /* the map's lock was taken: packet not in any flow */
 	COUNTER_NOT_IP = 6,           /* ARP and whatever else is not IP by design */
 	COUNTER_UNSUPPORTED_LINK = 7, /* an encapsulation that is not read */
@@ -195,13 +374,22 @@ enum counter_reason {
 	COUNTER_MALFORMED_IPV4 = 9,
 	COUNTER_MALFORMED_IPV6 = 10,
 	COUNTER_MALFORMED_TCP = 11,
-	COUNTER_MALFORMED_UDP = 12,       /* UDP and UDP-Lite */
-	COUNTER_MALFORMED_SCTP = 13,      /* SCTP and DCCP */
-	COUNTER_MALFORMED_ICMP = 14,      /* ICMP and ICMPv6 */
-	COUNTER_PARSE_DEPTH = 15,         /* more extension headers or tags than are walked */
-	COUNTER_FRAGMENT = 16,            /* later fragment: counted in a flow without ports */
+	COUNTER_MALFORMED_UDP = 12,  /* UDP and UDP-Lite */
+	COUNTER_MALFORMED_SCTP = 13, /* SCTP and DCCP */
+	COUNTER_MALFORMED_ICMP = 14, /* ICMP and ICMPv6 */
+	COUNTER_PARSE_DEPTH = 15,    /* more extension headers or tags than are walked */
+	COUNTER_FRAGMENT = 16,       /* later fragment before or without its first: a flow without ports */
 	COUNTER_MALFORMED_EXTENSION = 17, /* IPv6 extension header cut short */
-	COUNTER_REASONS = 18,
+	COUNTER_FRAGMENT_REORDERED = 18,  /* of COUNTER_FRAGMENT: the first fragment came afterwards */
+	COUNTER_FRAGMENT_ENCAPSULATED =
+		19, /* later fragment of a datagram that carries a packet told by its first */
+	COUNTER_ENCAPSULATED_UNREAD =
+		20,                /* what is inside was not read: counted in the flow of the outer headers */
+	COUNTER_DETAILS_FULL = 21, /* a flow's tunnel headers or fragments had no room: told without them */
+	COUNTER_OVERFLOW = 22,     /* no room for a new flow: sent as an event instead */
+	COUNTER_FILTERED = 23,     /* left out by [filter.*] */
+	COUNTER_SAMPLED_OUT = 24,  /* left out by capture.sampling */
+	COUNTER_REASONS = 25,
 };
 
 #endif

@@ -12,4 +12,27 @@ const volatile __u8 replay;
 /* 1: the outermost VLAN id is part of the key. */
 const volatile __u8 key_includes_vlan;
 
+/* 1: the innermost tunnel's id is part of the key (VNI, GRE key; not a TEID, which differs by direction). */
+const volatile __u8 key_includes_tunnel_id;
+
+/* 1: FILTER_RULES and FILTER_ADDRESSES are looked at for new flows. */
+const volatile __u8 filters;
+
+/* One flow in so many is counted, chosen by a hash of its key; 0 and 1: every flow. */
+const volatile __u32 sampling;
+
+#define UDP_PORTS 65536
+#define UDP_TUNNELS 64
+
+/* A bit by UDP port (host order): whether udp_tunnels names it. So that other datagrams cost one test. */
+const volatile __u64 udp_tunnel_ports[UDP_PORTS / 64];
+
+/* What a UDP port carries; a free place has ENCAPSULATION_NONE. */
+struct udp_tunnel {
+	__u16 port;         /* host order */
+	__u8 encapsulation; /* enum flow_encapsulation */
+	__u8 padding;
+};
+const volatile struct udp_tunnel udp_tunnels[UDP_TUNNELS];
+
 #endif

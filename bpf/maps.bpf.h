@@ -6,6 +6,9 @@
 #define FLOW_STATS_ENTRIES 131072
 #define FLOW_EVENTS_BYTES (4 * 1024 * 1024)
 #define INTERFACES_ENTRIES 4096
+#define FRAGMENTS_ENTRIES 4096
+#define FILTERED_FLOWS_ENTRIES 65536
+#define FILTER_ADDRESSES_ENTRIES 65536
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -14,10 +17,56 @@ struct {
 	__uint(max_entries, FLOW_STATS_ENTRIES);
 } FLOW_STATS SEC(".maps");
 
+/* Not preallocated: few flows have details, and memory for all would double the table's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow_key);
+	__type(value, struct flow_details);
+	__uint(max_entries, FLOW_STATS_ENTRIES);
+} FLOW_DETAILS SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, FLOW_EVENTS_BYTES);
 } FLOW_EVENTS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_ports);
+	__uint(max_entries, FRAGMENTS_ENTRIES);
+} FRAGMENTS SEC(".maps");
+
+/* Verdicts that left a flow out. LRU: a flood of filtered flows takes no room from those that are told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct flow_key);
+	__type(value, __u8);
+	__uint(max_entries, FILTERED_FLOWS_ENTRIES);
+} FILTERED_FLOWS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct filter_prefix);
+	__type(value, __u32);
+	__uint(max_entries, FILTER_ADDRESSES_ENTRIES);
+} FILTER_ADDRESSES SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct filter_rules);
+	__uint(max_entries, 1);
+} FILTER_RULES SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct table_use);
+	__uint(max_entries, 1);
+} TABLE_USE SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);

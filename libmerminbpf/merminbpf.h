@@ -37,6 +37,12 @@ struct merminbpf *merminbpf_object_open(const void *elf, uint32_t size);
  */
 int merminbpf_knob_set(struct merminbpf *handle, const char *name, uint32_t low, uint32_t high);
 
+/*
+ * Sets an array in the object's .rodata by its name; `size` must be the array's own. Before load only. Errors
+ * as merminbpf_knob_set; -ERANGE: another size.
+ */
+int merminbpf_knob_write(struct merminbpf *handle, const char *name, const void *bytes, uint32_t size);
+
 /* Sets max_entries of a map (bytes for a ring buffer) by its name. Before load only. */
 int merminbpf_map_size_set(struct merminbpf *handle, const char *map, uint32_t max_entries);
 
@@ -135,20 +141,40 @@ int merminbpf_scan_begin(struct merminbpf *handle, uint32_t generation);
 /*
  * Reads up to `max` entries (>= 512) of FLOW_STATS: keys 48 bytes, values 256 bytes each, in the order
  * of the table. Returns their number; 0 is the end of the scan. An entry that lives during the whole
- * scan is read once.
+ * scan is read once. `details`: 256 bytes each, written only where the value has FLOW_HAS_DETAILS (zero where
+ * FLOW_DETAILS has no entry all the same).
  */
-int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, uint32_t max);
+int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void *details, uint32_t max);
 
 /*
  * Removes `count` flows by key and stores each one's last value; present[i] is 1, or 0 where there
  * was none (its value is left alone). Never touches another key. Returns the number present. After an
- * error present[] still tells which flows were taken; the others may be asked for again.
+ * error present[] still tells which flows were taken; the others may be asked for again. `details` as in
+ * merminbpf_scan_next; the entries of FLOW_DETAILS go too. The number goes to SCAN's `removed`.
  */
 int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
-                         uint8_t *present);
+                         void *details, uint8_t *present);
 
 /* One flow's value by its key, without removing it. -ENOENT: none. */
 int merminbpf_flow_find(struct merminbpf *handle, const void *key, void *value);
+
+/* One flow's entry in FLOW_DETAILS by its key. -ENOENT: none. */
+int merminbpf_details_find(struct merminbpf *handle, const void *key, void *details);
+
+/* Entries of FLOW_STATS in use beyond which the programs send FLOW_EVENT_PRESSURE; 0: never. */
+int merminbpf_pressure_set(struct merminbpf *handle, uint32_t entries);
+
+/* Entries of FLOW_STATS in use: made by the programs and not taken. */
+uint32_t merminbpf_entries_used(struct merminbpf *handle);
+
+/* ---- filter.c: what the programs leave out; knob `filters` set before load ---- */
+
+/* Adds a prefix of `bits` (0 to 128) of a 16-byte address with its mask (enum filter_list), or replaces it.
+ */
+int merminbpf_filter_prefix_add(struct merminbpf *handle, const void *address, uint32_t bits, uint32_t mask);
+
+/* Writes FILTER_RULES: a struct filter_rules. */
+int merminbpf_filter_rules_set(struct merminbpf *handle, const void *rules);
 
 /* Sums COUNTERS over the CPUs: `max` struct counter. Returns how many were written. */
 int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max);

@@ -66,7 +66,62 @@ export const RECORD = {
   sourceMac: 42,
   /** Outermost VLAN id; 0 none. */
   vlanId: 44,
+  /** Number of the record's row in {@link FlowRecordBatch.details}, counted from 1; 0 none. */
+  detail: 45,
+  /** `capture.sampling`: one flow in so many was taken; 0 and 1: every flow. */
+  samplingRate: 46,
 } as const;
+
+/** Words of one layer in a detail row. */
+export const RECORD_LAYER_WORDS = 20;
+
+/**
+ * Word offsets of one encapsulation in a detail row, oriented like the flow: source is the end of the outer headers on
+ * the source's side.
+ */
+export const RECORD_LAYER = {
+  /** Bytes: encapsulation (`ENCAPSULATION` of capture/record.ts, 0: no such layer), IP version, protocol, 1 where `id` is set. */
+  octets: 0,
+  /** As RECORD.sourceAddress. */
+  sourceAddress: 1,
+  destinationAddress: 5,
+  /** source | destination << 16, host order; 0 where the transport has none. */
+  ports: 9,
+  /** VNI, key, session or TEID. */
+  id: 10,
+  ahSpi: 11,
+  /** Bytes of the outer packets beyond those of the next layer told; 64 bits each. */
+  bytesDelta: 12,
+  bytesTotal: 14,
+  reverseBytesDelta: 16,
+  reverseBytesTotal: 18,
+} as const;
+
+/** Words of one detail row. */
+export const RECORD_DETAIL_WORDS = 50;
+
+/** Word offsets of a detail row: what few flows have. */
+export const RECORD_DETAIL = {
+  /** {@link RECORD_LAYER}: the outermost encapsulation. */
+  tunnel: 0,
+  /** {@link RECORD_LAYER}: the outermost IP-in-IP layer inside of that. */
+  ipip: 20,
+  /** Six bytes in two words, memory order. Valid with {@link RECORD_DETAIL_FLAG.hasTunnelMac}. */
+  tunnelMac: 40,
+  /** Bits, see {@link RECORD_DETAIL_FLAG}. */
+  flags: 42,
+  /** Of the flow's own packets, forward, else reverse; 0 none. */
+  espSpi: 43,
+  ahSpi: 44,
+  /** WireGuard: the index that the source (destination) chose; 0 not seen. */
+  senderIndex: 45,
+  receiverIndex: 46,
+  /** IP fragments of both ways in the record, 64 bits. */
+  fragmentsDelta: 47,
+} as const;
+
+/** Bits of {@link RECORD_DETAIL.flags}. */
+export const RECORD_DETAIL_FLAG = { hasTunnelMac: 1, isWireguard: 2 } as const;
 
 /** Bits of {@link RECORD.flags}. */
 export const RECORD_FLAG = {
@@ -83,4 +138,12 @@ export interface FlowRecordBatch {
   readonly count: number;
   /** At least `count` × {@link RECORD_WORDS}. */
   readonly words: Uint32Array<ArrayBuffer>;
+  /** Rows of {@link RECORD_DETAIL_WORDS} words, named by {@link RECORD.detail}; empty where no record has one. */
+  readonly details: Uint32Array<ArrayBuffer>;
+}
+
+/** Decides once a life whether a flow is told ([filter.*]); the verdict is remembered. */
+export interface RecordFilter {
+  /** @param words a record's row at `at`, complete; never kept */
+  accepts(words: Uint32Array, at: number): boolean;
 }
