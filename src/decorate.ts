@@ -10,6 +10,8 @@ export interface DecoratedBatch {
   readonly count: number;
   /** The batch's rows, see `RECORD` in flow/flow.ts. */
   readonly words: Uint32Array;
+  /** Rows of details, see `RECORD_DETAIL` in flow/flow.ts; named by `RECORD.detail`. */
+  readonly details: Uint32Array;
   /** 30 ASCII bytes each: `1:` and the base64 of the SHA-1. */
   readonly communityIds: Uint8Array;
   /** 16 bytes each, never all zero. */
@@ -30,11 +32,11 @@ export interface DecorateOptions {
 }
 
 /**
- * Derives the identifiers of every row. The result's arrays are its own, but for the batch's words.
+ * Derives the identifiers of every row. The result's arrays are its own, but for the batch's rows.
  * @throws RangeError for a trace id timeout below one millisecond
  */
 export function decorate(batch: FlowRecordBatch, options: DecorateOptions): DecoratedBatch {
-  const { count, words } = batch;
+  const { count, words, details } = batch;
   const communityId = new CommunityIdHasher(options.communityIdSeed);
   const traceId = new TraceIdHasher(options.traceIdTimeoutMs);
   const communityIds = new Uint8Array(count * COMMUNITY_ID_BYTES);
@@ -48,5 +50,5 @@ export function decorate(batch: FlowRecordBatch, options: DecorateOptions): Deco
     traceId.writeTraceId(words, at, communityId.digest, traceIds, trace);
     traceId.writeSpanId(words, at, traceIds, trace, spanIds, row * SPAN_ID_BYTES);
   }
-  return { count, words, communityIds, traceIds, spanIds, interfaceName: options.interfaceName };
+  return { count, words, details, communityIds, traceIds, spanIds, interfaceName: options.interfaceName };
 }

@@ -22,4 +22,14 @@ export interface TableStats {
   readonly packetsAbsent: number;
   /** Lives of a 5-tuple whose end went unnoticed: told with the life before or after. */
   readonly livesMerged: number;
+  /** Flows that left for want of room: ended with reason `lack_of_resources` and taken from the kernel's table. */
+  readonly evicted: number;
+  /** Packets of flows that found no room in the kernel's table, taken in from events (told with the others). */
+  readonly packetsOverflow: number;
+  /** Such packets seen again at another hook: in no flow. */
+  readonly packetsOverflowDuplicate: number;
+  /** Left out by `[filter.*]` after they were counted: neither in `packetsTold` nor in `recordsByEndReason`. */
+  readonly packetsFiltered: number;
+  readonly bytesFiltered: number;
+  readonly recordsFiltered: number;
 }
