@@ -39,7 +39,7 @@ export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock
   const { keys, count } = table.endedKeys();
   for (let first = 0; first < count; first += SLICE_ENTRIES) {
     const taken = reader.take(keys, first, Math.min(SLICE_ENTRIES, count - first));
-    table.settle(taken.keys, taken.values, taken.present, taken.count);
+    table.settle(taken);
     drainEvents(reader, table, clock);
     yield;
   }

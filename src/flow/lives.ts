@@ -4,7 +4,7 @@
 import { number64, SHARED } from "../capture/record.ts";
 import { copy64, raiseAbove, WallClock } from "./clock.ts";
 import { type DirectionContext, RULE } from "./direction.ts";
-import { END_REASON } from "./flow.ts";
+import { END_REASON, type RecordFilter } from "./flow.ts";
 import { notePackets } from "./notes.ts";
 import { Orienter } from "./orienter.ts";
 import { NEVER_NS, Reading } from "./reading.ts";
@@ -14,6 +14,17 @@ import { Teller } from "./teller.ts";
 /** Words of an event that only a reopened one has: new base (four 64-bit counts), first and last seen by way. */
 const EVENT_WORD = { time: 12, octets: 14, incarnation: 15, base: 16, firstSeen: 24, lastSeen: 28 } as const;
 const WORD = 4294967296;
+
+/** What decides about records beside the flows themselves. */
+export interface LivesOptions {
+  readonly context: DirectionContext;
+  /** `capture.sampling`: one flow in so many is counted. Default 1. */
+  readonly samplingRate?: number;
+  /** Asked once a life, with its first record; absent: every flow is told. */
+  readonly filter?: RecordFilter | undefined;
+  /** What FLOW_DETAILS has under the key of 12 words at `at`, valid until the next call; undefined where nothing. */
+  readonly findDetails?: ((keys: Uint32Array, at: number) => Uint32Array | undefined) | undefined;
+}
 
 /** Slots with what befell their flows; one per table. */
 export class Lives {
@@ -33,14 +44,25 @@ export class Lives {
   readonly #orienter: Orienter;
   readonly #start = new Uint32Array(2);
 
-  constructor(context: DirectionContext, capacity: number, seed: number) {
+  constructor(options: LivesOptions, capacity: number, seed: number) {
     this.slots = new FlowSlots(capacity, seed);
-    this.#orienter = new Orienter(this.slots, context);
-    this.teller = new Teller(this.slots, context, this.clock, this.reading);
+    this.#orienter = new Orienter(this.slots, options.context);
+    this.teller = new Teller(this.slots, options.context, this.clock, this.reading);
   }
 
-  /** Takes in a key and its value; fills {@link reading}. Returns the flow's slot, a new one where it is unknown. */
-  observe(keys: Uint32Array, key: number, values: Uint32Array, value: number, nowNs: number): number {
+  /**
+   * Takes in a key, its value and, where the value says that there are any, its details; fills {@link reading}. Returns
+   * the flow's slot, a new one where it is unknown.
+   */
+  observe(
+    keys: Uint32Array,
+    key: number,
+    values: Uint32Array,
+    value: number,
+    _details: Uint32Array,
+    _detail: number,
+    nowNs: number,
+  ): number {
     const { reading } = this;
     const incarnation = values[value + SHARED.incarnation] as number;
     reading.loadValue(values, value);

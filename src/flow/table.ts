@@ -3,22 +3,32 @@
 // Counts told are the kernel's own, so each delta is told once: told + pending = counted, at any moment.
 
 import type { CaptureClock, FlowEventBatch, FlowSampleBatch } from "../capture/record.ts";
-import { EVENT_BYTES, EVENT_KIND, KEY_WORDS, REOPENED_EVENT_BYTES, VALUE_WORDS } from "../capture/record.ts";
-import type { DirectionContext } from "./direction.ts";
+import {
+  DETAILS_WORDS,
+  EVENT_BYTES,
+  EVENT_KIND,
+  KEY_WORDS,
+  REOPENED_EVENT_BYTES,
+  VALUE_WORDS,
+} from "../capture/record.ts";
 import { END_REASON, type FlowRecordBatch } from "./flow.ts";
 import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs } from "./lifecycle.ts";
-import { Lives } from "./lives.ts";
+import { Lives, type LivesOptions } from "./lives.ts";
 import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
 
 /** What a table needs beside its input. */
-export interface FlowTableOptions {
+export interface FlowTableOptions extends LivesOptions {
   readonly timeouts: FlowTimeouts;
-  readonly context: DirectionContext;
   /** Flows to have room for at first; the table grows. Default 1024. */
   readonly capacity?: number;
   /** Of the hash over keys; default random, so that nobody can aim at one place. */
   readonly seed?: number;
+}
+
+/** Flows taken from the map: their last values, and 1 in `present` where the map had the key. */
+export interface TakenBatch extends FlowSampleBatch {
+  readonly present: Uint8Array;
 }
 
 /** Keys of flows that end, packed; valid until the next scan begins. */
@@ -51,7 +61,7 @@ export class FlowTable {
   constructor(options: FlowTableOptions) {
     this.timeouts = options.timeouts;
     const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-    this.#lives = new Lives(options.context, options.capacity ?? FIRST_ENDED, seed);
+    this.#lives = new Lives(options, options.capacity ?? FIRST_ENDED, seed);
   }
 
   /** Begins a scan at the moment `clock`. */
@@ -80,7 +90,7 @@ export class FlowTable {
   /** Takes in one slice of the scan. Records that are due are made at once, flows that end are collected. */
   addSlice(batch: FlowSampleBatch): void {
     for (let i = 0; i < batch.count; i++) {
-      const slot = this.#lives.observe(batch.keys, i * KEY_WORDS, batch.values, i * VALUE_WORDS, this.#nowNs);
+      const slot = this.#observe(batch, i);
       this.#met++;
       if (this.#isFinal) this.#force(slot);
       else this.#decide(slot);
@@ -104,20 +114,19 @@ export class FlowTable {
   }
 
   /**
-   * Tells flows taken from the map for the last time, by their final values, and frees them.
-   * @param present 1 where the map had the key; where not, what was pending is counted as absent
+   * Tells flows taken from the map for the last time, by their final values, and frees them. Where the map had not the
+   * key, what was pending is counted as absent.
    */
-  settle(keys: Uint32Array, values: Uint32Array, present: Uint8Array, count: number): void {
+  settle(taken: TakenBatch): void {
     const lives = this.#lives;
-    for (let i = 0; i < count; i++) {
-      const key = i * KEY_WORDS;
-      const known = lives.slots.find(keys, key);
-      if (present[i] !== 1) {
+    for (let i = 0; i < taken.count; i++) {
+      const known = lives.slots.find(taken.keys, i * KEY_WORDS);
+      if (taken.present[i] !== 1) {
         if (known >= 0) lives.lose(known);
         continue;
       }
       const reason = known < 0 ? 0 : (this.#stateOf(known) & STATE.reasonMask) >>> STATE.reasonShift;
-      const slot = lives.observe(keys, key, values, i * VALUE_WORDS, this.#nowNs);
+      const slot = this.#observe(taken, i);
       lives.tell(slot, reason === 0 ? END_REASON.idleTimeout : reason, this.#nowNs);
       lives.release(slot);
     }
@@ -162,6 +171,12 @@ export class FlowTable {
       absent: lives.absent,
       packetsAbsent: lives.packetsAbsent,
       livesMerged: lives.livesMerged,
+      evicted: 0,
+      packetsOverflow: 0,
+      packetsOverflowDuplicate: 0,
+      packetsFiltered: teller.packetsFiltered,
+      bytesFiltered: teller.bytesFiltered,
+      recordsFiltered: teller.recordsFiltered,
     };
   }
 
@@ -176,6 +191,12 @@ export class FlowTable {
   /** Bytes that the table holds. */
   get bytes(): number {
     return this.#lives.slots.bytes + this.#ended.byteLength;
+  }
+
+  #observe({ keys, values, details }: FlowSampleBatch, index: number): number {
+    const value = index * VALUE_WORDS;
+    const detail = index * DETAILS_WORDS;
+    return this.#lives.observe(keys, index * KEY_WORDS, values, value, details, detail, this.#nowNs);
   }
 
   #stateOf(slot: number): number {

@@ -20,6 +20,10 @@ export class Teller {
   bytesTold = 0;
   packetsSettled = 0;
   bytesSettled = 0;
+  /** Of flows that the filter left out: in neither of the counts above. */
+  packetsFiltered = 0;
+  bytesFiltered = 0;
+  recordsFiltered = 0;
   readonly #slots: FlowSlots;
   readonly #context: DirectionContext;
   readonly #clock: WallClock;

@@ -1,5 +1,6 @@
 // Drives a table over a kernel model as the agent does, and reads its records.
 
+import { DETAILS_WORDS, KEY_WORDS, VALUE_WORDS } from "../../../src/capture/record.ts";
 import type { DirectionContext } from "../../../src/flow/direction.ts";
 import { RECORD, RECORD_FLAG, RECORD_WORDS } from "../../../src/flow/flow.ts";
 import type { FlowTimeouts } from "../../../src/flow/lifecycle.ts";
@@ -94,13 +95,18 @@ export function scanWith(
   const samples = kernel.samples();
   for (let i = 0; i < samples.count; i += 2) {
     const count = Math.min(2, samples.count - i);
-    table.addSlice({ count, keys: samples.keys.slice(i * 12), values: samples.values.slice(i * 64) });
+    table.addSlice({
+      count,
+      keys: samples.keys.slice(i * KEY_WORDS),
+      values: samples.values.slice(i * VALUE_WORDS),
+      details: samples.details.slice(i * DETAILS_WORDS),
+    });
   }
   table.endScan();
   options.beforeTake?.();
   const ended = table.endedKeys();
   const taken = kernel.take(ended.keys, ended.count);
-  table.settle(taken.keys, taken.values, taken.present, taken.count);
+  table.settle(taken);
   return takeAll(table, options.offsetNs);
 }
 

@@ -2,6 +2,7 @@
 
 import {
   type CaptureClock,
+  DETAILS_WORDS,
   EVENT_KIND,
   type FlowEventBatch,
   type FlowSampleBatch,
@@ -12,6 +13,7 @@ import {
   WAY_FLAG,
   WAY_WORDS,
 } from "../../../src/capture/record.ts";
+import type { TakenBatch } from "../../../src/flow/table.ts";
 
 /** 2023-11-14T22:13:20Z as CLOCK_REALTIME − CLOCK_MONOTONIC. */
 export const OFFSET_NS = 1_700_000_000_000_000_000n;
@@ -133,19 +135,18 @@ export class KernelModel {
   samples(): FlowSampleBatch {
     const keys = new Uint32Array(this.entries.size * KEY_WORDS);
     const values = new Uint32Array(this.entries.size * VALUE_WORDS);
+    const details = new Uint32Array(this.entries.size * DETAILS_WORDS);
     let count = 0;
     for (const { key, value } of this.entries.values()) {
       keys.set(key, count * KEY_WORDS);
       values.set(value, count * VALUE_WORDS);
       count++;
     }
-    return { count, keys, values };
+    return { count, keys, values, details };
   }
 
-  take(
-    keys: Uint32Array,
-    count: number,
-  ): { keys: Uint32Array; values: Uint32Array; present: Uint8Array; count: number } {
+  take(keys: Uint32Array, count: number): TakenBatch {
+    const details = new Uint32Array(count * DETAILS_WORDS);
     const values = new Uint32Array(count * VALUE_WORDS).fill(0xdeadbeef);
     const present = new Uint8Array(count);
     for (let i = 0; i < count; i++) {
@@ -156,7 +157,7 @@ export class KernelModel {
       present[i] = 1;
       this.entries.delete(name);
     }
-    return { keys: keys.slice(0, count * KEY_WORDS), values, present, count };
+    return { keys: keys.slice(0, count * KEY_WORDS), values, details, present, count };
   }
 
   #isReopening(key: Uint32Array, value: Uint32Array, fields: PacketFields): boolean {
@@ -231,7 +232,7 @@ export class KernelModel {
 
   #event(key: Uint32Array, kind: number, fields: PacketFields, value: Uint32Array): void {
     const isReopened = kind === EVENT_KIND.reopened;
-    const words = new Uint32Array(isReopened ? 32 : 16);
+    const words = new Uint32Array(isReopened ? 48 : 16);
     words.set(key);
     write(words, 12, fields.at);
     let low = fields.way === 0 ? (fields.flags ?? 0) : 0;

@@ -351,7 +351,7 @@ describe("FlowTable and the lives of a 5-tuple", () => {
     table.timeouts = { ...table.timeouts, maxRecordIntervalNs: 0 };
     const told = scan(table, kernel, 2.5 * SECOND).map((record) => record.delta[0]);
     value[SHARED.incarnation] = incarnation;
-    events.words[events.length / 4 - 32 + 12] = 3 * SECOND;
+    events.words[events.length / 4 - 48 + 12] = 3 * SECOND;
     table.addEvents(events, clockAt(3.1 * SECOND));
     kernel.packet(TCP_KEY, { way: 0, at: 3.2 * SECOND, flags: ACK });
     told.push(...scanWith(table, kernel, 4 * SECOND, { isFinal: true }).map((record) => record.total[0]));
