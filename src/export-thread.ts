@@ -5,7 +5,7 @@ import type { Config } from "./config/schema.ts";
 import type { FlowRecordBatch } from "./flow/flow.ts";
 import type { FinishedMessage, FromExport, InterfacesMessage, StatsMessage, ToExport } from "./messages.ts";
 
-/** Records on their way to the export thread; beyond it they are refused. About 60 MB. */
+/** Records on their way to the export thread; beyond it they are refused. About 60 MB, 110 where all have details. */
 const MOST_OUTSTANDING = 262_144;
 
 /** A running export thread. */
@@ -41,15 +41,17 @@ export class ExportThread {
     if (error !== undefined) throw new Error(error);
   }
 
-  /** Hands a batch over; its buffer is gone afterwards. */
+  /** Hands a batch over; its buffers are gone afterwards. */
   send(batch: FlowRecordBatch): void {
     if (this.#outstanding + batch.count > MOST_OUTSTANDING) {
       this.#refused += batch.count;
       return;
     }
     this.#sent += batch.count;
-    const { buffer } = batch.words;
-    this.#worker.postMessage({ kind: "records", count: batch.count, buffer }, [buffer]);
+    const { count, words, details } = batch;
+    const { buffer } = words;
+    if (details.length === 0) this.#post({ kind: "records", count, buffer, details: undefined }, [buffer]);
+    else this.#post({ kind: "records", count, buffer, details: details.buffer }, [buffer, details.buffer]);
   }
 
   /** {@link send} once there is room, and waits until the thread has taken it, is gone, or `signal` aborts. */
@@ -94,8 +96,8 @@ export class ExportThread {
     signal.removeEventListener("abort", leave);
   }
 
-  #post(message: ToExport): void {
-    this.#worker.postMessage(message);
+  #post(message: ToExport, transferred: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transferred);
   }
 
   #receive(message: FromExport): void {

@@ -132,7 +132,9 @@ function rememberNames(names: Map<number, string>, { names: watched }: Interface
 
 async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise<void> {
   const { span } = open.start.config;
-  const batch = { count: message.count, words: new Uint32Array(message.buffer) };
+  const { count, buffer } = message;
+  const details = message.details === undefined ? new Uint32Array(0) : new Uint32Array(message.details);
+  const batch = { count, words: new Uint32Array(buffer), details };
   try {
     const decorated = decorate(batch, {
       communityIdSeed: span.community_id_seed,
@@ -146,7 +148,7 @@ async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise
     if (open.start.mode === "replay") await flushAll(open, open.ending.signal);
   } finally {
     // Also where that throws: the other thread waits for as many answers as it sent batches.
-    post({ kind: "accepted", count: message.count });
+    post({ kind: "accepted", count });
   }
 }
 

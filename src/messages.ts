@@ -23,6 +23,8 @@ export interface RecordsMessage {
   readonly kind: "records";
   readonly count: number;
   readonly buffer: ArrayBuffer;
+  /** Of the batch's detail rows; undefined where no record has one. */
+  readonly details: ArrayBuffer | undefined;
 }
 
 /** The capture thread's counters, at every scan. */

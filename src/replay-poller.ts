@@ -4,6 +4,7 @@
 import type { CapturedPacket } from "./capture/packet.ts";
 import type { Probe } from "./capture/probe.ts";
 import { Reader } from "./capture/reader.ts";
+import { REOPENED_EVENT_BYTES } from "./capture/record.ts";
 import { PacketRunner } from "./capture/replay.ts";
 import { ReplayClock } from "./capture/replay-clock.ts";
 import type { CaptureStats } from "./capture/stats.ts";
@@ -16,7 +17,7 @@ import { drainEvents, scanFinally, scanOnce } from "./scan.ts";
 
 const NS_PER_MS = 1e6;
 /** The largest event with its head in the ring, twice: it is read when half full at most. */
-const RING_BYTES_PER_PACKET = 2 * (128 + 8);
+const RING_BYTES_PER_PACKET = 2 * (REOPENED_EVENT_BYTES + 8);
 /** Of the map's capacity: from where on, and after how many further flows, a scan comes early. */
 const FULL = 0.8;
 const FULL_STEP = 1 / 16;

@@ -20,7 +20,8 @@ await thread.started();
 for (let batch = 0; batch < BATCHES; batch++) {
   const words = new Uint32Array(ROWS * RECORD_WORDS);
   for (let row = 0; row < ROWS; row++) words[row * RECORD_WORDS + RECORD.identity] = IPV4_TCP_INTERNAL;
-  await thread.deliver({ count: ROWS, words }, AbortSignal.timeout(20_000));
+  const details = new Uint32Array(0);
+  await thread.deliver({ count: ROWS, words, details }, AbortSignal.timeout(20_000));
 }
 console.error(`finished: ${await thread.finish(5000)}`);
 process.exit(0);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { type DecoratedBatch, decorate } from "../../src/decorate.ts";
-import { RECORD_WORDS } from "../../src/flow/flow.ts";
+import { RECORD_DETAIL_WORDS, RECORD_WORDS } from "../../src/flow/flow.ts";
 import { type RowFields, rowOf } from "./flow/row.ts";
 
 const FLOW: RowFields = {
@@ -12,13 +12,14 @@ const FLOW: RowFields = {
   flowStartNs: 1_700_000_000_123_456_789n,
 };
 const TURNED: RowFields = { ...FLOW, source: FLOW.destination, destination: FLOW.source, ports: [80, 34855] };
+const DETAILS = new Uint32Array(RECORD_DETAIL_WORDS).fill(5);
 const HOUR_MS = 3_600_000;
 
 function decorated(rows: readonly RowFields[], traceIdTimeoutMs: number = HOUR_MS): DecoratedBatch {
   const words = new Uint32Array((rows.length + 3) * RECORD_WORDS);
   for (const [i, row] of rows.entries()) words.set(rowOf(row), i * RECORD_WORDS);
   const options = { communityIdSeed: 0, traceIdTimeoutMs, interfaceName: () => "eth0" };
-  return decorate({ count: rows.length, words }, options);
+  return decorate({ count: rows.length, words, details: DETAILS }, options);
 }
 
 function hex(bytes: Uint8Array, size: number, row: number): string {
@@ -49,6 +50,7 @@ test("decorate gives each row its Community ID, trace id and span id", () => {
   const batch = decorated(rows);
   expect(batch.count).toBe(3);
   expect(batch.interfaceName(3)).toBe("eth0");
+  expect(batch.details).toBe(DETAILS);
   rows.forEach((row, i) => {
     const id = Buffer.from(batch.communityIds.subarray(i * 30, i * 30 + 30)).toString("latin1");
     expect(id).toBe("1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
