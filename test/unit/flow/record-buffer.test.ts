@@ -29,7 +29,8 @@ test("RecordBuffer keeps detail rows in the batch of their records, numbered the
   const buffer = new RecordBuffer();
   const rows = BATCH_ROWS + 1000;
   for (let i = 0; i < rows; i++) {
-    buffer.words[buffer.append()] = i;
+    const row = buffer.append();
+    buffer.words[row] = i;
     if (i % 3 !== 0) continue;
     const at = buffer.appendDetail();
     expect(buffer.details.subarray(at, at + RECORD_DETAIL_WORDS).every((word) => word === 0)).toBe(true);
@@ -49,10 +50,14 @@ test("RecordBuffer keeps detail rows in the batch of their records, numbered the
 
 test("RecordBuffer takes the last row away, also the first of a batch, and leaves its place clean", () => {
   const buffer = new RecordBuffer();
-  for (let i = 0; i < BATCH_ROWS + 1; i++) buffer.words[buffer.append() + 1] = 7;
+  for (let i = 0; i < BATCH_ROWS + 1; i++) {
+    const at = buffer.append();
+    buffer.words[at + 1] = 7;
+  }
   buffer.withdraw();
   expect(buffer.count).toBe(BATCH_ROWS);
-  expect(buffer.words[buffer.append() + 1]).toBe(0);
+  const at = buffer.append();
+  expect(buffer.words[at + 1]).toBe(0);
   buffer.withdraw();
   expect(buffer.take()?.count).toBe(BATCH_ROWS);
   expect(buffer.take()).toBeUndefined();
