@@ -102,6 +102,8 @@ static __always_inline void account_existing(struct __sk_buff *skb, struct packe
 		count(skb, packet, stats, way);
 	else
 		observe_elsewhere(skb, packet, stats, way);
+	if (packet->has_details)
+		note_details(skb, packet, key, stats, way->owner_hook == packet->hook ? DETAILS_OF_OWNER : 0);
 }
 
 static __always_inline void tell_opened(struct packet *packet, const struct flow_key *key, __u64 now)
@@ -121,6 +123,69 @@ static __always_inline void tell_opened(struct packet *packet, const struct flow
 	event->tcp_flags[packet->way & 1] = packet->tcp_flags;
 	event->incarnation = 0;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/* Once a scan generation, when few places are left: the agent then makes room before the next scan is due. */
+static __always_inline void note_created(__u64 now)
+{
+	__u32 zero = 0;
+	struct table_use *use = bpf_map_lookup_elem(&TABLE_USE, &zero);
+	struct scan_state *scan = find_scan();
+	struct flow_event *event;
+	__u64 used;
+	__u32 previous;
+
+	if (!use || !scan)
+		return;
+	used = __sync_fetch_and_add(&use->created, 1) + 1 - scan->removed;
+	previous = use->pressed_generation;
+	if (!scan->pressure_entries || used <= scan->pressure_entries || previous == scan->generation ||
+	    __sync_val_compare_and_swap(&use->pressed_generation, previous, scan->generation) != previous)
+		return;
+	event = bpf_ringbuf_reserve(&FLOW_EVENTS, sizeof(*event), 0);
+	if (!event) {
+		counter_add(COUNTER_RING_FULL, 1, 0);
+		return;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->time_ns = now;
+	event->kind = FLOW_EVENT_PRESSURE;
+	event->incarnation = used;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/* A packet that finds no room in the table goes to the agent by itself. */
+static __always_inline void tell_overflow(struct __sk_buff *skb, struct packet *packet,
+                                          const struct flow_key *key, const struct flow_stats *stats,
+                                          int reason)
+{
+	struct flow_overflow_event *event = bpf_ringbuf_reserve(&FLOW_EVENTS, sizeof(*event), 0);
+	__u64 bytes = wire_bytes(packet);
+
+	if (!event) {
+		counter_add(reason, packet->segments, bytes);
+		return;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->event.key = *key;
+	event->event.time_ns = packet_time_exact(skb);
+	event->event.kind = FLOW_EVENT_OVERFLOW;
+	event->event.way = packet->way;
+	event->event.tcp_flags[packet->way & 1] = packet->tcp_flags;
+	event->packets = packet->segments;
+	event->bytes = bytes;
+	event->hook = packet->hook;
+	event->flow_label = packet->flow_label;
+	event->vlan_id = packet->vlan_id;
+	event->traffic_class = packet->traffic_class;
+	event->ttl = packet->ttl;
+	event->icmp_type = packet->icmp_type;
+	event->icmp_code = packet->icmp_code;
+	event->entered = (first_flags(skb, packet) & FLOW_WAY_ENTERED) != 0;
+	if (stats->flags & FLOW_HAS_MAC)
+		__builtin_memcpy(event->source_mac, stats->source_mac, sizeof(event->source_mac));
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	counter_add(COUNTER_OVERFLOW, packet->segments, bytes);
 }
 
 static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *packet,
@@ -149,21 +214,33 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 #define E2BIG 7
 #define EEXIST 17
 
+static __always_inline void note_new_details(struct __sk_buff *skb, struct packet *packet,
+                                             const struct flow_key *key)
+{
+	struct flow_stats *stats = bpf_map_lookup_elem(&FLOW_STATS, key);
+
+	if (stats)
+		note_details(skb, packet, key, stats, DETAILS_OF_OWNER | DETAILS_OF_NEW);
+}
+
 static __always_inline void account_new(struct __sk_buff *skb, struct packet *packet,
                                         const struct flow_key *key)
 {
 	__u64 now = packet_time_exact(skb);
 	__u32 zero = 0;
-	struct flow_stats *stats = bpf_map_lookup_elem(&NEW_FLOW, &zero);
+	struct flow_stats *fresh = bpf_map_lookup_elem(&NEW_FLOW, &zero), *stats;
 	long error;
 
-	if (!stats)
+	if (!fresh)
 		return;
-	fill_new_flow(skb, packet, stats, now);
-	error = bpf_map_update_elem(&FLOW_STATS, key, stats, BPF_NOEXIST);
+	fill_new_flow(skb, packet, fresh, now);
+	error = bpf_map_update_elem(&FLOW_STATS, key, fresh, BPF_NOEXIST);
 	if (!error) {
 		counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 		tell_opened(packet, key, now);
+		note_created(now);
+		if (packet->has_details)
+			note_new_details(skb, packet, key);
 		return;
 	}
 	if (error == -EEXIST) {
@@ -173,8 +250,18 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 			return;
 		}
 	}
-	counter_add(error == -E2BIG ? COUNTER_MAP_FULL : COUNTER_MAP_BUSY, packet->segments,
-	            wire_bytes(packet));
+	tell_overflow(skb, packet, key, fresh, error == -E2BIG ? COUNTER_MAP_FULL : COUNTER_MAP_BUSY);
+}
+
+/* The verdict on a flow without an entry; one that leaves it out is remembered. */
+static __always_inline int is_new_left_out(struct flow_key *key)
+{
+	__u8 verdict = 1;
+
+	if (!is_left_out(key))
+		return 0;
+	bpf_map_update_elem(&FILTERED_FLOWS, key, &verdict, BPF_ANY);
+	return 1;
 }
 
 /*
@@ -191,13 +278,54 @@ __noinline int account(struct __sk_buff *skb, struct packet *packet)
 		return 0;
 	form_key(packet, &key);
 	observe_more_segments(skb, packet);
-	if (packet->is_later_fragment)
-		counter_add(COUNTER_FRAGMENT, packet->segments, wire_bytes(packet));
+	if (sampling > 1 && !is_sampled(&key)) {
+		counter_add(COUNTER_SAMPLED_OUT, packet->segments, wire_bytes(packet));
+		return 0;
+	}
+	/* First, so that what is left out costs one look-up. */
+	if (filters && bpf_map_lookup_elem(&FILTERED_FLOWS, &key)) {
+		counter_add(COUNTER_FILTERED, packet->segments, wire_bytes(packet));
+		return 0;
+	}
 	stats = bpf_map_lookup_elem(&FLOW_STATS, &key);
+	if (!stats && filters && is_new_left_out(&key)) {
+		counter_add(COUNTER_FILTERED, packet->segments, wire_bytes(packet));
+		return 0;
+	}
+	if (packet->is_alone)
+		counter_add(COUNTER_FRAGMENT, packet->segments, wire_bytes(packet));
 	if (stats)
 		account_existing(skb, packet, &key, stats);
 	else
 		account_new(skb, packet, &key);
+	return 0;
+}
+
+/*
+ * Packets that are more than one IP packet with its transport: carriers, encrypted ones, fragments. They are
+ * copied to memory that can hold several, and none of it costs a plain packet anything.
+ */
+__noinline int observe_special(struct __sk_buff *skb, struct packet *outermost)
+{
+	struct descent *descent = find_descent();
+	int reason = 0;
+
+	if (!outermost || !descent)
+		return 0;
+	descent->carriers[FLOW_LAYER_TUNNEL].encapsulation = ENCAPSULATION_NONE;
+	descent->carriers[FLOW_LAYER_IPIP].encapsulation = ENCAPSULATION_NONE;
+	descent->has_ethernet = outermost->ethernet_end != 0;
+	descent->packet = *outermost;
+	descend(skb, descent);
+	count_segments(skb, &descent->packet);
+	if (descent->packet.is_fragment)
+		reason = follow_fragment(skb, &descent->packet, 0);
+	if (reason) {
+		counter_add(reason, descent->packet.segments, descent->packet.network_bytes);
+		return 0;
+	}
+	measure_overhead(descent);
+	account(skb, &descent->packet);
 	return 0;
 }
 

@@ -112,6 +112,14 @@ struct {
 	__uint(max_entries, 1);
 } NEW_FLOW SEC(".maps");
 
+/* As NEW_FLOW. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct flow_details);
+	__uint(max_entries, 1);
+} NEW_DETAILS SEC(".maps");
+
 static __always_inline struct scan_state *find_scan(void)
 {
 	__u32 zero = 0;

@@ -14,10 +14,16 @@
 #include "packet.bpf.h"
 #include "parse.bpf.h"
 #include "transport.bpf.h"
+#include "tunnel.bpf.h"
+#include "security.bpf.h"
+#include "fragment.bpf.h"
+#include "descent.bpf.h"
 #include "key.bpf.h"
 #include "tcp.bpf.h"
 #include "interface.bpf.h"
 #include "owner.bpf.h"
+#include "details.bpf.h"
+#include "filter.bpf.h"
 #include "account.bpf.h"
 
 /* TC_ACT_UNSPEC and TCX_NEXT: the next program, or the stack, decides. */
@@ -47,6 +53,10 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 		reason = parse_transport(skb, &packet);
 	if (reason) {
 		counter_add(reason, packet.segments, packet.network_bytes ? packet.network_bytes : skb->len);
+		return NO_VERDICT;
+	}
+	if (packet.encapsulation || packet.is_fragment) {
+		observe_special(skb, &packet);
 		return NO_VERDICT;
 	}
 	count_segments(skb, &packet);

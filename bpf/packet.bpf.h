@@ -13,8 +13,10 @@
 #define HEADER_SCRATCH_BYTES 40
 
 struct packet {
-	__u32 hook;   /* FLOW_HOOK */
-	__u32 length; /* of the frame: skb->len, or the wire's in a replay */
+	__u32 hook; /* FLOW_HOOK */
+	/* Where bytes of this packet end at the latest: the frame's end (skb->len, or the wire's in a
+	   replay), or that of the packet that carries it. */
+	__u32 length;
 	__u32 offset; /* of the header to be read next */
 	__u32 network_offset;
 	__u32 network_bytes; /* layer 3, of the super-packet as it stands */
@@ -30,24 +32,55 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 is_fragment; /* any fragment */
 	__u8 is_later_fragment;
+	__u8 is_alone; /* later fragment whose first was not seen */
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 has_ethernet;
-	__u8 way; /* enum flow_way */
+	__u8 has_details; /* FLOW_DETAILS has something to say of it */
+	__u8 way;         /* enum flow_way */
 	__be16 source_port;
 	__be16 destination_port;
 	__u64 source[2]; /* 16 bytes in network order */
 	__u64 destination[2];
-	__u8 scratch[HEADER_SCRATCH_BYTES] __attribute__((aligned(8)));
 	__u8 ip_version;
-	__u8 icmp_pairing; /* enum icmp_pairing as the sender has it: never ICMP_ONE_WAY_HIGH */
+	__u8 icmp_pairing;    /* enum icmp_pairing as the sender has it: never ICMP_ONE_WAY_HIGH */
+	__u8 encapsulation;   /* enum flow_encapsulation: what it may carry; set by the transport */
+	__u8 is_encapsulated; /* it was carried by another: DESCENT has the layers */
+	__u16 ethernet_end;   /* behind its own Ethernet addresses and type; 0: it has none */
+	__u32 identification; /* of a fragment, network order */
+	__u32 tunnel_id;      /* of the innermost tunnel that has one for both directions */
+	__u32 ah_spi;
+	__u32 indices[2]; /* ESP: SPI; WireGuard: sender's, receiver's */
 };
 
+struct header_scratch {
+	__u64 bytes[HEADER_SCRATCH_BYTES / 8];
+};
+
+/* Where headers are copied to. Not in struct packet, which is zeroed for every packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct header_scratch);
+	__uint(max_entries, 1);
+} HEADER_SCRATCH SEC(".maps");
+
 /*
- * `size` header bytes at `offset`: in place where they are linear, else copied into the scratch (then
- * valid until the next call). NULL: the packet ends before.
+ * `size` header bytes at `offset`, copied (then valid until the next call). `size` is a constant of at most
+ * HEADER_SCRATCH_BYTES. NULL: the packet ends before.
  */
-static __always_inline void *header_at(struct __sk_buff *skb, struct packet *packet, __u32 offset, __u32 size)
+static __always_inline void *rare_header_at(struct __sk_buff *skb, __u32 offset, __u32 size)
+{
+	__u32 zero = 0;
+	struct header_scratch *scratch = bpf_map_lookup_elem(&HEADER_SCRATCH, &zero);
+
+	if (!scratch || offset > MAX_HEADER_OFFSET || bpf_skb_load_bytes(skb, offset, scratch, size) < 0)
+		return NULL;
+	return scratch;
+}
+
+/* As rare_header_at(), in place where the bytes are linear: two verified paths, for headers of every packet.
+ */
+static __always_inline void *header_at(struct __sk_buff *skb, __u32 offset, __u32 size)
 {
 	void *data = (void *)(long)skb->data;
 	void *end = (void *)(long)skb->data_end;
@@ -56,9 +89,7 @@ static __always_inline void *header_at(struct __sk_buff *skb, struct packet *pac
 		return NULL;
 	if (data + offset + size <= end)
 		return data + offset;
-	if (bpf_skb_load_bytes(skb, offset, packet->scratch, size) < 0)
-		return NULL;
-	return packet->scratch;
+	return rare_header_at(skb, offset, size);
 }
 
 /* Layer-3 bytes from `offset` to the end of the frame, 0 if it begins beyond. */

@@ -3,6 +3,9 @@
 #ifndef MERMIN_TCP_BPF_H
 #define MERMIN_TCP_BPF_H
 
+/* The source address of an Ethernet header, counted back from where the header ends. */
+#define SOURCE_MAC_BEFORE_END 8
+
 static __always_inline int is_opening_syn(const struct packet *packet)
 {
 	return packet->protocol == TRANSPORT_TCP && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
@@ -16,28 +19,68 @@ static __always_inline int is_closed(const struct flow_stats *stats)
 	return (low & high & TCP_FIN) || ((low | high) & TCP_RST);
 }
 
-static __always_inline void tell_reopened(struct packet *packet, const struct flow_key *key,
-                                          struct flow_stats *stats, __u64 now)
+/* The old life's end, as far as the counters and what is kept beside them tell. */
+static __always_inline void describe_old_life(struct flow_reopened_event *event,
+                                              const struct flow_stats *stats)
 {
-	struct flow_reopened_event *event;
-
-	event = bpf_ringbuf_reserve(&FLOW_EVENTS, sizeof(*event), 0);
-	if (!event) {
-		counter_add(COUNTER_RING_FULL, 1, 0);
-		return;
-	}
-	event->event.key = *key;
-	event->event.time_ns = now;
-	event->event.kind = FLOW_EVENT_REOPENED;
-	event->event.way = packet->way;
-	event->event.incarnation = stats->incarnation;
 	for (int way = 0; way < 2; way++) {
 		event->event.tcp_flags[way] = stats->ways[way].tcp_flags;
 		event->packets[way] = stats->base_packets[way];
 		event->bytes[way] = stats->base_bytes[way];
 		event->first_seen_ns[way] = stats->ways[way].first_seen_ns;
 		event->last_seen_ns[way] = stats->ways[way].last_seen_ns;
+		event->first_flow_label[way] = stats->ways[way].first_flow_label;
+		event->first_traffic_class[way] = stats->ways[way].first_traffic_class;
+		event->first_ttl[way] = stats->ways[way].first_ttl;
 	}
+	event->handshake_ns = stats->handshake_ns;
+	event->vlan_id = stats->vlan_id;
+	if (stats->flags & FLOW_HAS_MAC)
+		__builtin_memcpy(event->source_mac, stats->source_mac, sizeof(event->source_mac));
+}
+
+/* Overhead and fragments of the old life end where those of the new one begin. */
+static __always_inline void describe_old_details(struct flow_reopened_event *event,
+                                                 const struct flow_details *details)
+{
+	for (int layer = 0; layer < 2; layer++)
+		for (int way = 0; way < 2; way++)
+			event->overhead_bytes[layer][way] = details->base_overhead_bytes[layer][way];
+	event->fragments = details->base_fragments;
+}
+
+static __always_inline void rebase_details(struct flow_details *details)
+{
+	for (int layer = 0; layer < 2; layer++)
+		for (int way = 0; way < 2; way++)
+			details->base_overhead_bytes[layer][way] = details->overhead_bytes[layer][way];
+	details->base_fragments = details->fragments;
+}
+
+static __always_inline void tell_reopened(struct packet *packet, const struct flow_key *key,
+                                          struct flow_stats *stats, __u64 now)
+{
+	struct flow_details *details = NULL;
+	struct flow_reopened_event *event;
+
+	if (stats->flags & FLOW_HAS_DETAILS)
+		details = bpf_map_lookup_elem(&FLOW_DETAILS, key);
+	if (details)
+		rebase_details(details);
+	event = bpf_ringbuf_reserve(&FLOW_EVENTS, sizeof(*event), 0);
+	if (!event) {
+		counter_add(COUNTER_RING_FULL, 1, 0);
+		return;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->event.key = *key;
+	event->event.time_ns = now;
+	event->event.kind = FLOW_EVENT_REOPENED;
+	event->event.way = packet->way;
+	event->event.incarnation = stats->incarnation;
+	describe_old_life(event, stats);
+	if (details)
+		describe_old_details(event, details);
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
@@ -47,7 +90,7 @@ static __always_inline void note_sender(struct __sk_buff *skb, struct packet *pa
 {
 	stats->first_way = packet->way;
 	stats->vlan_id = packet->vlan_id;
-	if (packet->has_ethernet && bpf_skb_load_bytes(skb, offsetof(struct ethernet_header, source),
+	if (packet->ethernet_end && bpf_skb_load_bytes(skb, packet->ethernet_end - SOURCE_MAC_BEFORE_END,
 	                                               stats->source_mac, sizeof(stats->source_mac)) == 0)
 		stats->flags |= FLOW_HAS_MAC;
 	else

@@ -7,9 +7,13 @@
 #define MERMIN_TRANSPORT_BPF_H
 
 #define TRANSPORT_ICMP 1
+#define TRANSPORT_IPV4 4
 #define TRANSPORT_TCP 6
 #define TRANSPORT_UDP 17
 #define TRANSPORT_DCCP 33
+#define TRANSPORT_IPV6 41
+#define TRANSPORT_GRE 47
+#define TRANSPORT_ESP 50
 #define TRANSPORT_ICMPV6 58
 #define TRANSPORT_SCTP 132
 #define TRANSPORT_UDPLITE 136
@@ -62,7 +66,7 @@ static __always_inline void set_ports(struct packet *packet, const struct port_h
 static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *packet, __u32 remaining,
                                        __u32 header_bytes, int malformed)
 {
-	struct port_header *ports = header_at(skb, packet, packet->offset, sizeof(*ports));
+	struct port_header *ports = header_at(skb, packet->offset, sizeof(*ports));
 
 	if (remaining < header_bytes || !ports)
 		return malformed;
@@ -74,7 +78,7 @@ static __always_inline int parse_ports(struct __sk_buff *skb, struct packet *pac
 
 static __always_inline int parse_tcp(struct __sk_buff *skb, struct packet *packet, __u32 remaining)
 {
-	struct tcp_header *tcp = header_at(skb, packet, packet->offset, sizeof(*tcp));
+	struct tcp_header *tcp = header_at(skb, packet->offset, sizeof(*tcp));
 	__u32 header_bytes;
 
 	if (remaining < TCP_MIN_HEADER_BYTES && !packet->is_fragment)
@@ -135,7 +139,7 @@ static __always_inline int is_echo(__u8 protocol, __u8 type)
 
 static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *packet, __u32 remaining)
 {
-	struct icmp_header *icmp = header_at(skb, packet, packet->offset, sizeof(*icmp));
+	struct icmp_header *icmp = header_at(skb, packet->offset, sizeof(*icmp));
 	int counterpart;
 
 	if (remaining < ICMP_HEADER_BYTES || !icmp)
@@ -159,11 +163,71 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *pack
 	return 0;
 }
 
+/*
+ * What a datagram with one of the ports of udp_tunnels carries: enum flow_encapsulation. Some tunnels are
+ * known by their destination port alone, the peers of others answer from it.
+ */
+__noinline int find_udp_tunnel(__u32 source_port, __u32 destination_port)
+{
+	for (int i = 0; i < UDP_TUNNELS; i++) {
+		__u8 encapsulation = udp_tunnels[i].encapsulation;
+		__u16 port = udp_tunnels[i].port;
+
+		if (!encapsulation)
+			return ENCAPSULATION_NONE;
+		if (port == destination_port)
+			return encapsulation;
+		if (port == source_port &&
+		    (encapsulation == ENCAPSULATION_TEREDO || encapsulation == ENCAPSULATION_WIREGUARD ||
+		     encapsulation == ENCAPSULATION_ESP_IN_UDP))
+			return encapsulation;
+	}
+	return ENCAPSULATION_NONE;
+}
+
+static __always_inline int is_udp_tunnel_port(__u16 port)
+{
+	return udp_tunnel_ports[port / 64] >> (port % 64) & 1;
+}
+
+static __always_inline int parse_udp(struct __sk_buff *skb, struct packet *packet, __u32 remaining)
+{
+	int reason = parse_ports(skb, packet, remaining, UDP_HEADER_BYTES, COUNTER_MALFORMED_UDP);
+	__u16 source_port = bpf_ntohs(packet->source_port);
+	__u16 destination_port = bpf_ntohs(packet->destination_port);
+
+	if (!reason && (is_udp_tunnel_port(destination_port) || is_udp_tunnel_port(source_port)))
+		packet->encapsulation = find_udp_tunnel(source_port, destination_port);
+	return reason;
+}
+
+/* Packets that may carry another by their protocol alone. */
+static __always_inline int parse_carrier(struct packet *packet)
+{
+	__u8 is_outer_ipv4 = packet->ip_version == 4;
+
+	switch (packet->protocol) {
+	case TRANSPORT_IPV4:
+		packet->encapsulation = is_outer_ipv4 ? ENCAPSULATION_IPIP : ENCAPSULATION_4IN6;
+		break;
+	case TRANSPORT_IPV6:
+		packet->encapsulation = is_outer_ipv4 ? ENCAPSULATION_6IN4 : ENCAPSULATION_IP6IP6;
+		break;
+	case TRANSPORT_GRE: packet->encapsulation = ENCAPSULATION_GRE; break;
+	default: packet->encapsulation = ENCAPSULATION_ESP;
+	}
+	return 0;
+}
+
 static __always_inline int parse_protocol(struct __sk_buff *skb, struct packet *packet, __u32 remaining)
 {
 	switch (packet->protocol) {
 	case TRANSPORT_TCP: return parse_tcp(skb, packet, remaining);
-	case TRANSPORT_UDP:
+	case TRANSPORT_UDP: return parse_udp(skb, packet, remaining);
+	case TRANSPORT_IPV4:
+	case TRANSPORT_IPV6:
+	case TRANSPORT_GRE:
+	case TRANSPORT_ESP: return parse_carrier(packet);
 	case TRANSPORT_UDPLITE:
 		return parse_ports(skb, packet, remaining, UDP_HEADER_BYTES, COUNTER_MALFORMED_UDP);
 	case TRANSPORT_SCTP:

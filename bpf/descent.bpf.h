@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * From a packet that carries another to the innermost one that can be read whole:
+ *
+ *   outermost ──▶ open_encapsulation() ──▶ parse_inner() ──▶ … at most MAX_ENCAPSULATIONS times
+ *
+ * Where what is inside cannot be read, the flow is that of the last packet that was.
+ */
+#ifndef MERMIN_DESCENT_BPF_H
+#define MERMIN_DESCENT_BPF_H
+
+#define MAX_ENCAPSULATIONS 3
+
+/* What is inside of a first fragment may be longer than the fragment. */
+#define MAX_IP_BYTES 65535
+
+/* One encapsulation of the packet in hand, as its carrier had it. */
+struct carrier {
+	__u64 source[2];
+	__u64 destination[2];
+	__u32 network_offset;
+	__u32 network_bytes;
+	__u64 overhead_bytes; /* of every packet on the wire that the one in hand stands for */
+	__u32 id;
+	__u32 ah_spi;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 encapsulation; /* enum flow_encapsulation; 0: there is no such layer */
+	__u8 ip_version;
+	__u8 protocol;
+	__u8 has_id;
+	__u8 is_fragment;
+	__u8 padding[7];
+};
+
+struct descent {
+	struct carrier carriers[2]; /* by enum flow_layer_index */
+	struct packet packet;       /* the last one that was read whole */
+	struct packet inner;        /* the attempt at the next */
+	struct encapsulation found;
+	__u8 has_ethernet; /* of the outermost frame */
+};
+
+/* The packet in hand is too large for the stack; programs of one CPU never interrupt each other here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct descent);
+	__uint(max_entries, 1);
+} DESCENT SEC(".maps");
+
+static __always_inline struct descent *find_descent(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&DESCENT, &zero);
+}
+
+/* Reads the packet inside up to its transport header. A function of its own to the verifier: it is called in
+ * a loop. */
+__noinline int parse_inner(struct __sk_buff *skb, struct packet *packet)
+{
+	int reason = 0;
+
+	if (!packet)
+		return COUNTER_MALFORMED_LINK;
+	if (packet->ethertype == ETHERTYPE_ETHERNET)
+		reason = parse_ethernet(skb, packet);
+	if (!reason)
+		reason = parse_network(skb, packet);
+	return reason ? reason : parse_transport(skb, packet);
+}
+
+/* A TEID is chosen by each receiver: both directions of a flow would have keys of their own. */
+static __always_inline int is_same_both_ways(const struct encapsulation *found)
+{
+	return found->has_id && found->kind != ENCAPSULATION_GTP;
+}
+
+static __always_inline void begin_inner(struct descent *descent)
+{
+	const struct packet *packet = &descent->packet;
+	const struct encapsulation *found = &descent->found;
+	struct packet *inner = &descent->inner;
+
+	__builtin_memset(inner, 0, sizeof(*inner));
+	inner->hook = packet->hook;
+	inner->vlan_id = packet->vlan_id;
+	inner->offset = found->offset;
+	inner->ethertype = found->ethertype;
+	inner->length = packet->is_fragment ? found->offset + MAX_IP_BYTES
+	                                    : packet->network_offset + packet->network_bytes;
+	inner->tunnel_id = is_same_both_ways(found) ? found->id : packet->tunnel_id;
+	inner->is_encapsulated = 1;
+	inner->has_details = 1;
+}
+
+static __always_inline int is_ip_in_ip(__u8 encapsulation)
+{
+	return encapsulation >= ENCAPSULATION_IPIP && encapsulation <= ENCAPSULATION_4IN6;
+}
+
+static __always_inline void note_carrier(struct carrier *carrier, const struct packet *packet,
+                                         const struct encapsulation *found)
+{
+	carrier->source[0] = packet->source[0];
+	carrier->source[1] = packet->source[1];
+	carrier->destination[0] = packet->destination[0];
+	carrier->destination[1] = packet->destination[1];
+	carrier->network_offset = packet->network_offset;
+	carrier->network_bytes = packet->network_bytes;
+	carrier->id = found->id;
+	carrier->has_id = found->has_id;
+	carrier->ah_spi = packet->ah_spi;
+	carrier->source_port = packet->source_port;
+	carrier->destination_port = packet->destination_port;
+	carrier->encapsulation = found->kind;
+	carrier->ip_version = packet->ip_version;
+	carrier->protocol = packet->protocol;
+	carrier->is_fragment = packet->is_fragment;
+}
+
+/* The first encapsulation is the tunnel, the first IP-in-IP inside of it is told beside. */
+static __always_inline void note_carriers(struct descent *descent, int depth)
+{
+	struct carrier *tunnel = &descent->carriers[FLOW_LAYER_TUNNEL];
+	struct carrier *ipip = &descent->carriers[FLOW_LAYER_IPIP];
+
+	if (!depth)
+		note_carrier(tunnel, &descent->packet, &descent->found);
+	else if (!ipip->encapsulation && is_ip_in_ip(descent->found.kind))
+		note_carrier(ipip, &descent->packet, &descent->found);
+}
+
+/* Opens one encapsulation. 0, or a reason why what is inside was not read. */
+static __always_inline int descend_once(struct __sk_buff *skb, struct descent *descent, int depth)
+{
+	int reason = open_encapsulation(skb, &descent->packet, &descent->found);
+
+	if (reason)
+		return reason;
+	begin_inner(descent);
+	reason = parse_inner(skb, &descent->inner);
+	if (reason)
+		return reason;
+	note_carriers(descent, depth);
+	if (descent->packet.is_fragment)
+		follow_fragment(skb, &descent->packet, FRAGMENT_ENCAPSULATED);
+	descent->packet = descent->inner;
+	return 0;
+}
+
+/*
+ * Bytes of the carrier beyond the packet it carries, for all packets on the wire: headers are repeated in
+ * each, what stands behind the carried packet (padding) is counted as the frame has it.
+ */
+static __always_inline __u64 overhead_bytes(const struct carrier *carrier, __u32 inner_offset,
+                                            __u32 inner_bytes, __u32 segments)
+{
+	__u32 headers = inner_offset - carrier->network_offset;
+	__u32 difference = carrier->network_bytes - inner_bytes;
+
+	if (carrier->is_fragment || carrier->network_bytes < inner_bytes)
+		difference = headers;
+	return difference + (__u64)(segments - 1) * headers;
+}
+
+static __always_inline void measure_overhead(struct descent *descent)
+{
+	struct carrier *tunnel = &descent->carriers[FLOW_LAYER_TUNNEL];
+	struct carrier *ipip = &descent->carriers[FLOW_LAYER_IPIP];
+	const struct packet *packet = &descent->packet;
+	__u32 offset = packet->network_offset, bytes = packet->network_bytes;
+
+	if (ipip->encapsulation) {
+		ipip->overhead_bytes = overhead_bytes(ipip, offset, bytes, packet->segments);
+		offset = ipip->network_offset;
+		bytes = ipip->network_bytes;
+	}
+	if (tunnel->encapsulation)
+		tunnel->overhead_bytes = overhead_bytes(tunnel, offset, bytes, packet->segments);
+}
+
+/* Messages without user data, and what is encrypted, are what they are: nothing was overlooked. */
+static __always_inline void descend(struct __sk_buff *skb, struct descent *descent)
+{
+	int depth;
+
+	for (depth = 0; depth < MAX_ENCAPSULATIONS; depth++)
+		if (!is_read_through(descent->packet.encapsulation) || descend_once(skb, descent, depth))
+			break;
+	if (is_read_through(descent->packet.encapsulation))
+		counter_add(COUNTER_ENCAPSULATED_UNREAD, 1, descent->packet.network_bytes);
+	else if (descent->packet.encapsulation)
+		read_security(skb, &descent->packet);
+}
+
+#endif

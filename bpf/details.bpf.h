@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What few flows have, kept beside FLOW_STATS: outer headers, fragments, numbers of encrypted packets. */
+#ifndef MERMIN_DETAILS_BPF_H
+#define MERMIN_DETAILS_BPF_H
+
+/* note_details(): how the packet was taken. */
+#define DETAILS_OF_OWNER 1 /* its hook owns the direction: it was counted in the flow */
+#define DETAILS_OF_NEW 2   /* it is the flow's first */
+
+#define FRAME_SOURCE_MAC 6
+
+static __always_inline struct flow_details *make_details(const struct flow_key *key, __u64 flags)
+{
+	__u32 zero = 0;
+	struct flow_details *fresh = bpf_map_lookup_elem(&NEW_DETAILS, &zero);
+
+	if (!fresh)
+		return NULL;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	bpf_map_update_elem(&FLOW_DETAILS, key, fresh, flags);
+	return bpf_map_lookup_elem(&FLOW_DETAILS, key);
+}
+
+static __always_inline void copy_address(__u8 *target, const __u64 *address)
+{
+	__builtin_memcpy(target, address, 16);
+}
+
+/* As the first packet of each way has it; addresses as the first packet at all. */
+static __always_inline void note_layer(struct flow_layer *layer, const struct carrier *carrier, __u32 way)
+{
+	if (!carrier->encapsulation || layer->flags & (FLOW_LAYER_SEEN_LOW << way))
+		return;
+	if (!layer->encapsulation) {
+		copy_address(way ? layer->high_address : layer->low_address, carrier->source);
+		copy_address(way ? layer->low_address : layer->high_address, carrier->destination);
+		layer->encapsulation = carrier->encapsulation;
+		layer->ip_version = carrier->ip_version;
+		layer->protocol = carrier->protocol;
+		layer->ah_spi = carrier->ah_spi;
+	}
+	layer->id[way] = carrier->id;
+	layer->ports[way][0] = carrier->source_port;
+	layer->ports[way][1] = carrier->destination_port;
+	if (carrier->has_id)
+		layer->flags |= FLOW_LAYER_HAS_ID_LOW << way;
+	layer->flags |= FLOW_LAYER_SEEN_LOW << way;
+}
+
+/* Of several hooks that see a direction inside the tunnel one counts its overhead. */
+static __always_inline int counts_overhead(struct flow_details *details, __u32 hook, __u32 way, __u64 now)
+{
+	__u32 owner = details->tunnel_hook[way];
+
+	if (owner != hook) {
+		if (owner && now - details->tunnel_seen_ns[way] < OWNER_SILENT_NS)
+			return 0;
+		if (__sync_val_compare_and_swap(&details->tunnel_hook[way], owner, hook) != owner)
+			return 0;
+	}
+	details->tunnel_seen_ns[way] = now;
+	return 1;
+}
+
+static __always_inline void note_tunnel_mac(struct __sk_buff *skb, struct flow_details *details, __u32 way)
+{
+	const __u8 has_mac = FLOW_DETAILS_HAS_MAC_LOW | FLOW_DETAILS_HAS_MAC_HIGH;
+
+	if (!(details->flags & has_mac) &&
+	    bpf_skb_load_bytes(skb, FRAME_SOURCE_MAC, details->tunnel_mac, sizeof(details->tunnel_mac)) == 0)
+		details->flags |= FLOW_DETAILS_HAS_MAC_LOW << way;
+}
+
+static __always_inline void note_tunnel(struct __sk_buff *skb, const struct packet *packet,
+                                        struct flow_details *details)
+{
+	__u32 way = packet->way & 1;
+	struct descent *descent = find_descent();
+
+	if (!descent)
+		return;
+	note_layer(&details->layers[FLOW_LAYER_TUNNEL], &descent->carriers[FLOW_LAYER_TUNNEL], way);
+	note_layer(&details->layers[FLOW_LAYER_IPIP], &descent->carriers[FLOW_LAYER_IPIP], way);
+	if (descent->has_ethernet)
+		note_tunnel_mac(skb, details, way);
+	if (!counts_overhead(details, packet->hook, way, packet_time_coarse(skb)))
+		return;
+	for (int layer = 0; layer < 2; layer++)
+		if (descent->carriers[layer].encapsulation)
+			__sync_fetch_and_add(&details->overhead_bytes[layer][way],
+			                     descent->carriers[layer].overhead_bytes);
+}
+
+static __always_inline void note_security(const struct packet *packet, struct flow_details *details)
+{
+	__u32 way = packet->way & 1;
+
+	if (packet->ah_spi)
+		details->ah_spi[way] = packet->ah_spi;
+	if (packet->encapsulation == ENCAPSULATION_WIREGUARD) {
+		if (packet->indices[0])
+			details->wireguard_index[way] = packet->indices[0];
+		if (packet->indices[1])
+			details->wireguard_index[1 - way] = packet->indices[1];
+		details->flags |= FLOW_DETAILS_WIREGUARD;
+	} else if (packet->indices[0]) {
+		details->esp_spi[way] = packet->indices[0];
+	}
+}
+
+/* For packets with has_details, after they were accounted. `taken`: bits above. */
+static __noinline int note_details(struct __sk_buff *skb, struct packet *packet, const struct flow_key *key,
+                                   struct flow_stats *stats, __u32 taken)
+{
+	struct flow_details *details = NULL;
+
+	/* What an entry holds that outlived its flow belongs to no new one. */
+	if (!(taken & DETAILS_OF_NEW))
+		details = bpf_map_lookup_elem(&FLOW_DETAILS, key);
+	if (!details)
+		details = make_details(key, taken & DETAILS_OF_NEW ? BPF_ANY : BPF_NOEXIST);
+	if (!details) {
+		counter_add(COUNTER_DETAILS_FULL, packet->segments, 0);
+		return 0;
+	}
+	if (!(stats->flags & FLOW_HAS_DETAILS))
+		stats->flags |= FLOW_HAS_DETAILS;
+	if (packet->is_fragment && taken & DETAILS_OF_OWNER)
+		__sync_fetch_and_add(&details->fragments, packet->segments);
+	note_security(packet, details);
+	if (packet->is_encapsulated)
+		note_tunnel(skb, packet, details);
+	return 0;
+}
+
+#endif
