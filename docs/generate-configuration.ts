@@ -1,6 +1,6 @@
 // Writes docs/configuration.md and deploy/examples/mermin.toml from the schemas: `bun docs/generate-configuration.ts`.
 
-import { stringify } from "smol-toml";
+import { formatValue } from "../src/config/print.ts";
 import { describeConfig, type SectionNode, type SettingNode } from "../src/config/settings.ts";
 import { findNode } from "../src/config/validate.ts";
 
@@ -87,13 +87,6 @@ function formatTable(settings: readonly NamedSetting[]): string {
 function formatExample([key, { metadata, initial }]: NamedSetting): string {
   const description = wrap(metadata.description, 108).map((line) => `# ${line}\n`);
   return `${description.join("")}#${key} = ${formatValue(initial)}\n`;
-}
-
-function formatValue(value: unknown): string {
-  if (typeof value === "object" && !Array.isArray(value)) return "{}";
-  return stringify({ value })
-    .replace(/^value = /, "")
-    .trim();
 }
 
 function wrap(text: string, width: number): readonly string[] {

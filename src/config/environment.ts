@@ -1,7 +1,7 @@
 // Environment variables → settings, each with the variable's name for the error message. The OTEL_ ones are as
 // opentelemetry.io/docs/specs/otel/protocol/exporter and …/configuration/sdk-environment-variables have them.
 
-import { isTable } from "./settings.ts";
+import { isTable } from "../lib/setting.ts";
 
 /** A setting from outside the file; `origin` is the variable's or the flag's name. */
 export interface Override {

@@ -2,9 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { isTable } from "../lib/setting.ts";
 import { describeFileError } from "./file-error.ts";
 import type { Problem } from "./problem.ts";
-import { type ConfigNode, isTable } from "./settings.ts";
+import type { ConfigNode } from "./settings.ts";
 
 export interface ExpansionContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -62,7 +63,7 @@ function expandText(
   });
   if (expanded === text || node?.kind !== "setting") return expanded;
   const { form } = node.metadata;
-  if (form === "integer" && /^-?\d+$/.test(expanded)) return Number(expanded);
+  if ((form === "integer" || form === "integers") && /^-?\d+$/.test(expanded)) return Number(expanded);
   if (form === "boolean" && /^(true|false)$/.test(expanded)) return expanded === "true";
   return expanded;
 }

@@ -3,13 +3,14 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { isTable } from "../lib/setting.ts";
 import { type Override, readEnvironment } from "./environment.ts";
 import { expandReferences } from "./expand.ts";
 import { describeFileError } from "./file-error.ts";
 import { findLine } from "./position.ts";
 import { ConfigError, type Problem } from "./problem.ts";
 import type { Config } from "./schema.ts";
-import { describeConfig, isTable } from "./settings.ts";
+import { describeConfig } from "./settings.ts";
 import { validateConfig } from "./validate.ts";
 
 /** What the command line says about the config; it wins over environment and file. */

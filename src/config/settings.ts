@@ -27,9 +27,11 @@ const FORMS: readonly SettingForm[] = [
   "duration",
   "size",
   "integer",
+  "integers",
   "boolean",
   "string",
   "strings",
+  "lists",
   "table",
   "secrets",
 ];
@@ -48,11 +50,6 @@ export function describeConfig(): SectionNode {
   const root = describe(configSection, "");
   if (root.kind !== "section") throw new TypeError("The config's schema is not a section");
   return root;
-}
-
-/** Whether a value of TOML is a table (and not a list or a date). */
-export function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function describe(schema: v.GenericSchema, path: string): ConfigNode {

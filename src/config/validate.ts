@@ -2,10 +2,11 @@
 
 import * as v from "valibot";
 import { findNearest } from "../lib/nearest.ts";
+import { isTable, LIST_KEYS } from "../lib/setting.ts";
 import type { Problem } from "./problem.ts";
 import { type Config, configSection, findContradictions } from "./schema.ts";
 import { hideCredentials } from "./secrets.ts";
-import { type ConfigNode, isTable, type SectionNode } from "./settings.ts";
+import type { ConfigNode, SectionNode } from "./settings.ts";
 
 export type Validation =
   | { readonly status: "valid"; readonly config: Config }
@@ -45,10 +46,24 @@ function* findMisplaced(
     const child = section.children.get(key);
     const childPath = [...path, key];
     if (child === undefined) yield { path: childPath, message: describeUnknown(key, section, path, tree) };
-    else if (child.kind === "section") {
+    else if (child.kind === "setting" && child.metadata.form === "lists") {
+      yield* findOtherThanLists(value, childPath);
+    } else if (child.kind === "section") {
       if (isTable(value)) yield* findMisplaced(value, child, childPath, tree);
       else yield { path: childPath, message: `must be a table, written [${childPath.join(".")}]` };
     }
+  }
+}
+
+function* findOtherThanLists(value: unknown, path: readonly string[]): Generator<Problem> {
+  if (!isTable(value)) return;
+  for (const key of Object.keys(value)) {
+    if (LIST_KEYS.some((known) => known === key)) continue;
+    const prefix = path.map((part) => `${part}.`).join("");
+    const nearest = findNearest(key, LIST_KEYS);
+    const hint =
+      nearest === undefined ? `known here: ${LIST_KEYS.join(", ")}` : `did you mean ${prefix}${nearest}?`;
+    yield { path: [...path, key], message: `is not a setting; ${hint}` };
   }
 }
 

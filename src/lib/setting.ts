@@ -27,11 +27,19 @@ export type SettingForm =
   | "duration"
   | "size"
   | "integer"
+  | "integers"
   | "boolean"
   | "string"
   | "strings"
+  | "lists"
   | "table"
   | "secrets";
+
+/** Keys of a setting of form "lists". */
+export const LIST_KEYS = ["match", "not_match"] as const;
+
+/** `{ match = [], not_match = [] }`: what is looked for and what is not, each as it was written. */
+export type MatchLists = { readonly [Key in (typeof LIST_KEYS)[number]]: readonly (string | number)[] };
 
 /** Metadata of a setting, found by `v.getMetadata`. */
 export interface SettingMetadata extends SettingFacts {
@@ -101,10 +109,22 @@ export function integerSetting(
 ): v.GenericSchema<unknown, number> {
   const allowed = `${range.minimum} to ${range.maximum}`;
   const message = `must be a whole number, ${allowed}`;
-  const isAllowed = (value: number): boolean =>
-    Number.isInteger(value) && value >= range.minimum && value <= range.maximum;
-  const schema = v.pipe(v.number(message), v.check(isAllowed, message));
+  const schema = wholeNumber(range, message);
   return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "integer", allowed }));
+}
+
+/** A list of whole numbers, `most` of them at most. */
+export function integersSetting(
+  initial: readonly number[],
+  range: Range & { readonly most: number },
+  facts: SettingFacts,
+): v.GenericSchema<unknown, readonly number[]> {
+  const { minimum, maximum, most } = range;
+  const item = wholeNumber(range, `must be a whole number, ${minimum} to ${maximum}`);
+  const list = v.array(item, "must be a list of whole numbers");
+  const schema = v.pipe(list, v.maxLength(most, `must be ${most} numbers at most`));
+  const allowed = `up to ${most} numbers, ${minimum} to ${maximum}`;
+  return v.pipe(v.optional(schema, [...initial]), documented({ ...facts, form: "integers", allowed }));
 }
 
 /** `true` or `false`. */
@@ -125,6 +145,17 @@ export function choiceSetting<const Choice extends string>(
   const allowed = choices.map((choice) => `"${choice}"`).join(", ");
   const schema = v.picklist(choices, `must be one of ${allowed}`);
   return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "string", allowed }));
+}
+
+/** A list of some of a few words; none by default. */
+export function choicesSetting<const Choice extends string>(
+  choices: readonly Choice[],
+  facts: SettingFacts,
+): v.GenericSchema<unknown, readonly Choice[]> {
+  const words = choices.map((choice) => `"${choice}"`).join(", ");
+  const schema = v.array(v.picklist(choices, `must be one of ${words}`), "must be a list of strings");
+  const allowed = `any of ${words}`;
+  return v.pipe(v.optional(schema, []), documented({ ...facts, form: "strings", allowed }));
 }
 
 /** A text that `problem` accepts: it returns undefined, or what is wrong, as "must be …". */
@@ -150,6 +181,34 @@ export function textsSetting(
   return v.pipe(v.optional(schema, []), documented({ ...facts, form: "strings", allowed: check.allowed }));
 }
 
+/** Entries of one list: more would not fit the kernel's table of prefixes, four lists of them. */
+const LIST_ENTRIES = 10_000;
+
+/** Two lists, {@link MatchLists}, both empty by default; each entry is accepted by `problem`. */
+export function listsSetting(
+  check: { readonly allowed: string; readonly problem: (entry: string | number) => string | undefined },
+  facts: SettingFacts,
+): v.GenericSchema<unknown, MatchLists> {
+  const item = v.pipe(
+    v.union([v.string(), v.number()], "must be a string or a number"),
+    refusing(check.problem),
+  );
+  const list = v.pipe(
+    v.array(item, "must be a list"),
+    v.maxLength(LIST_ENTRIES, `must have at most ${LIST_ENTRIES} entries`),
+  );
+  // Keys that are neither are found with the unknown settings (config/validate.ts).
+  const lists = v.object({ match: v.optional(list, []), not_match: v.optional(list, []) });
+  const schema = v.pipe(
+    v.custom<Record<string, unknown>>(isTable, "must be a table such as { match = [], not_match = [] }"),
+    lists,
+  );
+  return v.pipe(
+    v.optional(schema, { match: [], not_match: [] }),
+    documented({ ...facts, form: "lists", allowed: check.allowed }),
+  );
+}
+
 /** A table of texts under free names. `secrets`: a value may also be `{ file = "path" }` and is never printed. */
 export function tableSetting(
   form: "table" | "secrets",
@@ -165,9 +224,20 @@ export function tableSetting(
   return v.pipe(v.optional(schema, {}), documented({ ...facts, form, allowed }));
 }
 
+/** Whether a value of TOML is a table (and not a list or a date). */
+export function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
 /** A section that may be left out: every setting of it has its default then. */
 export function defaultedSection<T>(section: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T> {
   return v.optional(section, {});
+}
+
+function wholeNumber(range: Range, message: string): v.GenericSchema<unknown, number> {
+  const isAllowed = (value: number): boolean =>
+    Number.isInteger(value) && value >= range.minimum && value <= range.maximum;
+  return v.pipe(v.number(message), v.check(isAllowed, message));
 }
 
 function documented<T>(
@@ -176,8 +246,8 @@ function documented<T>(
   return v.metadata({ ...metadata });
 }
 
-function refusing(problem: (text: string) => string | undefined): v.RawCheckAction<string> {
-  return v.rawCheck<string>(({ dataset, addIssue }) => {
+function refusing<T extends string | number>(problem: (value: T) => string | undefined): v.RawCheckAction<T> {
+  return v.rawCheck<T>(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
     const message = problem(dataset.value);
     if (message !== undefined) addIssue({ message });
