@@ -20,16 +20,15 @@ export function extension(kind: number, extraUnits = 0): Extension {
 }
 
 /** A fragment header; `offset` in bytes, a multiple of 8. */
-export function fragmentHeader(offset: number, more: boolean): Extension {
-  return {
-    kind: EXTENSION.fragment,
-    bytes: Buffer.concat([words(0, offset | (more ? 1 : 0)), words(0xcafe, 0xf00d)]),
-  };
+export function fragmentHeader(offset: number, more: boolean, identification = 0xcafef00d): Extension {
+  const id = words(identification >>> 16, identification & 0xffff);
+  return { kind: EXTENSION.fragment, bytes: Buffer.concat([words(0, offset | (more ? 1 : 0)), id]) };
 }
 
 /** An authentication header with `valueBytes` of integrity value, a multiple of 4. RFC 4302: its length counts 4 bytes, less 2. */
-export function authenticationHeader(valueBytes: number): Extension {
-  const fixed = Buffer.concat([Uint8Array.of(0, (12 + valueBytes) / 4 - 2), words(0, 0x1111, 0x2222, 0, 1)]);
+export function authenticationHeader(valueBytes: number, spi = 0x11112222): Extension {
+  const index = words(spi >>> 16, spi & 0xffff);
+  const fixed = Buffer.concat([Uint8Array.of(0, (12 + valueBytes) / 4 - 2), words(0), index, words(0, 1)]);
   return { kind: EXTENSION.authentication, bytes: Buffer.concat([fixed, filler(valueBytes)]) };
 }
 

@@ -24,6 +24,7 @@ export interface Ipv4Fields {
   readonly destination: string;
   readonly tos?: number;
   readonly ttl?: number;
+  readonly identification?: number;
   /** Offset of a fragment in bytes, a multiple of 8. */
   readonly fragmentOffset?: number;
   readonly moreFragments?: boolean;
@@ -87,7 +88,7 @@ export function ipv4(fields: Ipv4Fields, segment: Segment): NetworkPacket {
     ((fields.version ?? 4) << 4) | (fields.headerWords ?? headerBytes / 4),
     fields.tos ?? 0,
     ...words(fields.totalLength ?? headerBytes + segment.bytes.length),
-    ...words(0x1234),
+    ...words(fields.identification ?? 0x1234),
     ...words(flags | ((fields.fragmentOffset ?? 0) >> 3)),
     fields.ttl ?? 64,
     segment.protocol,
