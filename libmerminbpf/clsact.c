@@ -22,7 +22,7 @@
 /* libbpf names a filter after its program: the name in the object cut to 15 bytes, ":[", id, "]". */
 static const char *const filter_prefixes[2] = { "mermin_ingress:[", "mermin_egress:[" };
 
-struct filter_list {
+struct filter_search {
 	uint32_t egress;  /* the side */
 	uint32_t filters; /* of every kind */
 	uint32_t *ids;    /* of programs of bpf filters */
@@ -41,7 +41,7 @@ static uint32_t parent_of(uint32_t egress)
 	return TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
 }
 
-static void read_bpf_filter(struct filter_list *list, const struct tcmsg *tc, const struct nlattr *options)
+static void read_bpf_filter(struct filter_search *list, const struct tcmsg *tc, const struct nlattr *options)
 {
 	const void *nested = netlink_payload(options);
 	size_t size = netlink_payload_size(options);
@@ -60,7 +60,7 @@ static void read_bpf_filter(struct filter_list *list, const struct tcmsg *tc, co
 
 static int visit_filter(const struct nlmsghdr *message, void *context)
 {
-	struct filter_list *list = context;
+	struct filter_search *list = context;
 	const struct tcmsg *tc = NLMSG_DATA(message);
 	const struct nlattr *options;
 	const char *attributes;
@@ -87,7 +87,7 @@ static int visit_filter(const struct nlmsghdr *message, void *context)
 
 static void restart_filters(void *context)
 {
-	struct filter_list *list = context;
+	struct filter_search *list = context;
 
 	list->filters = 0;
 	list->id_count = 0;
@@ -96,7 +96,7 @@ static void restart_filters(void *context)
 }
 
 /* Lists the filters of a side. Without qdisc or interface there is none. */
-static int list_filters(uint32_t ifindex, struct filter_list *list)
+static int list_filters(uint32_t ifindex, struct filter_search *list)
 {
 	struct {
 		struct nlmsghdr header;
@@ -115,7 +115,7 @@ static int list_filters(uint32_t ifindex, struct filter_list *list)
 
 int clsact_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max)
 {
-	struct filter_list list = { .egress = egress, .ids = ids, .max = max };
+	struct filter_search list = { .egress = egress, .ids = ids, .max = max };
 	int error = list_filters(ifindex, &list);
 
 	return error ? error : (int)list.id_count;
@@ -183,7 +183,7 @@ static void remove_empty_qdisc(const struct hook *hook)
 	struct bpf_tc_hook both = tc_hook(hook);
 
 	for (uint32_t egress = 0; egress < 2; egress++) {
-		struct filter_list list = { .egress = egress };
+		struct filter_search list = { .egress = egress };
 
 		if (list_filters(hook->ifindex, &list) || list.filters > 0)
 			return;
@@ -197,7 +197,7 @@ static int attach_filter(struct merminbpf *handle, struct hook *hook, int progra
 {
 	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = FILTER_HANDLE,
 	            .priority = hook->priority);
-	struct filter_list list = {
+	struct filter_search list = {
 		.egress = hook->egress,
 		.priority = hook->priority,
 		.prefix = filter_prefixes[hook->egress],
@@ -253,7 +253,7 @@ int clsact_attach(struct merminbpf *handle, struct hook *hook, int program_fd)
 /* 1 where our own filter is still there, 0 where the interface is gone or another agent replaced it. */
 static int is_attached(struct merminbpf *handle, const struct hook *hook)
 {
-	struct filter_list list = { .egress = hook->egress, .priority = hook->priority };
+	struct filter_search list = { .egress = hook->egress, .priority = hook->priority };
 	int error = list_filters(hook->ifindex, &list);
 	int id = error ? error : merminbpf_program_id(handle, hook->egress);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The poll path: the ring, the scan, taking flows, counters. Nothing here allocates. */
+/* The poll path: the ring, the scan, counters. Nothing here allocates. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -15,9 +15,6 @@
 
 /* A batch look-up must have room for the longest bucket; the kernel's own users reckon with this. */
 #define SCAN_SLICE_LEAST 512
-
-/* Attempts at a key whose bucket is locked; what still fails stays in the map. */
-#define TAKE_ATTEMPTS 16
 
 static uint64_t round_up_8(uint64_t size)
 {
@@ -120,7 +117,31 @@ MERMINBPF_API int merminbpf_scan_begin(struct merminbpf *handle, uint32_t genera
 	return 0;
 }
 
-MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, uint32_t max)
+/* Fills the rows of the flows that have details. -errno where the kernel refuses to be read. */
+static int read_details(struct merminbpf *handle, const void *keys, const void *values, void *details,
+                        uint32_t count)
+{
+	int fd = handle->maps[MAP_FLOW_DETAILS];
+	const struct flow_key *key = keys;
+	const struct flow_stats *value = values;
+	struct flow_details *row = details;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int error;
+
+		if (!(value[i].flags & FLOW_HAS_DETAILS))
+			continue;
+		error = fd < 0 ? -ENOENT : bpf_map_lookup_elem(fd, &key[i], &row[i]);
+		if (error == -ENOENT)
+			memset(&row[i], 0, sizeof(row[i]));
+		else if (error)
+			return failure_set(&handle->failure, error, "Cannot read the details of a flow");
+	}
+	return (int)count;
+}
+
+MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void *details,
+                                      uint32_t max)
 {
 	int fd = map_descriptor(handle, MAP_FLOW_STATS);
 	uint64_t next = 0;
@@ -136,59 +157,12 @@ MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void
 		return 0;
 	error = bpf_map_lookup_batch(fd, handle->cursor_state == CURSOR_START ? NULL : &handle->cursor, &next,
 	                             keys, values, &count, NULL);
-	/* The last slice, with its entries. */
-	if (error == -ENOENT) {
-		handle->cursor_state = CURSOR_END;
-		return (int)count;
-	}
-	if (error)
+	/* -ENOENT: the last slice, with its entries. */
+	if (error && error != -ENOENT)
 		return failure_set(&handle->failure, error, "Cannot read a slice of FLOW_STATS");
 	handle->cursor = next;
-	handle->cursor_state = CURSOR_INSIDE;
-	return (int)count;
-}
-
-static int take(int fd, const void *key, void *value)
-{
-	int error = -EBUSY;
-
-	for (int attempt = 0; attempt < TAKE_ATTEMPTS && error == -EBUSY; attempt++)
-		error = bpf_map_lookup_and_delete_elem(fd, key, value);
-	return error;
-}
-
-MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count,
-                                       void *values, uint8_t *present)
-{
-	int fd = map_descriptor(handle, MAP_FLOW_STATS);
-	const struct flow_key *key = keys;
-	struct flow_stats *value = values;
-	int taken = 0;
-
-	memset(present, 0, count);
-	if (fd < 0)
-		return fd;
-	for (uint32_t i = 0; i < count; i++) {
-		int error = take(fd, &key[i], &value[i]);
-
-		if (error == -ENOENT)
-			continue;
-		if (error)
-			return failure_set(&handle->failure, error, "Cannot take flow %u of %u", i, count);
-		present[i] = 1;
-		taken++;
-	}
-	return taken;
-}
-
-MERMINBPF_API int merminbpf_flow_find(struct merminbpf *handle, const void *key, void *value)
-{
-	int fd = map_descriptor(handle, MAP_FLOW_STATS);
-	int error = fd < 0 ? fd : bpf_map_lookup_elem(fd, key, value);
-
-	if (error && fd >= 0)
-		return failure_set(&handle->failure, error, "Cannot find a flow");
-	return error;
+	handle->cursor_state = error ? CURSOR_END : CURSOR_INSIDE;
+	return read_details(handle, keys, values, details, count);
 }
 
 MERMINBPF_API int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max)

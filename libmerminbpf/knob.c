@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Knobs: scalars of .rodata, found by name in the object's type information. */
+/* Knobs: scalars and arrays of .rodata, found by name in the object's type information. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,6 +11,8 @@
 struct knob {
 	uint32_t offset; /* in .rodata */
 	uint32_t size;
+	bool is_scalar; /* of 1, 2, 4 or 8 bytes */
+	bool is_array;
 	bool is_signed;
 	bool is_bool;
 };
@@ -24,19 +26,22 @@ static const struct btf_type *without_modifiers(const struct btf *btf, uint32_t 
 	return type;
 }
 
-/* Reads the type of a knob; false where it is not a scalar of 1, 2, 4 or 8 bytes. */
-static bool knob_type(const struct btf *btf, uint32_t id, struct knob *knob)
+/* Reads what a knob's value may be; neither a scalar nor an array is no knob, but found. */
+static void knob_type(const struct btf *btf, uint32_t id, struct knob *knob)
 {
 	const struct btf_type *type = without_modifiers(btf, id);
+	int64_t size = type ? btf__resolve_size(btf, id) : -EINVAL;
 
-	if (!type || !(btf_is_int(type) || btf_is_any_enum(type)))
-		return false;
-	if (type->size != 1 && type->size != 2 && type->size != 4 && type->size != 8)
-		return false;
-	knob->size = type->size;
+	if (size <= 0)
+		return;
+	knob->size = (uint32_t)size;
+	knob->is_array = btf_is_array(type);
+	knob->is_scalar = (btf_is_int(type) || btf_is_any_enum(type)) &&
+	                  (size == 1 || size == 2 || size == 4 || size == 8);
+	if (!knob->is_scalar)
+		return;
 	knob->is_signed = btf_is_int(type) ? btf_int_encoding(type) & BTF_INT_SIGNED : btf_kflag(type);
 	knob->is_bool = btf_is_int(type) && btf_int_encoding(type) & BTF_INT_BOOL;
-	return true;
 }
 
 static int knob_find(const struct btf *btf, const char *name, struct knob *knob)
@@ -55,7 +60,8 @@ static int knob_find(const struct btf *btf, const char *name, struct knob *knob)
 		if (!found || strcmp(found, name) != 0)
 			continue;
 		knob->offset = entry->offset;
-		return knob_type(btf, variable->type, knob) ? 0 : -EINVAL;
+		knob_type(btf, variable->type, knob);
+		return 0;
 	}
 	return -ENOENT;
 }
@@ -72,32 +78,58 @@ static bool fits(const struct knob *knob, uint64_t value)
 	return value << spare >> spare == value;
 }
 
+/* Writes a knob's bytes to where the object keeps them until it is loaded. */
+static int knob_store(struct merminbpf *handle, const char *name, const struct knob *knob, const void *bytes)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(handle->object, ".rodata");
+	size_t size = 0;
+	char *memory = map ? (char *)bpf_map__initial_value(map, &size) : NULL;
+
+	if (!memory || knob->offset > size || knob->size > size - knob->offset)
+		return failure_set(&handle->failure, -ENOENT, "Knob %s lies outside .rodata", name);
+	memcpy(memory + knob->offset, bytes, knob->size);
+	return 0;
+}
+
 MERMINBPF_API int merminbpf_knob_set(struct merminbpf *handle, const char *name, uint32_t low, uint32_t high)
 {
 	uint64_t value = (uint64_t)high << 32 | low;
-	struct bpf_map *map;
-	struct knob knob;
-	char *memory;
-	size_t size;
+	struct knob knob = { 0 };
 	int error;
 
 	if (handle->state != LOAD_NONE)
 		return failure_set(&handle->failure, -EBUSY, "Cannot set knob %s after load", name);
 	error = knob_find(bpf_object__btf(handle->object), name, &knob);
+	if (!error && !knob.is_scalar)
+		error = -EINVAL;
 	if (error)
 		return failure_set(&handle->failure, error, "The object has no scalar knob %s", name);
 	if (!fits(&knob, value))
 		return failure_set(&handle->failure, -ERANGE, "Value %#llx of knob %s does not fit %u bytes",
 		                   (unsigned long long)value, name, knob.size);
-	map = bpf_object__find_map_by_name(handle->object, ".rodata");
-	memory = map ? (char *)bpf_map__initial_value(map, &size) : NULL;
-	if (!memory || knob.offset > size || knob.size > size - knob.offset)
-		return failure_set(&handle->failure, -ENOENT, "Knob %s lies outside .rodata", name);
 	/* Shim and BPF object are of one byte order (libbpf refuses others), so only a big-endian
 	 * machine takes the last bytes of the value. */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	value <<= 64 - 8 * knob.size;
 #endif
-	memcpy(memory + knob.offset, &value, knob.size);
-	return 0;
+	return knob_store(handle, name, &knob, &value);
+}
+
+MERMINBPF_API int merminbpf_knob_write(struct merminbpf *handle, const char *name, const void *bytes,
+                                       uint32_t size)
+{
+	struct knob knob = { 0 };
+	int error;
+
+	if (handle->state != LOAD_NONE)
+		return failure_set(&handle->failure, -EBUSY, "Cannot set knob %s after load", name);
+	error = knob_find(bpf_object__btf(handle->object), name, &knob);
+	if (!error && !knob.is_array)
+		error = -EINVAL;
+	if (error)
+		return failure_set(&handle->failure, error, "The object has no array knob %s", name);
+	if (knob.size != size)
+		return failure_set(&handle->failure, -ERANGE, "Knob %s has %u bytes, not %u", name, knob.size,
+		                   size);
+	return knob_store(handle, name, &knob, bytes);
 }

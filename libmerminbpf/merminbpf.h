@@ -120,7 +120,7 @@ int merminbpf_program_id(struct merminbpf *handle, uint32_t egress);
  */
 int merminbpf_lock_acquire(struct merminbpf *handle, const char *path);
 
-/* ---- drain.c: the poll path ---- */
+/* ---- drain.c, flows.c: the poll path ---- */
 
 /*
  * Copies records of FLOW_EVENTS into `buffer`: each is its length in bytes (32-bit), 4 zero bytes, then

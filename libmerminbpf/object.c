@@ -14,10 +14,14 @@
 
 _Static_assert(sizeof(struct flow_key) == 48, "flow_key");
 _Static_assert(sizeof(struct flow_stats) == 256, "flow_stats");
+_Static_assert(sizeof(struct flow_details) == 256, "flow_details");
 /* Per-CPU values are read as arrays: the kernel pads them to 8 bytes, which these are. */
 _Static_assert(sizeof(struct interface_stats) == 40, "interface_stats");
 _Static_assert(sizeof(struct related_interfaces) == 40, "related_interfaces");
-_Static_assert(sizeof(struct scan_state) == 16, "scan_state");
+_Static_assert(sizeof(struct scan_state) == 32, "scan_state");
+_Static_assert(sizeof(struct table_use) == 16, "table_use");
+_Static_assert(sizeof(struct filter_prefix) == 20, "filter_prefix");
+_Static_assert(sizeof(struct filter_rules) == 65824, "filter_rules");
 _Static_assert(sizeof(struct counter) == 16, "counter");
 
 /* Buffers are sized by these, so an object whose maps differ is refused. */
@@ -38,6 +42,13 @@ static const struct {
 	                             sizeof(struct related_interfaces) },
 	[MAP_SCAN] = { "SCAN", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct scan_state) },
 	[MAP_COUNTERS] = { "COUNTERS", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(struct counter) },
+	[MAP_FLOW_DETAILS] = { "FLOW_DETAILS", BPF_MAP_TYPE_HASH, sizeof(struct flow_key),
+	                       sizeof(struct flow_details) },
+	[MAP_FILTER_ADDRESSES] = { "FILTER_ADDRESSES", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct filter_prefix),
+	                           sizeof(uint32_t) },
+	[MAP_FILTER_RULES] = { "FILTER_RULES", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
+	                       sizeof(struct filter_rules) },
+	[MAP_TABLE_USE] = { "TABLE_USE", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct table_use) },
 };
 
 MERMINBPF_API uint32_t merminbpf_schema_version(void)

@@ -5,6 +5,7 @@ import { nulTerminated } from "./library.ts";
 import { FIRST_GENERATION, type Probe, type Side } from "./probe.ts";
 import {
   type CaptureClock,
+  DETAILS_BYTES,
   type FlowEventBatch,
   type FlowSampleBatch,
   KEY_BYTES,
@@ -19,12 +20,10 @@ export const SLICE_ENTRIES = 4096;
 
 const DRAIN_BYTES = 1 << 20;
 const COUNTER_WORDS = 4;
+const ENOENT = -2;
 
-/** Flows taken out of the map: `count` keys as asked, their last values, and 1 where there was one. */
-export interface TakenFlows {
-  readonly count: number;
-  readonly keys: Uint32Array;
-  readonly values: Uint32Array;
+/** Flows taken out of the map: `count` keys as asked, their last values and details, and 1 where there was one. */
+export interface TakenFlows extends FlowSampleBatch {
   readonly present: Uint8Array;
 }
 
@@ -40,9 +39,13 @@ export class Reader {
   readonly #drain: Uint32Array = new Uint32Array(new ArrayBuffer(DRAIN_BYTES));
   readonly #keys: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
   readonly #values: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * VALUE_BYTES));
+  readonly #details: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * DETAILS_BYTES));
   readonly #takeKeys: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
   readonly #takeValues: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * VALUE_BYTES));
+  readonly #takeDetails: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * DETAILS_BYTES));
   readonly #present: Uint8Array = new Uint8Array(new ArrayBuffer(SLICE_ENTRIES));
+  readonly #findKey: Uint32Array = new Uint32Array(new ArrayBuffer(KEY_BYTES));
+  readonly #foundDetails: Uint32Array = new Uint32Array(new ArrayBuffer(DETAILS_BYTES));
   readonly #counters: Uint32Array = new Uint32Array(
     new ArrayBuffer(COUNTER_NAMES.length * COUNTER_WORDS * 4),
   );
@@ -81,9 +84,9 @@ export class Reader {
   /** The next slice of the scan; undefined at its end. */
   nextSlice(): FlowSampleBatch | undefined {
     const { library, handle } = this.#probe;
-    const count = library.merminbpf_scan_next(handle, this.#keys, this.#values, SLICE_ENTRIES);
+    const count = library.merminbpf_scan_next(handle, this.#keys, this.#values, this.#details, SLICE_ENTRIES);
     if (this.#probe.check(count, "Cannot read the flows") === 0) return undefined;
-    return { count, keys: this.#keys, values: this.#values };
+    return { count, keys: this.#keys, values: this.#values, details: this.#details };
   }
 
   /** Removes flows, at most {@link SLICE_ENTRIES}: `count` keys of 12 words from `first` on. */
@@ -95,10 +98,41 @@ export class Reader {
       this.#takeKeys,
       count,
       this.#takeValues,
+      this.#takeDetails,
       this.#present,
     );
     this.#probe.check(result, "Cannot remove flows");
-    return { count, keys: this.#takeKeys, values: this.#takeValues, present: this.#present };
+    return {
+      count,
+      keys: this.#takeKeys,
+      values: this.#takeValues,
+      details: this.#takeDetails,
+      present: this.#present,
+    };
+  }
+
+  /** One flow's details by its key, 12 words from `at` on; undefined where it has none. Valid until the next call. */
+  findDetails(keys: Uint32Array, at: number): Uint32Array | undefined {
+    const { library, handle } = this.#probe;
+    this.#findKey.set(keys.subarray(at, at + KEY_WORDS));
+    const result = library.merminbpf_details_find(handle, this.#findKey, this.#foundDetails);
+    if (result === ENOENT) return undefined;
+    this.#probe.check(result, "Cannot find a flow's details");
+    return this.#foundDetails;
+  }
+
+  /** Entries of FLOW_STATS in use. */
+  entriesUsed(): number {
+    return this.#probe.library.merminbpf_entries_used(this.#probe.handle);
+  }
+
+  /** Sets how many entries in use make the programs send a pressure event; 0: never. */
+  setPressure(entries: number): void {
+    const { library, handle } = this.#probe;
+    this.#probe.check(
+      library.merminbpf_pressure_set(handle, entries),
+      "Cannot set the table's pressure mark",
+    );
   }
 
   /** COUNTERS, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */

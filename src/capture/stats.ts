@@ -26,6 +26,13 @@ export const COUNTER_NAMES = [
   "parse_depth",
   "fragment",
   "malformed_extension",
+  "fragment_reordered",
+  "fragment_encapsulated",
+  "encapsulated_unread",
+  "details_full",
+  "overflow",
+  "filtered",
+  "sampled_out",
 ] as const;
 
 /** One attached interface. Index 0 ingress, 1 egress. */
@@ -48,6 +55,8 @@ export interface CaptureStats {
   readonly scans: number;
   /** Scans whose period was stretched because scanning took over 30 % of a core. */
   readonly stretchedScans: number;
+  /** Scans made at once because the table was nearly full, with up to 60 % of a core. */
+  readonly pressedScans: number;
   readonly mapEntries: number;
   readonly mapCapacity: number;
   /** Records handed to the export thread, and refused because it was too far behind (lost, stage decorate). */
