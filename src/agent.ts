@@ -7,6 +7,7 @@ import { Reader } from "./capture/reader.ts";
 import { CaptureLoop, refreshListeners } from "./capture-loop.ts";
 import type { Config } from "./config/schema.ts";
 import { ExportThread } from "./export-thread.ts";
+import { PRESSURE_SHARE } from "./flow/eviction.ts";
 import { createFlowTable } from "./flow-table.ts";
 import { acquireHostLock, removeHostLock } from "./host-lock.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
@@ -26,6 +27,9 @@ export async function runAgent(config: Config, signal: AbortSignal): Promise<voi
       tableCapacity: config.flow.table_capacity,
       ringBufferBytes: config.flow.ring_buffer_bytes,
       isReplay: false,
+      parser: config.parser,
+      sampling: config.capture.sampling,
+      keyIncludes: config.flow.key_includes,
     });
     const lock = acquireHostLock(probe);
     try {
@@ -48,20 +52,31 @@ interface Running {
 }
 
 async function runLoop({ config, probe, thread, log, failure, signal }: Running): Promise<void> {
-  const interfaces = new Interfaces(probe, config.capture, log);
+  const interfaces = new Interfaces(
+    probe,
+    { ...config.capture, key_includes: config.flow.key_includes },
+    log,
+  );
   const listeners = new Listeners(probe.library);
-  const table = createFlowTable(config.span, interfaces, listeners);
+  const reader = new Reader(probe);
+  const { table_capacity: tableCapacity } = config.flow;
+  const table = createFlowTable(config.span, interfaces, listeners, {
+    mapCapacity: tableCapacity,
+    samplingRate: config.capture.sampling,
+    findDetails: (keys, at) => reader.findDetails(keys, at),
+  });
   const loop = new CaptureLoop({
-    reader: new Reader(probe),
+    reader,
     table,
     interfaces,
     listeners,
     thread,
     log,
     pollIntervalMs: config.flow.poll_interval,
-    tableCapacity: config.flow.table_capacity,
+    tableCapacity,
     onFailure: failure.resolve,
   });
+  reader.setPressure(Math.floor(tableCapacity * PRESSURE_SHARE));
   try {
     await watchFirstInterfaces(interfaces, config, signal);
     refreshListeners(listeners, log);

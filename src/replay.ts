@@ -3,6 +3,8 @@
 
 import { CaptureFileError } from "./capture/byte-source.ts";
 import { type CaptureFile, openCaptureFile } from "./capture/capture-file.ts";
+import type { CaptureConfig } from "./capture/config.ts";
+import type { ParserConfig } from "./capture/parser-config.ts";
 import { openProbe, type Probe } from "./capture/probe.ts";
 import type { CaptureStats } from "./capture/stats.ts";
 import type { FlowConfig, SpanConfig } from "./flow/config.ts";
@@ -10,10 +12,18 @@ import type { FlowRecordBatch } from "./flow/flow.ts";
 import type { TableStats } from "./flow/stats.ts";
 import { Poller } from "./replay-poller.ts";
 
+/** The sections of the config that a replay follows. */
+export interface ReplayConfig {
+  readonly capture: Pick<CaptureConfig, "sampling">;
+  readonly parser: ParserConfig;
+  readonly flow: FlowConfig;
+  readonly span: SpanConfig;
+}
+
 /** What a replay needs; `deliver` is awaited before the next packet is read. */
 export interface ReplayOptions {
   readonly file: string;
-  readonly config: { readonly flow: FlowConfig; readonly span: SpanConfig };
+  readonly config: ReplayConfig;
   readonly deliver: (batch: FlowRecordBatch) => Promise<void>;
   /** Told once, behind the last batch. */
   readonly tellStats: (capture: CaptureStats, table: TableStats) => void;
@@ -39,11 +49,14 @@ const PACKETS_BETWEEN_LOOKS = 1024;
  */
 export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   using file = openCaptureFile(options.file);
-  const { flow } = options.config;
+  const { capture, flow, parser } = options.config;
   using probe = openProbe({
     tableCapacity: flow.table_capacity,
     ringBufferBytes: flow.ring_buffer_bytes,
     isReplay: true,
+    parser,
+    sampling: capture.sampling,
+    keyIncludes: flow.key_includes,
   });
   return await replayPackets(file, probe, options);
 }

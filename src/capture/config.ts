@@ -11,6 +11,13 @@ export interface CaptureConfig {
   readonly attach_mode: "auto" | "tcx" | "clsact";
   readonly tcx_order: "first" | "last";
   readonly tc_priority: number;
+  readonly sampling: number;
+}
+
+/** What is watched, and how it is attached. */
+export interface WatchConfig extends Omit<CaptureConfig, "sampling"> {
+  /** As in [flow]: with "tunnel_id", devices of both levels of a tunnel are warned of. */
+  readonly key_includes?: readonly string[];
 }
 
 const PATTERNS = {
@@ -42,6 +49,14 @@ export const captureSection: Section<CaptureConfig> = v.strictObject({
     1,
     { minimum: 1, maximum: 65535 },
     { description: "Priority of the filter where it is attached to `clsact`; a lower number runs earlier." },
+  ),
+  sampling: integerSetting(
+    1,
+    { minimum: 1, maximum: 1_000_000 },
+    {
+      description:
+        "One flow in so many is counted, chosen by a hash of its key: whole flows are taken or left; spans tell the rate.",
+    },
   ),
 });
 

@@ -2,21 +2,15 @@
 // attached hooks, their names, roles and counters. Never touches another's program or qdisc.
 
 import type { Logger } from "../lib/log.ts";
-import type { CaptureConfig } from "./config.ts";
+import type { WatchConfig } from "./config.ts";
 import { readDefaultRoutes } from "./host.ts";
-import {
-  type Link,
-  linkLayerOf,
-  listLinks,
-  type Relations,
-  type Role,
-  relationsOf,
-  roleOf,
-} from "./links.ts";
+import { type Link, linkLayerOf, listLinks, type Relations, type Role, relationsOf } from "./links.ts";
 import type { AttachMode, AttachOptions, Probe, Side } from "./probe.ts";
 import { number64 } from "./record.ts";
+import { Roles } from "./roles.ts";
 import { compileSelection } from "./selection.ts";
 import type { InterfaceStats } from "./stats.ts";
+import { describeBothLevels, findBothLevels } from "./tunnel-levels.ts";
 
 interface Watched {
   link: Link;
@@ -35,8 +29,6 @@ const VERIFY_GAP_MS = 5;
 const TURN_MS = 50;
 const ALONE: Relations = { sameSide: [], oppositeSide: 0 };
 const LINK_LAYERS = { ethernet: 0, none: 1 } as const;
-/** Roles kept of interfaces that have gone. */
-const GONE_ROLES = 1024;
 const SIDES = ["ingress", "egress"] as const;
 
 /** The watched interfaces of one probe. */
@@ -47,8 +39,9 @@ export class Interfaces {
   readonly #attach: AttachOptions;
   readonly #watched: Map<number, Watched> = new Map();
   readonly #unread: Set<number> = new Set();
-  readonly #roles: Map<number, Role> = new Map();
+  readonly #roles: Roles = new Roles();
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(STATS_WORDS * 4));
+  #mayWarnOfLevels: boolean;
   #lastTry = 0;
   #mustRetry = false;
   #lastVerified: number = performance.now();
@@ -56,9 +49,10 @@ export class Interfaces {
   #isUnfinished = false;
   #lastFailure = "";
 
-  constructor(probe: Probe, config: CaptureConfig, log: Logger) {
+  constructor(probe: Probe, config: WatchConfig, log: Logger) {
     this.#probe = probe;
     this.#log = log;
+    this.#mayWarnOfLevels = config.key_includes?.includes("tunnel_id") ?? false;
     this.#isWanted = compileSelection(config);
     this.#attach = { mode: config.attach_mode, order: config.tcx_order, tcPriority: config.tc_priority };
   }
@@ -71,7 +65,9 @@ export class Interfaces {
   refresh(): boolean {
     const links = listLinks(this.#probe.library);
     const wanted = links.filter((link) => this.#isWanted(link) && this.#isRead(link));
-    this.#rememberRoles(wanted);
+    const routes = readDefaultRoutes();
+    this.#roles.remember(wanted, routes);
+    this.#warnOfLevels(wanted, links, routes);
     let hasChanged = this.#forget(wanted);
     this.#mustVerify = !this.#isVerifyDue();
     if (!this.#mustVerify) this.#verify();
@@ -129,7 +125,7 @@ export class Interfaces {
 
   /** What an interface faces, or faced before it left: its flows are told after it. Outward where it is not known. */
   roleOf(ifindex: number): Role {
-    return this.#roles.get(ifindex) ?? "outward";
+    return this.#roles.roleOf(ifindex);
   }
 
   /** Name by index of every watched interface. */
@@ -198,16 +194,11 @@ export class Interfaces {
     return hasChanged;
   }
 
-  #rememberRoles(wanted: readonly Link[]): void {
-    const routes = readDefaultRoutes();
-    for (const link of wanted) {
-      this.#roles.delete(link.ifindex);
-      this.#roles.set(link.ifindex, roleOf(link, routes));
-    }
-    for (const ifindex of this.#roles.keys()) {
-      if (this.#roles.size <= wanted.length + GONE_ROLES) break;
-      this.#roles.delete(ifindex);
-    }
+  #warnOfLevels(wanted: readonly Link[], links: readonly Link[], routes: ReadonlySet<string>): void {
+    const levels = this.#mayWarnOfLevels ? findBothLevels(wanted, links, routes) : undefined;
+    if (levels === undefined) return;
+    this.#mayWarnOfLevels = false;
+    this.#log.warn(describeBothLevels(levels));
   }
 
   #isVerifyDue(): boolean {

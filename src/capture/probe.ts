@@ -4,9 +4,12 @@
 
 import { readFileSync } from "node:fs";
 import objectPath from "../../build/mermin.bpf.o" with { type: "file" };
+import { installFilter, type KernelFilter } from "./kernel-filter.ts";
 import { type Library, type LibraryHandle, loadLibrary, nulTerminated } from "./library.ts";
+import { PARSER_DEFAULTS, type ParserConfig } from "./parser-config.ts";
 import { SCHEMA_VERSION } from "./record.ts";
 import { ShimError } from "./shim-error.ts";
+import { encodeUdpTunnels } from "./udp-tunnels.ts";
 
 /** Side of an interface. */
 export type Side = "ingress" | "egress";
@@ -15,12 +18,20 @@ export type Side = "ingress" | "egress";
 export type AttachMode = "tcx" | "clsact";
 
 export interface ProbeOptions {
-  /** Entries of FLOW_STATS. */
+  /** Entries of FLOW_STATS and of FLOW_DETAILS. */
   readonly tableCapacity: number;
   /** Size of FLOW_EVENTS: a power of two, a multiple of the page size. */
   readonly ringBufferBytes: number;
   /** Times and lengths come with the packets (mermin replay). */
   readonly isReplay: boolean;
+  /** UDP ports of tunnels; default: {@link PARSER_DEFAULTS}. */
+  readonly parser?: ParserConfig;
+  /** One flow in so many is counted; default 1, every flow. */
+  readonly sampling?: number;
+  /** What of a packet is in the key beside its 5-tuple; default: nothing. */
+  readonly keyIncludes?: readonly ("vlan" | "tunnel_id")[];
+  /** Flows left out by the program; default: none. */
+  readonly filter?: KernelFilter;
   /** Object file to load instead of the embedded one (tests and benchmarks). */
   readonly object?: Uint8Array;
 }
@@ -155,6 +166,7 @@ export function openProbe(options: ProbeOptions): Probe {
   try {
     configure(probe, options);
     probe.check(library.merminbpf_object_load(handle), "Cannot load the BPF programs");
+    if (options.filter !== undefined) installFilter(probe, options.filter);
     const result = library.merminbpf_scan_begin(handle, FIRST_GENERATION);
     probe.check(result, "Cannot set the first scan generation");
     return probe;
@@ -165,18 +177,33 @@ export function openProbe(options: ProbeOptions): Probe {
 }
 
 function configure(probe: Probe, options: ProbeOptions): void {
-  const { library, handle } = probe;
   if (options.object !== undefined) return;
-  const knob = library.merminbpf_knob_set(handle, nulTerminated("replay"), options.isReplay ? 1 : 0, 0);
-  probe.check(knob, 'Cannot set the knob "replay"');
-  const sizes = [
-    ["FLOW_STATS", options.tableCapacity],
-    ["FLOW_EVENTS", options.ringBufferBytes],
-  ] as const;
-  for (const [map, size] of sizes) {
-    probe.check(
-      library.merminbpf_map_size_set(handle, nulTerminated(map), size),
-      `Cannot size the map ${map}`,
-    );
-  }
+  const { isReplay, parser = PARSER_DEFAULTS, sampling = 1, keyIncludes = [], filter } = options;
+  setKnob(probe, "replay", isReplay ? 1 : 0);
+  setKnob(probe, "sampling", sampling);
+  setKnob(probe, "key_includes_vlan", keyIncludes.includes("vlan") ? 1 : 0);
+  setKnob(probe, "key_includes_tunnel_id", keyIncludes.includes("tunnel_id") ? 1 : 0);
+  setKnob(probe, "filters", filter === undefined ? 0 : 1);
+  const { ports, tunnels } = encodeUdpTunnels(parser);
+  writeKnob(probe, "udp_tunnel_ports", ports);
+  writeKnob(probe, "udp_tunnels", tunnels);
+  setSize(probe, "FLOW_STATS", options.tableCapacity);
+  setSize(probe, "FLOW_DETAILS", options.tableCapacity);
+  setSize(probe, "FLOW_EVENTS", options.ringBufferBytes);
+}
+
+function setKnob(probe: Probe, name: string, value: number): void {
+  const result = probe.library.merminbpf_knob_set(probe.handle, nulTerminated(name), value, 0);
+  probe.check(result, `Cannot set the knob "${name}"`);
+}
+
+function writeKnob(probe: Probe, name: string, bytes: Uint8Array): void {
+  const { library, handle } = probe;
+  const result = library.merminbpf_knob_write(handle, nulTerminated(name), bytes, bytes.byteLength);
+  probe.check(result, `Cannot set the knob "${name}"`);
+}
+
+function setSize(probe: Probe, map: string, size: number): void {
+  const result = probe.library.merminbpf_map_size_set(probe.handle, nulTerminated(map), size);
+  probe.check(result, `Cannot size the map ${map}`);
 }

@@ -5,7 +5,9 @@ import type { CaptureConfig } from "./config.ts";
 import type { Link } from "./links.ts";
 
 /** Default: what is up, but loopback and the slaves of a bond or team (their master is watched). */
-export function compileSelection(config: CaptureConfig): (link: Link) => boolean {
+export function compileSelection(
+  config: Pick<CaptureConfig, "interfaces" | "exclude">,
+): (link: Link) => boolean {
   const isIncluded = compileGlobs(config.interfaces);
   const isExcluded = compileGlobs(config.exclude);
   const isDefault = config.interfaces.length === 0;

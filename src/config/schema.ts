@@ -2,8 +2,10 @@
 
 import * as v from "valibot";
 import { type CaptureConfig, captureSection } from "../capture/config.ts";
+import { findSharedPorts, type ParserConfig, parserSection } from "../capture/parser-config.ts";
 import { type ExportConfig, exportSchema } from "../export/config.ts";
 import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../flow/config.ts";
+import { type FilterConfig, filterSection } from "../flow/filter-config.ts";
 import { choiceSetting, defaultedSection, durationSetting, type Section } from "../lib/setting.ts";
 import type { Milliseconds } from "../lib/time.ts";
 import {
@@ -20,8 +22,10 @@ export interface Config {
   readonly log_format: "text" | "json";
   readonly shutdown_timeout: Milliseconds;
   readonly capture: CaptureConfig;
+  readonly parser: ParserConfig;
   readonly flow: FlowConfig;
   readonly span: SpanConfig;
+  readonly filter: FilterConfig;
   readonly pipeline: PipelineConfig;
   readonly export: ExportConfig;
   readonly server: ServerConfig;
@@ -45,8 +49,10 @@ export const configSection: Section<Config> = v.strictObject({
     },
   ),
   capture: defaultedSection(captureSection),
+  parser: defaultedSection(parserSection),
   flow: defaultedSection(flowSection),
   span: defaultedSection(spanSection),
+  filter: defaultedSection(filterSection),
   pipeline: defaultedSection(pipelineSection),
   export: defaultedSection(exportSchema),
   server: defaultedSection(serverSection),
@@ -81,6 +87,9 @@ export function findContradictions(config: Config): readonly Contradiction[] {
   }
   if (otlp !== undefined && otlp.max_queue_size < otlp.max_batch_size) {
     found.push({ path: ["export", "otlp", "max_queue_size"], message: "must be at least max_batch_size" });
+  }
+  for (const { port, list, other } of findSharedPorts(config.parser)) {
+    found.push({ path: ["parser", list], message: `must not have port ${port}, which is in ${other}` });
   }
   return found;
 }

@@ -1,7 +1,13 @@
 // [flow]: the table of flows in the kernel and how often it is read; [span]: when a flow becomes a record.
 
 import * as v from "valibot";
-import { durationSetting, integerSetting, type Section, sizeSetting } from "../lib/setting.ts";
+import {
+  choicesSetting,
+  durationSetting,
+  integerSetting,
+  type Section,
+  sizeSetting,
+} from "../lib/setting.ts";
 import type { Bytes } from "../lib/size.ts";
 import type { Milliseconds } from "../lib/time.ts";
 
@@ -9,6 +15,8 @@ export interface FlowConfig {
   readonly table_capacity: number;
   readonly ring_buffer_bytes: Bytes;
   readonly poll_interval: Milliseconds;
+  /** What beside the 5-tuple tells flows apart. */
+  readonly key_includes: readonly ("vlan" | "tunnel_id")[];
 }
 
 export interface SpanConfig {
@@ -55,6 +63,11 @@ export const flowSection: Section<FlowConfig> = v.strictObject({
       example: '"500ms"',
     },
   ),
+  key_includes: choicesSetting(["vlan", "tunnel_id"], {
+    description:
+      "What else tells flows apart, where address spaces overlap: the outermost VLAN id, the innermost tunnel's id (VNI, GRE key). With `tunnel_id`, do not watch both a device that carries encapsulated packets and one that has them unpacked: a flow would be told once for each.",
+    example: '["vlan"]',
+  }),
 });
 
 /** [span] as it is written in TOML. */

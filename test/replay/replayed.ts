@@ -1,6 +1,8 @@
 // Replays a capture in this process and hands over its records as plain objects.
 
 import * as v from "valibot";
+import { captureSection } from "../../src/capture/config.ts";
+import { parserSection } from "../../src/capture/parser-config.ts";
 import type { CaptureStats } from "../../src/capture/stats.ts";
 import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 import { decorate } from "../../src/decorate.ts";
@@ -55,6 +57,8 @@ export interface Replayed {
 /** What differs from the defaults of the config, as in TOML. */
 export interface ReplaySettings {
   readonly span?: Readonly<Record<string, unknown>>;
+  readonly capture?: Readonly<Record<string, unknown>>;
+  readonly parser?: Readonly<Record<string, unknown>>;
   readonly flow?: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal;
   readonly onBatch?: (count: number) => void;
@@ -62,6 +66,8 @@ export interface ReplaySettings {
 
 /** @throws CaptureFileError where the file cannot be opened */
 export async function replayFile(file: string, settings: ReplaySettings = {}): Promise<Replayed> {
+  const capture = v.parse(captureSection, settings.capture ?? {});
+  const parser = v.parse(parserSection, settings.parser ?? {});
   const flow: FlowConfig = v.parse(flowSection, settings.flow ?? {});
   const span: SpanConfig = v.parse(spanSection, settings.span ?? {});
   const records: Told[] = [];
@@ -69,7 +75,7 @@ export async function replayFile(file: string, settings: ReplaySettings = {}): P
   let stats: { readonly capture: CaptureStats; readonly table: TableStats } | undefined;
   const result = await runReplay({
     file,
-    config: { flow, span },
+    config: { capture, parser, flow, span },
     deliver: async (batch) => {
       if (isDelivering) throw new Error("A batch came before the last one was taken");
       isDelivering = true;
@@ -96,6 +102,9 @@ export async function replayFile(file: string, settings: ReplaySettings = {}): P
 /** Counters of packets that are counted elsewhere too. */
 const COUNTED_TWICE: ReadonlySet<string> = new Set([
   "fragment",
+  "fragment_reordered",
+  "encapsulated_unread",
+  "details_full",
   "taken_over",
   "ring_full",
   "merged_incarnation",

@@ -36,11 +36,23 @@ describe("loadConfig", () => {
   test("has the documented defaults without a file", () => {
     const config = loadConfig({}, {});
     expect(config).toEqual(defaultConfig());
-    expect(config.flow).toEqual({
+    expect(config.flow as unknown).toEqual({
       table_capacity: 131_072,
       ring_buffer_bytes: 4 * 2 ** 20,
       poll_interval: 1000,
-    } as typeof config.flow);
+      key_includes: [],
+    });
+    expect(config.capture.sampling).toBe(1);
+    expect(config.parser).toEqual({
+      vxlan_ports: [4789, 8472],
+      vxlan_gpe_ports: [4790],
+      geneve_ports: [6081],
+      gtp_ports: [2152],
+      teredo_ports: [],
+      fou_ports: [],
+      wireguard_ports: [51_820],
+      esp_ports: [4500],
+    });
     expect(config.span as unknown).toEqual({
       max_record_interval: 60_000,
       tcp_timeout: 20_000,
@@ -105,7 +117,7 @@ describe("loadConfig", () => {
       "[flow]",
       'ring_buffer_bytes = "3MiB"',
       "table_capacity = 12.5",
-      "[sampling]",
+      "[geoip]",
       "[export.otlp]",
       'endpoint = "collector:4317"',
       'compression = "zstd"',
@@ -122,7 +134,7 @@ describe("loadConfig", () => {
       "mermin.toml:10: capture.tcp_timeout is not a setting; did you mean span.tcp_timeout?",
       'mermin.toml:12: flow.ring_buffer_bytes "3MiB" must be 4KiB to 1GiB, a power of two and a multiple of the page size (4KiB)',
       "mermin.toml:13: flow.table_capacity 12.5 must be a whole number, 1024 to 16777216",
-      "mermin.toml:14: sampling is not a setting; known here: log_level, log_format, shutdown_timeout, capture, flow, span, pipeline, export, server, metrics",
+      "mermin.toml:14: geoip is not a setting; known here: log_level, log_format, shutdown_timeout, capture, parser, flow, span, filter, pipeline, export, server, metrics",
       'mermin.toml:16: export.otlp.endpoint "collector:4317" must be an http or https URL, such as "http://localhost:4318"',
       'mermin.toml:17: export.otlp.compression "zstd" must be one of "gzip", "none"',
     ]);
@@ -138,6 +150,15 @@ describe("loadConfig", () => {
     ["[span]\ncommunity_id_seed = 65536", "span.community_id_seed 65536 must be a whole number, 0 to 65535"],
     ['[span]\ntrace_id_timeout = "999ms"', 'span.trace_id_timeout "999ms" must be 1s to 8760h'],
     ['[server]\nlisten = "8080"', 'server.listen "8080" must be address:port, such as "0.0.0.0:8080"'],
+    ["[capture]\nsampling = 0", "capture.sampling 0 must be a whole number, 1 to 1000000"],
+    ['[flow]\nkey_includes = ["vxlan"]', 'flow.key_includes[0] "vxlan" must be one of "vlan", "tunnel_id"'],
+    ["[parser]\ngtp_ports = [1, 65536]", "parser.gtp_ports[1] 65536 must be a whole number, 1 to 65535"],
+    ["[parser]\ngtp_ports = [0]", "parser.gtp_ports[0] 0 must be a whole number, 1 to 65535"],
+    ["[parser]\ngtp_ports = 2152", "parser.gtp_ports 2152 must be a list of whole numbers"],
+    [
+      "[parser]\ngtp_ports = [1, 2, 3, 4, 5, 6, 7, 8, 9]",
+      "parser.gtp_ports [1,2,3,4,5,6,7,8,9] must be 8 numbers at most",
+    ],
     [
       '[metrics]\nlisten = "0.0.0.0:65536"',
       'metrics.listen "0.0.0.0:65536" must be address:port, such as "0.0.0.0:8080"',
@@ -152,6 +173,8 @@ describe("loadConfig", () => {
     ['[span]\ncommunity_id_seed = 65535\ntrace_id_timeout = "1s"'],
     ['[pipeline]\nstats_interval = "0s"'],
     ['[server]\nlisten = "[::1]:0"'],
+    ['[capture]\nsampling = 1000000\n[flow]\nkey_includes = ["vlan", "tunnel_id"]'],
+    ["[parser]\nvxlan_ports = []\ngtp_ports = [1, 2, 3, 4, 5, 6, 7, 65535]"],
   ])("takes the bounds themselves: %s", (toml) => {
     expect(problemsOf(toml)).toEqual([]);
   });
@@ -169,6 +192,14 @@ describe("loadConfig", () => {
     ]);
   });
 
+  test("refuses a UDP port in two lists, defaults among them", () => {
+    expect(problemsOf("[parser]\nfou_ports = [5555, 4500, 5555]\ngtp_ports = [5555]")).toEqual([
+      "mermin.toml:2: parser.fou_ports must not have port 5555, which is in gtp_ports",
+      "mermin.toml: parser.esp_ports must not have port 4500, which is in fou_ports",
+    ]);
+    expect(problemsOf("[parser]\nfou_ports = [4500]\nesp_ports = []")).toEqual([]);
+  });
+
   test("exports to standard output only where nothing else is asked for", () => {
     const formatOf = (toml: string): string => load(toml).export.stdout.format;
     expect(formatOf("")).toBe("pretty");
@@ -181,10 +212,11 @@ describe("loadConfig", () => {
 describe("loadConfig, references", () => {
   test("replaces variables in strings, in numbers and in booleans", () => {
     const toml =
-      'log_level = "${LEVEL:warn}"\n[flow]\ntable_capacity = "${CAPACITY}"\n[server]\nenabled = "${SERVE:true}"\n[export.resource_attributes]\na = "x-${A:}-$${A}"';
-    const config = load(toml, { CAPACITY: "2048", SERVE: "false", LEVEL: "" });
+      'log_level = "${LEVEL:warn}"\n[flow]\ntable_capacity = "${CAPACITY}"\n[parser]\nfou_ports = ["${FOU}", 5556]\n[server]\nenabled = "${SERVE:true}"\n[export.resource_attributes]\na = "x-${A:}-$${A}"';
+    const config = load(toml, { CAPACITY: "2048", FOU: "5555", SERVE: "false", LEVEL: "" });
     expect(config.log_level).toBe("warn");
     expect(config.flow.table_capacity).toBe(2048);
+    expect(config.parser.fou_ports).toEqual([5555, 5556]);
     expect(config.server.enabled).toBe(false);
     expect(config.export.resource_attributes).toEqual({ a: "x--${A}" });
   });
