@@ -1,21 +1,13 @@
 // The shipped BPF object under BPF_PROG_TEST_RUN: frames go in, counters, flows and events are read out of the maps.
 // Every run checks what holds for every packet: no verdict, not a byte changed.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { loadLibrary, nulTerminated } from "../../src/capture/library.ts";
-import { Probe } from "../../src/capture/probe.ts";
+import { openProbe, type Probe, type ProbeOptions } from "../../src/capture/probe.ts";
 import { Reader } from "../../src/capture/reader.ts";
 import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 import { decodeEvents, decodeFlow, type Flow, type FlowEvent } from "./decode.ts";
 
-export interface BenchOptions {
-  /** Times and lengths come with the packets. */
-  readonly isReplay?: boolean;
-  readonly keyIncludesVlan?: boolean;
-  readonly tableCapacity?: number;
-  readonly ringBufferBytes?: number;
-}
+/** As the agent's, with small maps by default. */
+export type BenchOptions = Partial<Omit<ProbeOptions, "object">>;
 
 export interface RunOptions {
   readonly egress?: boolean;
@@ -32,7 +24,6 @@ export interface RunOptions {
 /** Packets and bytes by reason; reasons that did not change are absent. */
 export type Counts = Readonly<Partial<Record<(typeof COUNTER_NAMES)[number], readonly [number, number]>>>;
 
-const OBJECT = join(import.meta.dir, "..", "..", "build", "mermin.bpf.o");
 const NO_VERDICT = 0xffffffff;
 const EINVAL = -22;
 const FRAME_BYTES = 4096;
@@ -49,7 +40,8 @@ export class Bench implements Disposable {
   readonly #sameSide: Uint32Array = new Uint32Array(new ArrayBuffer(32));
 
   constructor(options: BenchOptions = {}) {
-    this.probe = load(options);
+    requireRoot();
+    this.probe = openProbe({ tableCapacity: 2048, ringBufferBytes: 1 << 20, isReplay: false, ...options });
     this.reader = new Reader(this.probe);
     this.reader.beginScan();
   }
@@ -169,31 +161,6 @@ export class Bench implements Disposable {
 /** Fails with a clear message where the tests cannot run. */
 export function requireRoot(): void {
   if (process.getuid?.() !== 0) throw new Error("Tests of the BPF programs load them: run as root");
-}
-
-function load(options: BenchOptions): Probe {
-  requireRoot();
-  const library = loadLibrary();
-  const object = new Uint8Array(readFileSync(OBJECT));
-  const handle = library.merminbpf_object_open(object, object.byteLength);
-  if (handle === null) throw new Error(`Cannot read ${OBJECT}: ${library.merminbpf_error(null)}`);
-  const probe = new Probe(library, handle);
-  const knobs = { replay: options.isReplay, key_includes_vlan: options.keyIncludesVlan };
-  for (const [name, isOn] of Object.entries(knobs)) {
-    probe.check(
-      library.merminbpf_knob_set(handle, nulTerminated(name), isOn ? 1 : 0, 0),
-      `Cannot set ${name}`,
-    );
-  }
-  const sizes = {
-    FLOW_STATS: options.tableCapacity ?? 2048,
-    FLOW_EVENTS: options.ringBufferBytes ?? 1 << 20,
-  };
-  for (const [map, size] of Object.entries(sizes)) {
-    probe.check(library.merminbpf_map_size_set(handle, nulTerminated(map), size), `Cannot size ${map}`);
-  }
-  probe.check(library.merminbpf_object_load(handle), "Cannot load the BPF programs");
-  return probe;
 }
 
 function difference(

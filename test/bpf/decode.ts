@@ -3,6 +3,8 @@
 
 import {
   EVENT,
+  EVENT_KIND,
+  FLOW_FLAG,
   type FlowEventBatch,
   type FlowSampleBatch,
   KEY,
@@ -13,6 +15,8 @@ import {
   WAY,
   WAY_WORDS,
 } from "../../src/capture/record.ts";
+import { addressText, macText, pair, uint64 } from "./decode-bytes.ts";
+import { type Details, decodeDetails } from "./decode-details.ts";
 
 /** A key with its addresses as text: dotted, or eight groups written out. */
 export interface Key {
@@ -23,6 +27,7 @@ export interface Key {
   readonly protocol: number;
   readonly ipVersion: number;
   readonly keyVlan: number;
+  readonly keyTunnelId: number;
   readonly icmpPairing: number;
 }
 
@@ -57,30 +62,53 @@ export interface Flow extends Key {
   readonly firstWay: number;
   readonly initiator: number;
   readonly flags: number;
+  /** Undefined where the flow has none. */
+  readonly details: Details | undefined;
 }
 
 export interface FlowEvent extends Key {
-  /** Bytes of the record: 64 or 128. */
+  /** Bytes of the record: 64, 96 or 192. */
   readonly size: number;
   readonly kind: number;
   readonly way: number;
   readonly timeNs: number;
   readonly tcpFlags: readonly [number, number];
   readonly incarnation: number;
-  /** Of a record of 128 bytes. */
+  /** Of FLOW_EVENT_REOPENED. */
   readonly end?: {
     readonly packets: readonly [number, number];
     readonly bytes: readonly [number, number];
     readonly firstSeenNs: readonly [number, number];
     readonly lastSeenNs: readonly [number, number];
   };
+  /** Of FLOW_EVENT_REOPENED: the headers of the old life's first packet, and the base of the new life. */
+  readonly reopened?: {
+    readonly vlan: number;
+    readonly mac: string;
+    readonly tunnelOverhead: readonly [number, number];
+    readonly ipipOverhead: readonly [number, number];
+    readonly fragments: number;
+  };
+  /** Of FLOW_EVENT_OVERFLOW. */
+  readonly overflow?: {
+    readonly packets: number;
+    readonly bytes: number;
+    readonly hook: number;
+    readonly flowLabel: number;
+    readonly vlan: number;
+    readonly trafficClass: number;
+    readonly ttl: number;
+    readonly icmpType: number;
+    readonly icmpCode: number;
+    readonly hasEntered: boolean;
+    readonly mac: string;
+  };
 }
 
 export function decodeFlow(batch: FlowSampleBatch, index: number): Flow {
   const key = new DataView(batch.keys.buffer, batch.keys.byteOffset + index * KEY_BYTES, KEY_BYTES);
   const value = new DataView(batch.values.buffer, batch.values.byteOffset + index * VALUE_BYTES, VALUE_BYTES);
-  const octets = new Uint8Array(value.buffer, value.byteOffset, VALUE_BYTES);
-  const mac = octets.subarray(VALUE_BYTE.sourceMac, VALUE_BYTE.sourceMac + 6);
+  const flags = value.getUint8(VALUE_BYTE.flags);
   return {
     ...decodeKey(key),
     ways: [decodeWay(value, 0), decodeWay(value, 1)],
@@ -90,10 +118,11 @@ export function decodeFlow(batch: FlowSampleBatch, index: number): Flow {
     handshakeNs: value.getUint32(SHARED.handshakeNs * 4, true),
     incarnation: value.getUint32(SHARED.incarnation * 4, true),
     vlan: value.getUint16(VALUE_BYTE.vlanId, true),
-    mac: [...mac].map((octet) => octet.toString(16).padStart(2, "0")).join(":"),
+    mac: macText(value, VALUE_BYTE.sourceMac),
     firstWay: value.getUint8(VALUE_BYTE.firstWay),
     initiator: value.getUint8(VALUE_BYTE.initiator),
-    flags: value.getUint8(VALUE_BYTE.flags),
+    flags,
+    details: (flags & FLOW_FLAG.hasDetails) === 0 ? undefined : decodeDetails(batch.details, index),
   };
 }
 
@@ -119,14 +148,41 @@ function decodeEvent(view: DataView): FlowEvent {
     tcpFlags: [view.getUint8(EVENT.tcpFlags), view.getUint8(EVENT.tcpFlags + 1)],
     incarnation: view.getUint32(EVENT.incarnation, true),
   };
-  if (view.byteLength < 128) return event;
+  if (event.kind === EVENT_KIND.reopened) return { ...event, ...decodeReopened(view) };
+  return event.kind === EVENT_KIND.overflow ? { ...event, overflow: decodeOverflow(view) } : event;
+}
+
+function decodeReopened(view: DataView): Required<Pick<FlowEvent, "end" | "reopened">> {
   const end = {
     packets: pair(view, EVENT.packets),
     bytes: pair(view, EVENT.bytes),
     firstSeenNs: pair(view, EVENT.firstSeenNs),
     lastSeenNs: pair(view, EVENT.lastSeenNs),
   };
-  return { ...event, end };
+  const reopened = {
+    vlan: view.getUint16(EVENT.vlanId, true),
+    mac: macText(view, EVENT.sourceMac),
+    tunnelOverhead: pair(view, EVENT.overheadBytes),
+    ipipOverhead: pair(view, EVENT.overheadBytes + 16),
+    fragments: uint64(view, EVENT.fragments),
+  };
+  return { end, reopened };
+}
+
+function decodeOverflow(view: DataView): NonNullable<FlowEvent["overflow"]> {
+  return {
+    packets: view.getUint32(EVENT.overflowPackets, true),
+    bytes: view.getUint32(EVENT.overflowBytes, true),
+    hook: view.getUint32(EVENT.overflowHook, true),
+    flowLabel: view.getUint32(EVENT.overflowFlowLabel, true),
+    vlan: view.getUint16(EVENT.overflowVlanId, true),
+    trafficClass: view.getUint8(EVENT.overflowTrafficClass),
+    ttl: view.getUint8(EVENT.overflowTtl),
+    icmpType: view.getUint8(EVENT.overflowIcmpType),
+    icmpCode: view.getUint8(EVENT.overflowIcmpCode),
+    hasEntered: view.getUint8(EVENT.overflowEntered) !== 0,
+    mac: macText(view, EVENT.overflowSourceMac),
+  };
 }
 
 function decodeKey(view: DataView): Key {
@@ -138,6 +194,7 @@ function decodeKey(view: DataView): Key {
     protocol: view.getUint8(KEY.protocol),
     ipVersion: view.getUint8(KEY.ipVersion),
     keyVlan: view.getUint16(KEY.vlanId, true),
+    keyTunnelId: view.getUint32(KEY.tunnelId, true),
     icmpPairing: view.getUint8(KEY.icmpPairing),
   };
 }
@@ -162,19 +219,4 @@ function decodeWay(view: DataView, way: 0 | 1): Way {
     icmpType: view.getUint8(VALUE_BYTE.icmpType + way),
     icmpCode: view.getUint8(VALUE_BYTE.icmpCode + way),
   };
-}
-
-function addressText(view: DataView, offset: number): string {
-  const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(offset + index * 2));
-  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (!isMapped) return groups.map((group) => group.toString(16)).join(":");
-  return Array.from({ length: 4 }, (_, index) => view.getUint8(offset + 12 + index)).join(".");
-}
-
-function pair(view: DataView, offset: number): readonly [number, number] {
-  return [uint64(view, offset), uint64(view, offset + 8)];
-}
-
-function uint64(view: DataView, offset: number): number {
-  return Number(view.getBigUint64(offset, true));
 }

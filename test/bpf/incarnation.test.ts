@@ -132,8 +132,9 @@ describe("reopen", () => {
           protocol: 6,
           ipVersion: 4,
           keyVlan: 0,
+          keyTunnelId: 0,
           icmpPairing: 0,
-          size: 128,
+          size: 192,
           kind: 2,
           way: 0,
           timeNs: START + 1000,
@@ -144,6 +145,13 @@ describe("reopen", () => {
             bytes: [80, 85],
             firstSeenNs: [START, START + 10],
             lastSeenNs: [START + 20, START + 30],
+          },
+          reopened: {
+            vlan: 0,
+            mac: "02:00:00:00:00:0a",
+            tunnelOverhead: [0, 0],
+            ipipOverhead: [0, 0],
+            fragments: 0,
           },
         },
       ]);
@@ -181,10 +189,10 @@ describe("reopen", () => {
     }
     expect(bench.events().map((event) => [event.size, event.incarnation, event.end?.packets])).toEqual([
       [64, 0, undefined],
-      [128, 1, [1, 1]],
-      [128, 2, [2, 2]],
-      [128, 3, [3, 3]],
-      [128, 4, [4, 4]],
+      [192, 1, [1, 1]],
+      [192, 2, [2, 2]],
+      [192, 3, [3, 3]],
+      [192, 4, [4, 4]],
     ]);
     expect(bench.flow()).toMatchObject({ incarnation: 4, basePackets: [4, 4] });
   });

@@ -66,7 +66,7 @@ describe("parse_link", () => {
   test("keeps one flow over several VLANs unless the key includes them", () => {
     for (const id of [1, 2]) bench.run(frame(PACKET, { tags: [{ ethertype: 0x8100, id }] }));
     expect(bench.flow()).toMatchObject({ keyVlan: 0, vlan: 1 });
-    using separate = new Bench({ keyIncludesVlan: true });
+    using separate = new Bench({ keyIncludes: ["vlan"] });
     for (const id of [1, 2]) separate.run(frame(PACKET, { tags: [{ ethertype: 0x8100, id }] }));
     expect(
       separate
