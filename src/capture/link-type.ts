@@ -1,16 +1,30 @@
 // Link types of capture files (LINKTYPE_ values, draft-ietf-opsawg-pcaplinktype): which are read, and their names.
 
-/** What a packet of a capture begins with. */
-export type Framing = "ethernet" | "ip" | "ipv4" | "ipv6";
+/** What a packet of a capture begins with. `cooked` and `cooked2` are Linux' (any interface), `family` a protocol family. */
+export type Framing = "ethernet" | "ip" | "ipv4" | "ipv6" | "cooked" | "cooked2" | "family";
 
 /** 12 and 14 are DLT_RAW of the BSDs, which some programs write in place of 101. */
 const FRAMINGS: ReadonlyMap<number, Framing> = new Map([
+  [0, "family"],
   [1, "ethernet"],
   [12, "ip"],
   [14, "ip"],
   [101, "ip"],
+  [108, "family"],
+  [113, "cooked"],
   [228, "ipv4"],
   [229, "ipv6"],
+  [276, "cooked2"],
+]);
+
+const ETHERTYPE = { ipv4: 0x0800, ipv6: 0x86dd } as const;
+/** AF_INET of every system; AF_INET6 of Linux, the BSDs, and macOS. */
+const FAMILIES: ReadonlyMap<number, number> = new Map([
+  [2, ETHERTYPE.ipv4],
+  [10, ETHERTYPE.ipv6],
+  [24, ETHERTYPE.ipv6],
+  [28, ETHERTYPE.ipv6],
+  [30, ETHERTYPE.ipv6],
 ]);
 
 const NAMES: Readonly<Record<number, string>> = {
@@ -66,6 +80,49 @@ const NAMES: Readonly<Record<number, string>> = {
 /** How packets of a link type begin; undefined for one that is not read. */
 export function framingOf(linkType: number): Framing | undefined {
   return FRAMINGS.get(linkType);
+}
+
+/** Bytes of the header in front of what an Ethernet frame has behind its type; Ethernet itself is run as it is. */
+export const LINK_HEADER_BYTES: Readonly<Record<Framing, number>> = {
+  ethernet: 0,
+  ip: 0,
+  ipv4: 0,
+  ipv6: 0,
+  cooked: 16,
+  cooked2: 20,
+  family: 4,
+};
+
+/**
+ * The ethertype of what a packet carries, 0 where it has none. The packet begins at `start`, with its whole link header.
+ *
+ *   cooked   packet type 2 | ARPHRD 2 | address length 2 | address 8 | protocol 2
+ *   cooked2  protocol 2 | zero 2 | interface 4 | ARPHRD 2 | packet type 1 | address length 1 | address 8
+ *   family   4, in the byte order of the machine that captured (NULL), or big-endian (LOOP)
+ */
+export function ethertypeOf(
+  framing: Exclude<Framing, "ethernet">,
+  bytes: Buffer,
+  start: number,
+  length: number,
+): number {
+  switch (framing) {
+    case "ipv4":
+    case "ipv6":
+      return ETHERTYPE[framing];
+    case "ip": {
+      const version = length === 0 ? 0 : bytes.readUInt8(start) >>> 4;
+      return version === 4 ? ETHERTYPE.ipv4 : version === 6 ? ETHERTYPE.ipv6 : 0;
+    }
+    case "cooked":
+      return bytes.readUInt16BE(start + 14);
+    case "cooked2":
+      return bytes.readUInt16BE(start);
+    case "family":
+      return FAMILIES.get(bytes.readUInt32BE(start)) ?? FAMILIES.get(bytes.readUInt32LE(start)) ?? 0;
+    default:
+      return framing satisfies never;
+  }
 }
 
 /** Says why packets of a link type are not read. */

@@ -3,7 +3,7 @@
 // programs in COUNTERS, or here where the kernel takes none so short.
 
 import type { Library, LibraryHandle } from "./library.ts";
-import type { Framing } from "./link-type.ts";
+import { ethertypeOf, LINK_HEADER_BYTES } from "./link-type.ts";
 import type { CapturedPacket } from "./packet.ts";
 import type { Probe } from "./probe.ts";
 
@@ -11,7 +11,10 @@ import type { Probe } from "./probe.ts";
 const MOST_BYTES = 2048;
 const ETHERNET_BYTES = 14;
 const ETHERTYPE = { at: 12, ipv4: 0x0800, ipv6: 0x86dd } as const;
-/** Shorter frames are refused by BPF_PROG_TEST_RUN (seen with 6.18), and hold no whole IP header. */
+/**
+ * Shorter frames are refused by BPF_PROG_TEST_RUN (seen with 6.18), and hold no whole IP header. So it is only where the
+ * header follows at once: behind tags, labels and PPPoE the program judges.
+ */
 const LEAST_BYTES = { ipv4: ETHERNET_BYTES + 20, ipv6: ETHERNET_BYTES + 40 } as const;
 const WORD = 4294967296;
 
@@ -51,32 +54,34 @@ export class PacketRunner {
    */
   run(packet: CapturedPacket, timeNs: number): void {
     this.#packets++;
-    const headerBytes = packet.framing === "ethernet" ? 0 : ETHERNET_BYTES;
-    const frame = this.#frame;
-    const length = Math.min(headerBytes + packet.length, MOST_BYTES);
-    packet.bytes.copy(frame, headerBytes, packet.start, packet.start + length - headerBytes);
-    if (headerBytes > 0) this.#writeHeader(packet.framing);
+    const length = this.#writeFrame(packet);
     if (this.#isShort(length)) {
       this.#shortPackets++;
       return;
     }
     const test = this.#test;
-    test[TEST.wireLength] = headerBytes + packet.originalLength;
+    test[TEST.wireLength] = packet.originalLength + addedBytes(packet);
     test[TEST.timeLow] = timeNs % WORD;
     test[TEST.timeHigh] = timeNs / WORD;
-    const result = this.#library.merminbpf_test_run(this.#handle, frame, length, test);
+    const result = this.#library.merminbpf_test_run(this.#handle, this.#frame, length, test);
     if (result < 0) this.#probe.check(result, `Cannot run packet ${this.#packets}`);
   }
 
-  /** The Ethernet header that a raw IP packet lacks: no addresses, and the type by its version. */
-  #writeHeader(framing: Framing): void {
-    const frame = this.#frame;
-    frame.fill(0, 0, ETHERNET_BYTES);
-    const version = (frame[ETHERNET_BYTES] as number) >>> 4;
-    let ethertype = 0;
-    if (framing === "ipv4" || (framing === "ip" && version === 4)) ethertype = ETHERTYPE.ipv4;
-    if (framing === "ipv6" || (framing === "ip" && version === 6)) ethertype = ETHERTYPE.ipv6;
-    frame.writeUInt16BE(ethertype, ETHERTYPE.at);
+  /** The packet as an Ethernet frame; returns its length, as far as it is read, 0 where the link header is cut short. */
+  #writeFrame(packet: CapturedPacket): number {
+    const { bytes, start, framing } = packet;
+    const length = Math.min(packet.length + addedBytes(packet), MOST_BYTES);
+    if (framing === "ethernet") {
+      bytes.copy(this.#frame, 0, start, start + length);
+      return length;
+    }
+    if (length < ETHERNET_BYTES) return 0;
+    const from = start + LINK_HEADER_BYTES[framing];
+    bytes.copy(this.#frame, ETHERNET_BYTES, from, from + length - ETHERNET_BYTES);
+    // No addresses: what the capture has of them is no frame's.
+    this.#frame.fill(0, 0, ETHERTYPE.at);
+    this.#frame.writeUInt16BE(ethertypeOf(framing, bytes, start, packet.length), ETHERTYPE.at);
+    return length;
   }
 
   #isShort(length: number): boolean {
@@ -85,4 +90,9 @@ export class PacketRunner {
     if (ethertype === ETHERTYPE.ipv4) return length < LEAST_BYTES.ipv4;
     return ethertype === ETHERTYPE.ipv6 && length < LEAST_BYTES.ipv6;
   }
+}
+
+/** How much longer than the packet its Ethernet frame is; negative where its own link header is the longer. */
+function addedBytes({ framing }: CapturedPacket): number {
+  return framing === "ethernet" ? 0 : ETHERNET_BYTES - LINK_HEADER_BYTES[framing];
 }

@@ -2,50 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { frame, ip, ipv4, ipv6 } from "../support/packets.ts";
-import { icmp, TCP_FLAG, tcp, udp } from "../support/segments.ts";
+import { mpls, pppoe } from "../support/packets-link.ts";
+import { TCP_FLAG, tcp, udp } from "../support/segments.ts";
+import { A, A6, B, B6, expectTshark, FRAMES, PACKETS, replayBytes, START, TIMEOUT_MS } from "./exchange.ts";
 import { type PcapForm, pcap, pcapRecord, SectionWriter, USUAL, type Written } from "./pcap-writer.ts";
-import { accountedFor, type Replayed, replayFile } from "./replayed.ts";
+import { accountedFor, replayFile } from "./replayed.ts";
 import { tallyRecords } from "./tally.ts";
-import { writeTemporaryFile } from "./temporary-file.ts";
-import { askTshark } from "./tshark.ts";
-
-const TIMEOUT_MS = 30_000;
-const START = 1_700_000_000_123_456_000n;
-const MILLISECOND = 1_000_000n;
-const A = "10.0.0.1";
-const B = "10.0.0.2";
-const A6 = "2001:db8:0:0:0:0:0:1";
-const B6 = "2001:db8:0:0:0:0:0:2";
-
-const FRAMES: readonly Uint8Array[] = [
-  frame(ip(A, B, tcp([40000, 443], { flags: TCP_FLAG.syn, options: 20 }))),
-  frame(ip(B, A, tcp([443, 40000], { flags: TCP_FLAG.syn | TCP_FLAG.ack, options: 20 }))),
-  frame(ip(A, B, tcp([40000, 443], { flags: TCP_FLAG.ack | TCP_FLAG.psh }, 517))),
-  frame(ip(A6, B6, udp([5000, 53], 40))),
-  frame(ip(B6, A6, udp([53, 5000], 400))),
-  frame(ip(A, B, icmp({ type: 8, identifier: 7 }, 56)), { padTo: 60 }),
-  frame(ip(B, A, icmp({ type: 0, identifier: 7 }, 56))),
-];
-
-const PACKETS: readonly Written[] = FRAMES.map((bytes, index) => ({
-  bytes,
-  time: START + BigInt(index) * MILLISECOND,
-}));
-
-async function replayBytes(content: Uint8Array, name?: string): Promise<Replayed> {
-  using file = writeTemporaryFile(content, name);
-  return await replayFile(file.path);
-}
-
-async function expectTshark(content: Uint8Array, name?: string): Promise<Replayed> {
-  using file = writeTemporaryFile(content, name);
-  const [replayed, witness] = await Promise.all([replayFile(file.path), askTshark(file.path)]);
-  expect(replayed.error).toBeUndefined();
-  expect(replayed.packets).toBe(witness.frames);
-  expect(accountedFor(replayed)).toBe(witness.frames);
-  expect(tallyRecords(replayed.records)).toEqual(witness.conversations);
-  return replayed;
-}
 
 describe("replay of the same packets", () => {
   const forms: readonly PcapForm[] = [true, false].flatMap((isLittle) =>
@@ -157,6 +119,17 @@ describe("replay of long packets", () => {
 });
 
 describe("replay of packets that are none", () => {
+  test("counts every prefix of a frame whose IP header is not behind the Ethernet header once", async () => {
+    const inside = ip(A, B, udp([5000, 53], 8));
+    const whole = [mpls(inside.bytes, [100, 200]), pppoe(inside)].map((packet) => frame(packet));
+    whole.push(frame(inside, { tags: [{ ethertype: 0x8100, id: 8 }] }));
+    const frames = whole.flatMap((bytes) => Array.from(bytes, (_, length) => bytes.subarray(0, length)));
+    const replayed = await replayBytes(pcap(frames.map((bytes) => ({ bytes, time: START }))));
+    expect(replayed.error).toBeUndefined();
+    expect(accountedFor(replayed)).toBe(frames.length);
+    expect(replayed.counters["short"]).toBe(3 * 14);
+  });
+
   test("counts every prefix of a frame once", async () => {
     const arp = frame({ ethertype: 0x0806, bytes: new Uint8Array(28) });
     const frames = [...FRAMES, arp].flatMap((bytes) =>
@@ -194,7 +167,9 @@ describe("replay of packets that are none", () => {
   test("refuses a file that is not there, or no capture", async () => {
     expect(replayFile("/nowhere/a.pcap")).rejects.toThrow('Cannot open "/nowhere/a.pcap": no such file');
     expect(replayBytes(new Uint8Array(0))).rejects.toThrow("it is empty");
-    expect((await replayBytes(pcap(PACKETS, { ...USUAL, linkType: 113 }))).error).toContain("LINUX_SLL");
+    expect((await replayBytes(pcap(PACKETS, { ...USUAL, linkType: 127 }))).error).toContain(
+      "IEEE802_11_RADIOTAP",
+    );
   });
 });
 
