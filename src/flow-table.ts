@@ -4,7 +4,7 @@ import { DEFAULT_PORT_RANGE } from "./capture/host.ts";
 import type { Role } from "./capture/links.ts";
 import type { Listeners } from "./capture/listeners.ts";
 import type { SpanConfig } from "./flow/config.ts";
-import { FlowTable } from "./flow/table.ts";
+import { FlowTable, type FlowTableOptions } from "./flow/table.ts";
 
 const NS_PER_MS = 1e6;
 
@@ -13,8 +13,16 @@ export interface Roles {
   roleOf(ifindex: number): Role;
 }
 
+/** What else a table may be given; the defaults are its own. */
+export type TableParts = Pick<FlowTableOptions, "mapCapacity" | "samplingRate" | "filter" | "findDetails">;
+
 /** @param listeners undefined: a capture of another host, whose sockets nobody knows */
-export function createFlowTable(span: SpanConfig, roles: Roles, listeners: Listeners | undefined): FlowTable {
+export function createFlowTable(
+  span: SpanConfig,
+  roles: Roles,
+  listeners: Listeners | undefined,
+  parts: TableParts = {},
+): FlowTable {
   const timeouts = {
     tcpNs: span.tcp_timeout * NS_PER_MS,
     udpNs: span.udp_timeout * NS_PER_MS,
@@ -33,5 +41,5 @@ export function createFlowTable(span: SpanConfig, roles: Roles, listeners: Liste
       return listeners?.localPortRange ?? DEFAULT_PORT_RANGE;
     },
   };
-  return new FlowTable({ timeouts, context });
+  return new FlowTable({ timeouts, context, ...parts });
 }

@@ -8,18 +8,24 @@ import {
   EVENT_BYTES,
   EVENT_KIND,
   KEY_WORDS,
+  OVERFLOW_EVENT_BYTES,
   REOPENED_EVENT_BYTES,
   VALUE_WORDS,
 } from "../capture/record.ts";
+import { Eviction, PRESSURE_SHARE, RELIEF_SHARE } from "./eviction.ts";
 import { END_REASON, type FlowRecordBatch } from "./flow.ts";
+import { type EndedKeys, KeyList } from "./key-list.ts";
 import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs } from "./lifecycle.ts";
 import { Lives, type LivesOptions } from "./lives.ts";
+import { OverflowFlows } from "./overflow.ts";
 import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
 
 /** What a table needs beside its input. */
 export interface FlowTableOptions extends LivesOptions {
   readonly timeouts: FlowTimeouts;
+  /** Entries of the kernel's table: flows are evicted where it is nearly full. undefined: none ever is. */
+  readonly mapCapacity?: number;
   /** Flows to have room for at first; the table grows. Default 1024. */
   readonly capacity?: number;
   /** Of the hash over keys; default random, so that nobody can aim at one place. */
@@ -31,15 +37,10 @@ export interface TakenBatch extends FlowSampleBatch {
   readonly present: Uint8Array;
 }
 
-/** Keys of flows that end, packed; valid until the next scan begins. */
-export interface EndedKeys {
-  readonly keys: Uint32Array<ArrayBuffer>;
-  readonly count: number;
-}
-
 /** Word of an event that begins with its kind. */
 const EVENT_OCTETS = 14;
-const FIRST_ENDED = 1024;
+const FIRST_CAPACITY = 1024;
+const FIRST_OVERFLOW_CAPACITY = 64;
 /** Whole scans that a flow may be absent from before it is given up. */
 const ABSENT_SCANS = 2;
 
@@ -51,31 +52,38 @@ export class FlowTable {
   /** May be replaced while running: the next scan decides by it. */
   timeouts: FlowTimeouts;
   readonly #lives: Lives;
+  readonly #overflowLives: Lives;
+  readonly #overflow: OverflowFlows;
+  readonly #mapCapacity: number | undefined;
+  readonly #eviction = new Eviction();
+  readonly #ended = new KeyList();
+  #evicted = 0;
+  #isPressed = false;
   #nowNs = 0;
   #isFinal = false;
   #met = 0;
   #nextDueNs = 0;
-  #ended: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(FIRST_ENDED * KEY_WORDS * 4));
-  #endedCount = 0;
 
   constructor(options: FlowTableOptions) {
     this.timeouts = options.timeouts;
     const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-    this.#lives = new Lives(options, options.capacity ?? FIRST_ENDED, seed);
+    this.#lives = new Lives(options, options.capacity ?? FIRST_CAPACITY, seed);
+    this.#overflowLives = new Lives(options, FIRST_OVERFLOW_CAPACITY, seed);
+    this.#overflow = new OverflowFlows(this.#overflowLives);
+    this.#mapCapacity = options.mapCapacity;
   }
 
   /** Begins a scan at the moment `clock`. */
   beginScan(clock: CaptureClock): void {
     this.#nowNs = this.#lives.clock.set(clock);
+    this.#overflow.setClock(clock);
     this.#lives.scan = (this.#lives.scan + 1) & 0xff;
+    this.#isPressed = false;
     this.#isFinal = false;
     this.#met = 0;
     this.#nextDueNs = Number.POSITIVE_INFINITY;
-    const { length } = this.#ended;
-    if (length > FIRST_ENDED * KEY_WORDS && this.#endedCount * KEY_WORDS * 4 < length) {
-      this.#ended = new Uint32Array(new ArrayBuffer((length / 2) * 4));
-    }
-    this.#endedCount = 0;
+    this.#ended.clear();
+    this.#eviction.begin();
   }
 
   /**
@@ -97,20 +105,27 @@ export class FlowTable {
     }
   }
 
-  /** Ends the scan: flows that two whole scans did not meet are given up, counted. */
-  endScan(): void {
+  /**
+   * Ends the scan: flows that two whole scans did not meet are given up, counted; where the kernel's table is nearly
+   * full, flows are chosen to end for that.
+   * @param entriesUsed of the kernel's table, now; 0: not known
+   */
+  endScan(entriesUsed: number = 0): void {
     const { slots, teller } = this.#lives;
     if (this.#isFinal) {
       for (let slot = 0; slot < slots.end; slot++) if (this.#stateOf(slot) !== 0) this.#lives.lose(slot);
-    } else if (this.#met < slots.size) {
-      this.#dropAbsent();
+      this.#overflow.finish(this.#nowNs);
+    } else {
+      if (this.#met < slots.size) this.#dropAbsent();
+      this.#evict(entriesUsed - this.#ended.count);
+      this.#overflow.endScan(this.#nowNs, this.timeouts.maxRecordIntervalNs);
     }
     teller.sendHeld(this.#isFinal);
   }
 
   /** Flows that the scan found to have ended: to be taken from the map, in slices, and settled. */
   endedKeys(): EndedKeys {
-    return { keys: this.#ended, count: this.#endedCount };
+    return { keys: this.#ended.words, count: this.#ended.count };
   }
 
   /**
@@ -129,12 +144,14 @@ export class FlowTable {
       const slot = this.#observe(taken, i);
       lives.tell(slot, reason === 0 ? END_REASON.idleTimeout : reason, this.#nowNs);
       lives.release(slot);
+      if (reason === END_REASON.lackOfResources) this.#evicted++;
     }
   }
 
   /** Takes in a drain of the ring, read at the moment `clock`. Records of unknown kind are left out. */
   addEvents(batch: FlowEventBatch, clock: CaptureClock): void {
     const nowNs = this.#lives.clock.set(clock);
+    this.#overflow.setClock(clock);
     const { words } = batch;
     const end = batch.length >>> 2;
     for (let at = 0; at + 2 <= end; ) {
@@ -142,55 +159,70 @@ export class FlowTable {
       const event = at + 2;
       at = event + Math.ceil(bytes / 8) * 2;
       if (at > end || bytes < EVENT_BYTES) continue;
-      const kind = (words[event + EVENT_OCTETS] as number) & 0xff;
-      if (kind === EVENT_KIND.opened) this.#lives.opened(words, event);
-      else if (kind === EVENT_KIND.reopened && bytes >= REOPENED_EVENT_BYTES)
-        this.#lives.reopened(words, event, nowNs);
+      this.#addEvent(words, event, bytes, nowNs);
     }
   }
 
   /** Hands over the oldest records, at most 4096, in a buffer that may be transferred; undefined where none wait. */
   takeRecords(): FlowRecordBatch | undefined {
-    return this.#lives.teller.records.take();
+    return this.#lives.teller.records.take() ?? this.#overflowLives.teller.records.take();
   }
 
   /** The counters as they are now. */
   stats(): TableStats {
     const lives = this.#lives;
     const { teller } = lives;
+    const { created, released, teller: overflow } = this.#overflowLives;
     return {
-      active: lives.slots.size,
-      created: lives.created,
-      released: lives.released,
-      recordsByEndReason: [...teller.recordsByEndReason],
-      packetsTold: teller.packetsTold,
-      bytesTold: teller.bytesTold,
+      active: lives.slots.size + this.#overflow.size,
+      created: lives.created + created,
+      released: lives.released + released,
+      recordsByEndReason: teller.recordsByEndReason.map((n, i) => n + (overflow.recordsByEndReason[i] ?? 0)),
+      packetsTold: teller.packetsTold + overflow.packetsTold,
+      bytesTold: teller.bytesTold + overflow.bytesTold,
       packetsSettled: teller.packetsSettled,
       bytesSettled: teller.bytesSettled,
-      packetsPending: lives.packetsPending,
+      packetsPending: lives.packetsPending + this.#overflow.packetsPending,
       absent: lives.absent,
       packetsAbsent: lives.packetsAbsent,
       livesMerged: lives.livesMerged,
-      evicted: 0,
-      packetsOverflow: 0,
-      packetsOverflowDuplicate: 0,
-      packetsFiltered: teller.packetsFiltered,
-      bytesFiltered: teller.bytesFiltered,
-      recordsFiltered: teller.recordsFiltered,
+      evicted: this.#evicted,
+      packetsOverflow: this.#overflow.packets,
+      packetsOverflowDuplicate: this.#overflow.packetsDuplicate,
+      packetsFiltered: teller.packetsFiltered + overflow.packetsFiltered,
+      bytesFiltered: teller.bytesFiltered + overflow.bytesFiltered,
+      recordsFiltered: teller.recordsFiltered + overflow.recordsFiltered,
     };
   }
 
   /**
    * The first moment (CLOCK_MONOTONIC ns) at which, were there no further packet, a scan would find anything to do that
-   * the last one did not: a replay need not scan before. Infinite where no flow lives.
+   * the last one did not: a replay need not scan before. 0: at once; infinite where no flow lives.
    */
   get nextDueNs(): number {
-    return this.#nextDueNs;
+    return this.#overflow.size === 0 ? this.#nextDueNs : 0;
+  }
+
+  /** True from when the kernel said that its table is nearly full until the next scan begins. */
+  get isPressed(): boolean {
+    return this.#isPressed;
   }
 
   /** Bytes that the table holds. */
   get bytes(): number {
-    return this.#lives.slots.bytes + this.#ended.byteLength;
+    const kept = this.#lives.slots.bytes + this.#overflow.bytes;
+    return kept + this.#eviction.bytes + this.#ended.words.byteLength;
+  }
+
+  #addEvent(words: Uint32Array, at: number, bytes: number, nowNs: number): void {
+    const kind = (words[at + EVENT_OCTETS] as number) & 0xff;
+    if (kind === EVENT_KIND.opened) this.#lives.opened(words, at);
+    else if (kind === EVENT_KIND.reopened && bytes >= REOPENED_EVENT_BYTES)
+      this.#lives.reopened(words, at, nowNs);
+    else if (kind === EVENT_KIND.pressure) this.#isPressed = true;
+    else if (kind === EVENT_KIND.overflow && bytes >= OVERFLOW_EVENT_BYTES) {
+      this.#overflow.add(words, at, nowNs, this.timeouts.maxRecordIntervalNs);
+    }
   }
 
   #observe({ keys, values, details }: FlowSampleBatch, index: number): number {
@@ -216,6 +248,7 @@ export class FlowTable {
       this.#end(slot, reason);
       return;
     }
+    if (this.#mapCapacity !== undefined) this.#eviction.note(slot, reading, this.#nowNs);
     this.#noteDue(lastSeenNs + endsAfterNs(this.timeouts, protocol, tcpFlags));
     if (this.#lives.pendingOf(slot) === 0) return;
     const isOver = isClosed(protocol, tcpFlags & 0xff, tcpFlags >>> 8);
@@ -240,14 +273,14 @@ export class FlowTable {
     const { words, keys } = this.#lives.slots;
     const state = slot * SLOT_WORDS + SLOT.state;
     words[state] = (words[state] as number) | (reason << STATE.reasonShift);
-    const at = this.#endedCount * KEY_WORDS;
-    if (at === this.#ended.length) {
-      const ended = new Uint32Array(new ArrayBuffer(this.#ended.byteLength * 2));
-      ended.set(this.#ended);
-      this.#ended = ended;
-    }
-    for (let i = 0; i < KEY_WORDS; i++) this.#ended[at + i] = keys[slot * KEY_WORDS + i] as number;
-    this.#endedCount++;
+    this.#ended.push(keys, slot * KEY_WORDS);
+  }
+
+  /** @param entriesUsed of the kernel's table, once the flows that ended are taken */
+  #evict(entriesUsed: number): void {
+    if (this.#mapCapacity === undefined || entriesUsed <= this.#mapCapacity * PRESSURE_SHARE) return;
+    const excess = entriesUsed - Math.floor(this.#mapCapacity * RELIEF_SHARE);
+    this.#eviction.choose(excess, (slot) => this.#end(slot, END_REASON.lackOfResources));
   }
 
   #dropAbsent(): void {

@@ -2,9 +2,18 @@
 
 import { DETAILS_WORDS, KEY_WORDS, VALUE_WORDS } from "../../../src/capture/record.ts";
 import type { DirectionContext } from "../../../src/flow/direction.ts";
-import { RECORD, RECORD_FLAG, RECORD_WORDS } from "../../../src/flow/flow.ts";
+import {
+  type FlowRecordBatch,
+  RECORD,
+  RECORD_DETAIL,
+  RECORD_DETAIL_FLAG,
+  RECORD_DETAIL_WORDS,
+  RECORD_FLAG,
+  RECORD_LAYER,
+  RECORD_WORDS,
+} from "../../../src/flow/flow.ts";
 import type { FlowTimeouts } from "../../../src/flow/lifecycle.ts";
-import { FlowTable } from "../../../src/flow/table.ts";
+import { FlowTable, type FlowTableOptions } from "../../../src/flow/table.ts";
 import { clockAt, type KernelModel, OFFSET_NS, SECOND } from "./kernel-model.ts";
 
 export const TIMEOUTS: FlowTimeouts = {
@@ -51,16 +60,51 @@ export interface RecordFields {
   readonly hasReverse: boolean;
   readonly hasMac: boolean;
   readonly isOneWay: boolean;
+  readonly handshake: number;
+  readonly vlan: number;
+  readonly mac: string;
+  readonly samplingRate: number;
+  readonly detail: DetailFields | undefined;
+}
+
+export interface DetailFields {
+  readonly tunnel: LayerFields;
+  readonly ipip: LayerFields;
+  /** "": not told. */
+  readonly tunnelMac: string;
+  readonly isWireguard: boolean;
+  readonly espSpi: number;
+  readonly ahSpi: number;
+  readonly indices: readonly [sender: number, receiver: number];
+  readonly fragments: number;
+}
+
+export interface LayerFields {
+  readonly encapsulation: number;
+  readonly ipVersion: number;
+  readonly protocol: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly ports: readonly [number, number];
+  readonly id: number | undefined;
+  readonly ahSpi: number;
+  /** Overhead, reverse overhead. */
+  readonly delta: readonly number[];
+  readonly total: readonly number[];
 }
 
 export function newTable(
-  changes: { timeouts?: Partial<FlowTimeouts>; context?: Partial<DirectionContext> } = {},
+  changes: Omit<Partial<FlowTableOptions>, "timeouts" | "context"> & {
+    readonly timeouts?: Partial<FlowTimeouts>;
+    readonly context?: Partial<DirectionContext>;
+  } = {},
 ): FlowTable {
   return new FlowTable({
-    timeouts: { ...TIMEOUTS, ...changes.timeouts },
-    context: { ...CONTEXT, ...changes.context },
     capacity: 4,
     seed: 7,
+    ...changes,
+    timeouts: { ...TIMEOUTS, ...changes.timeouts },
+    context: { ...CONTEXT, ...changes.context },
   });
 }
 
@@ -102,7 +146,7 @@ export function scanWith(
       details: samples.details.slice(i * DETAILS_WORDS),
     });
   }
-  table.endScan();
+  table.endScan(samples.count);
   options.beforeTake?.();
   const ended = table.endedKeys();
   const taken = kernel.take(ended.keys, ended.count);
@@ -113,12 +157,14 @@ export function scanWith(
 export function takeAll(table: FlowTable, offsetNs: bigint = OFFSET_NS): RecordFields[] {
   const rows: RecordFields[] = [];
   for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords()) {
-    for (let i = 0; i < batch.count; i++) rows.push(fieldsOf(batch.words, i * RECORD_WORDS, offsetNs));
+    for (let i = 0; i < batch.count; i++) rows.push(fieldsOf(batch, i, offsetNs));
   }
   return rows;
 }
 
-export function fieldsOf(words: Uint32Array, at: number, offsetNs: bigint): RecordFields {
+export function fieldsOf(batch: FlowRecordBatch, row: number, offsetNs: bigint): RecordFields {
+  const { words } = batch;
+  const at = row * RECORD_WORDS;
   const word = (field: number): number => words[at + field] as number;
   const count = (field: number): number => word(field) + word(field + 1) * 2 ** 32;
   const time = (field: number): number =>
@@ -150,7 +196,51 @@ export function fieldsOf(words: Uint32Array, at: number, offsetNs: bigint): Reco
     hasReverse: flag(RECORD_FLAG.hasReverse),
     hasMac: flag(RECORD_FLAG.hasMac),
     isOneWay: flag(RECORD_FLAG.isOneWay),
+    handshake: word(RECORD.handshakeNs),
+    vlan: word(RECORD.vlanId),
+    mac: macOf(words, at + RECORD.sourceMac),
+    samplingRate: word(RECORD.samplingRate),
+    detail: word(RECORD.detail) === 0 ? undefined : detailOf(batch.details, word(RECORD.detail) - 1),
   };
+}
+
+function detailOf(words: Uint32Array, row: number): DetailFields {
+  const at = row * RECORD_DETAIL_WORDS;
+  const word = (field: number): number => words[at + field] as number;
+  const flags = word(RECORD_DETAIL.flags);
+  const hasMac = (flags & RECORD_DETAIL_FLAG.hasTunnelMac) !== 0;
+  return {
+    tunnel: layerOf(words, at + RECORD_DETAIL.tunnel),
+    ipip: layerOf(words, at + RECORD_DETAIL.ipip),
+    tunnelMac: hasMac ? macOf(words, at + RECORD_DETAIL.tunnelMac) : "",
+    isWireguard: (flags & RECORD_DETAIL_FLAG.isWireguard) !== 0,
+    espSpi: word(RECORD_DETAIL.espSpi),
+    ahSpi: word(RECORD_DETAIL.ahSpi),
+    indices: [word(RECORD_DETAIL.senderIndex), word(RECORD_DETAIL.receiverIndex)],
+    fragments: word(RECORD_DETAIL.fragmentsDelta) + word(RECORD_DETAIL.fragmentsDelta + 1) * 2 ** 32,
+  };
+}
+
+function layerOf(words: Uint32Array, at: number): LayerFields {
+  const word = (field: number): number => words[at + field] as number;
+  const count = (field: number): number => word(field) + word(field + 1) * 2 ** 32;
+  const octets = word(RECORD_LAYER.octets);
+  return {
+    encapsulation: octets & 0xff,
+    ipVersion: (octets >>> 8) & 0xff,
+    protocol: (octets >>> 16) & 0xff,
+    source: address(words, at + RECORD_LAYER.sourceAddress),
+    destination: address(words, at + RECORD_LAYER.destinationAddress),
+    ports: [word(RECORD_LAYER.ports) & 0xffff, word(RECORD_LAYER.ports) >>> 16],
+    id: octets >>> 24 === 0 ? undefined : word(RECORD_LAYER.id),
+    ahSpi: word(RECORD_LAYER.ahSpi),
+    delta: [count(RECORD_LAYER.bytesDelta), count(RECORD_LAYER.reverseBytesDelta)],
+    total: [count(RECORD_LAYER.bytesTotal), count(RECORD_LAYER.reverseBytesTotal)],
+  };
+}
+
+function macOf(words: Uint32Array, at: number): string {
+  return Buffer.from(new Uint8Array(words.slice(at, at + 2).buffer, 0, 6)).toString("hex");
 }
 
 function address(words: Uint32Array, at: number): string {
