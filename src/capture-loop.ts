@@ -1,11 +1,12 @@
-// The capture thread's clockwork: ring every 10 ms, scan every poll interval in slices between, interfaces and
-// listeners when they change. Comes in: the kernel. Goes out: record batches and counters to the export thread.
+// The capture thread's clockwork: ring every 10 ms, scan every poll interval in slices between, at once where the
+// kernel's table is nearly full, interfaces and listeners when they change. Comes in: the kernel. Goes out: record batches and counters to the export thread.
 
 import type { Interfaces } from "./capture/interfaces.ts";
 import type { Listeners } from "./capture/listeners.ts";
 import type { Reader } from "./capture/reader.ts";
 import type { CaptureStats, KernelCounter } from "./capture/stats.ts";
 import type { ExportThread } from "./export-thread.ts";
+import { PRESSURE_SHARE } from "./flow/eviction.ts";
 import type { FlowTable } from "./flow/table.ts";
 import type { Logger } from "./lib/log.ts";
 import { drainEvents, scanFinally, scanSteps } from "./scan.ts";
@@ -27,6 +28,8 @@ export interface CaptureParts {
 const TICK_MS = 10;
 /** Of each tick: a scan never takes more than 30 % of a core. */
 const SCAN_BUDGET_MS = 3;
+/** Twice as much where the table is nearly full, so that eviction keeps up with a flood. */
+const PRESSED_SCAN_BUDGET_MS = 6;
 const LINK_CHECK_TICKS = 10;
 const LISTENER_REFRESH_MS = 30_000;
 
@@ -40,7 +43,10 @@ export class CaptureLoop {
   #ticks = 0;
   #scans = 0;
   #stretchedScans = 0;
+  #pressedScans = 0;
   #isStretched = false;
+  /** Whether the present scan, or the last, was begun because the table was nearly full. */
+  #isPressed = false;
   #counters: readonly KernelCounter[] = [];
 
   constructor(parts: CaptureParts) {
@@ -99,7 +105,7 @@ export class CaptureLoop {
     drainEvents(reader, table, reader.clock());
     const isLinkCheck = this.#ticks++ % LINK_CHECK_TICKS === 0;
     if (isLinkCheck || this.#parts.interfaces.isUnfinished) this.#follow(now);
-    if (this.#scan === undefined && now >= this.#nextScan) this.#beginScan(now);
+    if (this.#scan === undefined && (table.isPressed || now >= this.#nextScan)) this.#beginScan(now);
     this.#continueScan(now);
     this.#sendRecords();
   }
@@ -130,9 +136,23 @@ export class CaptureLoop {
     const { reader, table, pollIntervalMs } = this.#parts;
     // Read before the flows: what is counted while they are read is then never taken for lost.
     this.#counters = reader.counters();
-    this.#scan = scanSteps(reader, table, reader.clock());
     this.#isStretched = false;
-    this.#nextScan = Math.max(this.#nextScan + pollIntervalMs, now);
+    this.#notePressure();
+    this.#nextScan = this.#isPressed ? now + pollIntervalMs : Math.max(this.#nextScan + pollIntervalMs, now);
+    this.#scan = scanSteps(reader, table, reader.clock());
+  }
+
+  /** An episode of pressure ends when a whole poll interval has passed without: a line in the log at either end. */
+  #notePressure(): void {
+    const { reader, table, tableCapacity, log } = this.#parts;
+    const entries = reader.entriesUsed();
+    // An event of pressure may be lost in a full ring.
+    const isPressed = table.isPressed || entries > tableCapacity * PRESSURE_SHARE;
+    if (isPressed) this.#pressedScans++;
+    if (isPressed === this.#isPressed) return;
+    this.#isPressed = isPressed;
+    const message = isPressed ? "flow table nearly full: flows are evicted" : "flow table has room again";
+    log.warn(message, { entries, capacity: tableCapacity, evicted: table.stats().evicted });
   }
 
   #continueScan(started: number): void {
@@ -142,7 +162,7 @@ export class CaptureLoop {
         this.#endScan();
         return;
       }
-    } while (performance.now() - started < SCAN_BUDGET_MS);
+    } while (performance.now() - started < (this.#isPressed ? PRESSED_SCAN_BUDGET_MS : SCAN_BUDGET_MS));
     this.#isStretched ||= performance.now() >= this.#nextScan;
   }
 
@@ -174,7 +194,8 @@ export class CaptureLoop {
       ringBytesPending: reader.ringBytesPending(),
       scans: this.#scans,
       stretchedScans: this.#stretchedScans,
-      mapEntries: tableStats.active,
+      pressedScans: this.#pressedScans,
+      mapEntries: reader.entriesUsed(),
       mapCapacity: tableCapacity,
       recordsSent: sent,
       recordsRefused: refused,

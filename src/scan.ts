@@ -25,8 +25,8 @@ export function drainEvents(reader: Reader, table: FlowTable, clock: CaptureCloc
 }
 
 /**
- * One scan: ring, every entry of the kernel's map in slices, then the flows that ended are taken out of the map and
- * told. Yields after each slice, with the ring read.
+ * One scan: ring, every entry of the kernel's map in slices, then the flows that ended, or go for want of room, are
+ * taken out of the map and told. Yields after each slice, with the ring read.
  * @param clock the moment of the scan: decides timeouts, and converts the kernel's times
  * @throws ShimError where the kernel refuses to be read
  */
@@ -35,7 +35,7 @@ export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock
   reader.beginScan();
   table.beginScan(clock);
   yield* readSlices(reader, table, clock);
-  table.endScan();
+  table.endScan(reader.entriesUsed());
   const { keys, count } = table.endedKeys();
   for (let first = 0; first < count; first += SLICE_ENTRIES) {
     const taken = reader.take(keys, first, Math.min(SLICE_ENTRIES, count - first));
@@ -56,7 +56,8 @@ export function scanOnce(reader: Reader, table: FlowTable, clock: CaptureClock):
  * @throws ShimError where the kernel refuses to be read
  */
 export function scanFinally(reader: Reader, table: FlowTable, clock: CaptureClock): void {
-  drainEvents(reader, table, clock);
+  // To the last event: some are packets that are nowhere else.
+  while (drainEvents(reader, table, clock) > 0);
   reader.beginScan();
   table.beginFinalScan(clock);
   for (const _ of readSlices(reader, table, clock));

@@ -93,10 +93,11 @@ export function createRecorder({
 
 /**
  * Exact where no packet came between the reading of COUNTERS and the scan; else too small by those packets, as
- * COUNTERS is read first. Settled packets were told, but never accounted; those of entries that were gone are a loss of
- * the table's own.
+ * COUNTERS is read first. Packets that came as overflow events count as accounted from when they were taken in. Settled
+ * packets were told, but never accounted; those of entries that were gone are a loss of the table's own.
  */
 function countDeleteRace({ capture, table }: CaptureReport): number {
-  const accounted = capture.counters[0]?.packets ?? 0;
-  return accounted - (table.packetsTold - table.packetsSettled) - table.packetsPending - table.packetsAbsent;
+  const counted = (capture.counters[0]?.packets ?? 0) + table.packetsOverflow;
+  const found = table.packetsTold + table.packetsFiltered - table.packetsSettled;
+  return counted - found - table.packetsPending - table.packetsAbsent;
 }

@@ -22,6 +22,7 @@ export function captureStats(counters: Partial<Record<CounterName, number>> = {}
     ringBytesPending: 640,
     scans: 7,
     stretchedScans: 2,
+    pressedScans: 3,
     mapEntries: 55,
     mapCapacity: 131_072,
     recordsSent: 30,
@@ -44,6 +45,12 @@ export function tableStats(): TableStats {
     absent: 0,
     packetsAbsent: 0,
     livesMerged: 0,
+    evicted: 3,
+    packetsOverflow: 20,
+    packetsOverflowDuplicate: 6,
+    packetsFiltered: 20,
+    bytesFiltered: 2000,
+    recordsFiltered: 2,
   };
 }
 

@@ -19,7 +19,8 @@ describe("createRecorder", () => {
 
   test("counts packets accounted and in no flow, and never takes any back", () => {
     const recorder = createRecorder({ build: BUILD, exporters: [] });
-    // Told 90, of which 4 were settled and never accounted; 14 pending: 100 accounted are all there.
+    // Told 90, of which 4 were settled and never accounted; 20 filtered, 14 pending: 100 accounted and 20 that
+    // overflowed are all there.
     recorder.record(report({ accounted: 100 }));
     expect(recorder.snapshot().deleteRace).toBe(0);
     recorder.record(report({ accounted: 103 }));
@@ -30,6 +31,10 @@ describe("createRecorder", () => {
     expect(recorder.snapshot().deleteRace).toBe(4);
     recorder.record({ ...report({ accounted: 110 }), table: { ...tableStats(), packetsAbsent: 5 } });
     expect(recorder.snapshot().deleteRace).toBe(5);
+    recorder.record({ ...report({ accounted: 100 }), table: { ...tableStats(), packetsOverflow: 27 } });
+    expect(recorder.snapshot().deleteRace).toBe(7);
+    recorder.record({ ...report({ accounted: 100 }), table: { ...tableStats(), packetsFiltered: 12 } });
+    expect(recorder.snapshot().deleteRace).toBe(8);
   });
 
   test("asks the exporters each time, and tells why one has failed", async () => {
