@@ -91,6 +91,7 @@ export class Poller {
       ringBytesPending: this.#reader.ringBytesPending(),
       scans: this.#scans,
       stretchedScans: 0,
+      pressedScans: 0,
       mapEntries: this.#table.stats().active,
       mapCapacity: this.#capacity,
       recordsSent: this.#records,
