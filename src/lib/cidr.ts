@@ -8,7 +8,6 @@ export interface Prefix {
   readonly bits: number;
 }
 
-const IPV4_BITS = 96;
 /** The first 12 octets of an IPv4 address as words of a record: memory order. */
 const IPV4_THIRD_WORD = 0xffff0000;
 
@@ -31,10 +30,9 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { octets, bits };
 }
 
-/** Whether a prefix is IPv4's. `::/0` is not: it means every IPv6 address. */
-export function isIpv4Prefix({ octets, bits }: Prefix): boolean {
-  if (bits < IPV4_BITS || octets[10] !== 0xff || octets[11] !== 0xff) return false;
-  return octets.subarray(0, 10).every((octet) => octet === 0);
+/** Whether a prefix is IPv4's: of 96 bits or more, or an octet of ::ffff:0:0 would be cut. `::/0` means IPv6 alone. */
+export function isIpv4Prefix({ octets }: Prefix): boolean {
+  return octets[10] === 0xff && octets[11] === 0xff && octets.subarray(0, 10).every((octet) => octet === 0);
 }
 
 /** Whether every address of `inner` is in `outer`, by their bits alone. */
