@@ -17,6 +17,7 @@ ports are 0 where the protocol has none. A record begins where the flow's previo
 
 const TYPES: Readonly<Record<Attribute["kind"], string>> = {
   counter: "int",
+  "detail-counter": "int",
   int: "int",
   string: "string",
   strings: "string[]",

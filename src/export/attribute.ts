@@ -17,9 +17,15 @@ interface CounterAttribute extends AttributeText {
   readonly word: number;
 }
 
+/** Likewise at a word offset of the record's detail row: always present in a group whose records have one. */
+interface DetailCounterAttribute extends AttributeText {
+  readonly kind: "detail-counter";
+  readonly word: number;
+}
+
 interface IntAttribute extends AttributeText {
   readonly kind: "int";
-  /** Never negative, except {@link ABSENT}. */
+  /** Below 2^32 and never negative, except {@link ABSENT}. */
   readonly read: (row: RecordRow) => number;
 }
 
@@ -34,7 +40,19 @@ interface StringsAttribute extends AttributeText {
 }
 
 /** One attribute of a span. A counter's type is OTLP's int, like an int's. */
-export type Attribute = CounterAttribute | IntAttribute | StringAttribute | StringsAttribute;
+export type Attribute =
+  | CounterAttribute
+  | DetailCounterAttribute
+  | IntAttribute
+  | StringAttribute
+  | StringsAttribute;
+
+/** Attributes that are there together, or not at all. */
+export interface AttributeGroup {
+  readonly attributes: readonly Attribute[];
+  /** Whether a record with a detail row has them; not asked for others. */
+  readonly applies: (row: RecordRow) => boolean;
+}
 
 /** What an {@link IntAttribute} reads where it was not measured or does not apply. */
 export const ABSENT = -1;

@@ -3,8 +3,8 @@
 
 import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
-import { formatIpv4, formatIpv6, formatMac } from "../lib/address.ts";
-import { type Attribute, positive } from "./attribute.ts";
+import { formatMac } from "../lib/address.ts";
+import { ABSENT, type Attribute, positive } from "./attribute.ts";
 import {
   counterAttributes,
   FORWARD,
@@ -13,8 +13,9 @@ import {
   REVERSE,
   tcpFlagAttributes,
 } from "./attributes-by-way.ts";
+import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
 import { ID_BYTES, PROTOCOL, type RecordRow } from "./row.ts";
-import { networkType } from "./span.ts";
+import { formatAddress, networkType } from "./span.ts";
 
 const DIRECTIONS = new Map<number, string>([
   [SPAN_KIND.client, "forward"],
@@ -30,8 +31,8 @@ const END_REASONS = new Map<number, string>([
   [END_REASON.lackOfResources, "lack_of_resources"],
 ]);
 
-/** Every attribute a span can have, in the order they are written. */
-export const ATTRIBUTES: readonly Attribute[] = [
+/** What any record can have, in the order they are written; those of `DETAIL_GROUPS` come after them. */
+export const RECORD_ATTRIBUTES: readonly Attribute[] = [
   ...flowAttributes(),
   ...endpointAttributes(),
   ...counterAttributes(FORWARD),
@@ -51,6 +52,20 @@ export const ATTRIBUTES: readonly Attribute[] = [
   ...ipAttributes(REVERSE),
   ...icmpAttributes(FORWARD),
   ...icmpAttributes(REVERSE),
+  {
+    name: "flow.sampling.rate",
+    kind: "int",
+    present: "when `capture.sampling` is above 1",
+    description:
+      "One flow in so many was counted, chosen by a hash of its key: a whole flow, or nothing of it. Counts are those of this flow, not multiplied.",
+    read: (row) => (row.word(RECORD.samplingRate) > 1 ? row.word(RECORD.samplingRate) : ABSENT),
+  },
+];
+
+/** The table: every attribute a span can have, in the order they are written. */
+export const ATTRIBUTES: readonly Attribute[] = [
+  ...RECORD_ATTRIBUTES,
+  ...DETAIL_GROUPS.flatMap(({ attributes }) => attributes),
 ];
 
 function flowAttributes(): readonly Attribute[] {
@@ -83,7 +98,7 @@ function flowAttributes(): readonly Attribute[] {
       kind: "string",
       present: "always",
       description: "`ipv4` or `ipv6`.",
-      read: networkType,
+      read: (row) => networkType(row.ipVersion),
     },
     {
       name: "network.transport",
@@ -107,7 +122,7 @@ function endpointAttributes(): readonly Attribute[] {
         kind: "string",
         present: "always",
         description: `Address of the ${role}, as RFC 5952 writes it.`,
-        read: (row) => formatAddress(row, word),
+        read: (row) => formatAddress(row.octets, row.octetOffset(word), row.ipVersion),
       },
       {
         name: `${end}.port`,
@@ -160,9 +175,4 @@ function communityId(row: RecordRow): string {
   const start = row.index * ID_BYTES.communityId;
   const octets = Buffer.from(communityIds.buffer, communityIds.byteOffset, communityIds.byteLength);
   return octets.toString("latin1", start, start + ID_BYTES.communityId);
-}
-
-function formatAddress(row: RecordRow, word: number): string {
-  const offset = row.octetOffset(word);
-  return row.ipVersion === 4 ? formatIpv4(row.octets, offset) : formatIpv6(row.octets, offset);
 }

@@ -2,7 +2,8 @@
 
 import { RECORD } from "../flow/flow.ts";
 import { ABSENT, type Attribute } from "./attribute.ts";
-import { ATTRIBUTES } from "./attributes.ts";
+import { ATTRIBUTES, RECORD_ATTRIBUTES } from "./attributes.ts";
+import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
 import { ANY_VALUE, ARRAY_VALUE, KEY_VALUE, SCOPE_SPANS, SPAN } from "./otlp-fields.ts";
 import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
 import { ID_BYTES, type RecordRow } from "./row.ts";
@@ -48,10 +49,17 @@ interface EncodedAttribute {
   readonly lead: Lead;
 }
 
-const ENCODED_ATTRIBUTES: readonly EncodedAttribute[] = ATTRIBUTES.map((attribute) => {
+const ENCODED_RECORD = RECORD_ATTRIBUTES.map(encodeLead);
+
+/** Apart, so that a record without details passes them all by one test (bench/encode.ts). */
+const ENCODED_DETAILS = DETAIL_GROUPS.map(({ attributes, applies }) => {
+  return { attributes: attributes.map(encodeLead), applies };
+});
+
+function encodeLead(attribute: Attribute): EncodedAttribute {
   const key = UTF8.encode(attribute.name);
   return { attribute, lead: packLead([TAG.attribute, 0, TAG.key, key.length, ...key, TAG.value]) };
-});
+}
 
 function packLead(octets: readonly number[]): Lead {
   const words = new Uint32Array(Math.ceil(octets.length / 4));
@@ -73,8 +81,16 @@ export function writeSpan(writer: ProtobufWriter, row: RecordRow): void {
   const start = writer.length;
   writer.length += SPAN_LENGTH_BYTES;
   writeEnvelope(writer, row);
-  for (const encoded of ENCODED_ATTRIBUTES) writeAttribute(writer, row, encoded);
+  for (const encoded of ENCODED_RECORD) writeAttribute(writer, row, encoded);
+  if (row.hasDetail) writeDetails(writer, row);
   writer.closeLength(start, SPAN_LENGTH_BYTES);
+}
+
+function writeDetails(writer: ProtobufWriter, row: RecordRow): void {
+  for (const { attributes, applies } of ENCODED_DETAILS) {
+    if (!applies(row)) continue;
+    for (const encoded of attributes) writeAttribute(writer, row, encoded);
+  }
 }
 
 function writeEnvelope(writer: ProtobufWriter, row: RecordRow): void {
@@ -101,6 +117,9 @@ function writeAttribute(writer: ProtobufWriter, row: RecordRow, { attribute, lea
   switch (attribute.kind) {
     case "counter":
       writeInt(writer, lead, row.word(attribute.word), row.word(attribute.word + 1));
+      return;
+    case "detail-counter":
+      writeInt(writer, lead, row.detailWord(attribute.word), row.detailWord(attribute.word + 1));
       return;
     case "int": {
       const value = attribute.read(row);

@@ -2,6 +2,7 @@
 
 import { RECORD } from "../flow/flow.ts";
 import { ATTRIBUTES } from "./attributes.ts";
+import { formatTunnel } from "./attributes-tunnel.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 
 const RESET = "\x1b[0m";
@@ -30,7 +31,7 @@ const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
 
 /**
  * A formatter of lines without their newline: time of the last packet (UTC), source → destination, transport,
- * direction, packets and bytes of this record both ways, TCP flags both ways, end reason, duration, interface.
+ * direction, packets and bytes of this record both ways, TCP flags both ways, end reason, duration, interface, tunnel.
  */
 export function createPrettyFormatter(options: { readonly isColoured: boolean }): (row: RecordRow) => string {
   const widths: number[] = [];
@@ -63,6 +64,7 @@ function recordCells(row: RecordRow): readonly Cell[] {
     { text: readText(row, "flow.end_reason"), width: 14, colour: "yellow" },
     { text: formatDuration(Number(end - start)), width: 8, isRight: true },
     { text: readText(row, "network.interface.name"), width: 0, colour: "dim" },
+    { text: formatTunnel(row), width: 0, colour: "dim" },
   ];
 }
 

@@ -2,11 +2,12 @@
 // One view is moved over all rows of all batches: an object a record would cost more than its encoding (bench/encode.ts).
 
 import type { DecoratedBatch } from "../decorate.ts";
-import { RECORD, RECORD_WORDS } from "../flow/flow.ts";
+import { RECORD, RECORD_DETAIL_WORDS, RECORD_WORDS } from "../flow/flow.ts";
 
 const EMPTY: DecoratedBatch = {
   count: 0,
   words: new Uint32Array(0),
+  details: new Uint32Array(0),
   communityIds: new Uint8Array(0),
   traceIds: new Uint8Array(0),
   spanIds: new Uint8Array(0),
@@ -17,7 +18,7 @@ const EMPTY: DecoratedBatch = {
 export const ID_BYTES = { communityId: 30, traceId: 16, spanId: 8 } as const;
 
 /** IANA protocol numbers that decide which attributes apply. */
-export const PROTOCOL = { icmp: 1, tcp: 6, icmpv6: 58 } as const;
+export const PROTOCOL = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
 
 /** A view of one record. After {@link RecordRow.open} and {@link RecordRow.moveTo} it is that record. */
 export class RecordRow {
@@ -29,12 +30,14 @@ export class RecordRow {
   index = 0;
   /** First word of the row. */
   base = 0;
+  #detailOctets: Uint8Array | undefined;
 
   /** Looks at `batch`; its buffers must live until the next call. */
   open(batch: DecoratedBatch): void {
     this.batch = batch;
     this.words = batch.words;
     this.octets = new Uint8Array(batch.words.buffer, batch.words.byteOffset, batch.words.byteLength);
+    this.#detailOctets = undefined;
     this.moveTo(0);
   }
 
@@ -43,6 +46,7 @@ export class RecordRow {
     this.batch = EMPTY;
     this.words = EMPTY.words;
     this.octets = new Uint8Array(0);
+    this.#detailOctets = undefined;
   }
 
   moveTo(index: number): void {
@@ -80,6 +84,33 @@ export class RecordRow {
     return (this.word(RECORD.flags) & flag) !== 0;
   }
 
+  /** The record has a detail row: without one, nothing named "detail" below may be read. */
+  get hasDetail(): boolean {
+    return this.word(RECORD.detail) !== 0;
+  }
+
+  /** The batch's details as bytes: made when a record first asks, as few batches have any. */
+  get detailOctets(): Uint8Array {
+    const { details } = this.batch;
+    this.#detailOctets ??= new Uint8Array(details.buffer, details.byteOffset, details.byteLength);
+    return this.#detailOctets;
+  }
+
+  /** @param offset word offset in the detail row, see `RECORD_DETAIL` */
+  detailWord(offset: number): number {
+    return this.batch.details[this.#detailIndex(offset)] as number;
+  }
+
+  /** Byte `byte` of the detail row's word at `offset`, counted from its lowest bits. */
+  detailOctet(offset: number, byte: number): number {
+    return (this.detailWord(offset) >>> (byte * 8)) & 0xff;
+  }
+
+  /** Offset in {@link RecordRow.detailOctets} of the detail row's word at `offset`. */
+  detailOctetOffset(offset: number): number {
+    return this.#detailIndex(offset) * 4;
+  }
+
   get protocol(): number {
     return this.octet(RECORD.identity, 0);
   }
@@ -97,5 +128,10 @@ export class RecordRow {
   /** See `END_REASON`. */
   get endReason(): number {
     return this.octet(RECORD.identity, 3);
+  }
+
+  /** Rows of details are counted from 1. */
+  #detailIndex(offset: number): number {
+    return (this.word(RECORD.detail) - 1) * RECORD_DETAIL_WORDS + offset;
   }
 }

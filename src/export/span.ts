@@ -1,12 +1,18 @@
-// What a span says outside its attributes: name and kind. Ids and times are read where they are written.
+// What a span says outside its attributes, name and kind, and what they share with them. Ids and times are read where they are written.
 
 import { SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
+import { formatIpv4, formatIpv6 } from "../lib/address.ts";
 import type { RecordRow } from "./row.ts";
 
 /** `network.type` by IP version. */
-export function networkType(row: RecordRow): "ipv4" | "ipv6" {
-  return row.ipVersion === 4 ? "ipv4" : "ipv6";
+export function networkType(ipVersion: number): "ipv4" | "ipv6" {
+  return ipVersion === 4 ? "ipv4" : "ipv6";
+}
+
+/** The text of an address in packets of that IP version; 16 octets are read from `offset`. */
+export function formatAddress(octets: Uint8Array, offset: number, ipVersion: number): string {
+  return ipVersion === 4 ? formatIpv4(octets, offset) : formatIpv6(octets, offset);
 }
 
 /** The span's name: `flow_<network.type>_<network.transport>`. */

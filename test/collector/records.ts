@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import type { DecoratedBatch } from "../../src/decorate.ts";
 import { RECORD, RECORD_WORDS } from "../../src/flow/flow.ts";
+import { anyDetail, type DetailFields, detailRows } from "./details.ts";
 
 /** A record row as a test writes it; what is left out is 0. */
 export interface RecordFields {
@@ -32,6 +33,9 @@ export interface RecordFields {
   readonly handshakeNs?: number;
   readonly mac?: readonly number[];
   readonly vlanId?: number;
+  readonly samplingRate?: number;
+  /** Left out: the record has no detail row. */
+  readonly detail?: DetailFields | undefined;
 }
 
 /** Interfaces that {@link batchOf} knows by index. */
@@ -52,14 +56,18 @@ export function batchOf(records: readonly RecordFields[]): DecoratedBatch {
   const batch = {
     count,
     words: new Uint32Array(count * RECORD_WORDS),
+    details: detailRows(records.flatMap(({ detail }) => detail ?? [])),
     communityIds: new Uint8Array(count * 30),
     traceIds: new Uint8Array(count * 16),
     spanIds: new Uint8Array(count * 8),
     interfaceName: (ifindex: number): string | undefined => INTERFACES.get(ifindex),
   };
   const text = new TextEncoder();
+  let detailRow = 0;
   for (const [index, record] of records.entries()) {
-    fill(new DataView(batch.words.buffer, index * RECORD_WORDS * 4, RECORD_WORDS * 4), record);
+    const view = new DataView(batch.words.buffer, index * RECORD_WORDS * 4, RECORD_WORDS * 4);
+    fill(view, record);
+    if (record.detail !== undefined) view.setUint32(RECORD.detail * 4, ++detailRow, true);
     const digest = new Bun.CryptoHasher("sha1").update(String(index)).digest();
     batch.communityIds.set(text.encode(`1:${digest.toString("base64")}`), index * 30);
     batch.traceIds.set(digest.subarray(0, 16), index * 16);
@@ -129,6 +137,7 @@ function fill(view: DataView, record: RecordFields): void {
   word(RECORD.handshakeNs, record.handshakeNs ?? 0);
   for (const [byte, value] of (record.mac ?? []).entries()) octet(RECORD.sourceMac, byte, value);
   word(RECORD.vlanId, record.vlanId ?? 0);
+  word(RECORD.samplingRate, record.samplingRate ?? 0);
 }
 
 const octetArbitrary = fc.integer({ min: 0, max: 255 });
@@ -167,4 +176,6 @@ export const anyRecord: fc.Arbitrary<RecordFields> = fc.record({
   handshakeNs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 0xffff_ffff })),
   mac: fc.array(octetArbitrary, { minLength: 6, maxLength: 6 }),
   vlanId: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 4094 })),
+  samplingRate: fc.constantFrom(0, 1, 2, 1_000_000),
+  detail: fc.option(anyDetail, { nil: undefined }),
 });

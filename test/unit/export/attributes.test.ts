@@ -141,6 +141,16 @@ describe("ATTRIBUTES", () => {
     );
   });
 
+  test("say a sampling rate only above 1", () => {
+    const rates = [0, 1, 2, 1_000_000].map((samplingRate) => attributesOf({ ...TCP_RECORD, samplingRate }));
+    expect(rates.map((attributes) => attributes["flow.sampling.rate"])).toEqual([
+      undefined,
+      undefined,
+      2,
+      1_000_000,
+    ]);
+  });
+
   test("have unique names, each of them lower-case words with dots", () => {
     const names = ATTRIBUTES.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);

@@ -6,6 +6,7 @@ import { formatNdjson } from "../../../src/export/ndjson.ts";
 import { OtlpEncoder } from "../../../src/export/otlp-encode.ts";
 import { RecordRow } from "../../../src/export/row.ts";
 import { decodeRequest } from "../../collector/decode.ts";
+import { VXLAN_DETAIL } from "../../collector/details.ts";
 import { toReadableSpans } from "../../collector/readable-span.ts";
 import { anyRecord, batchOf, TCP_RECORD, tcpBatch } from "../../collector/records.ts";
 
@@ -42,7 +43,8 @@ describe("OtlpEncoder", () => {
   });
 
   test("says what the official serializer says of the same spans", () => {
-    const ours = decodeRequest(encodeAll(tcpBatch(50)));
+    const tunnelled = { ...TCP_RECORD, detail: VXLAN_DETAIL };
+    const ours = decodeRequest(encodeAll(batchOf([TCP_RECORD, tunnelled, TCP_RECORD, tunnelled])));
     const official = ProtobufTraceSerializer.serializeRequest(toReadableSpans(ours));
     expect(decodeRequest(official ?? new Uint8Array())).toEqual(ours);
   });

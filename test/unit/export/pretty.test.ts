@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createPrettyFormatter } from "../../../src/export/pretty.ts";
 import { RecordRow } from "../../../src/export/row.ts";
+import { VXLAN_DETAIL } from "../../collector/details.ts";
 import { batchOf, type RecordFields, TCP_RECORD } from "../../collector/records.ts";
 
 function lines(records: readonly RecordFields[], isColoured = false): string[] {
@@ -30,6 +31,19 @@ describe("createPrettyFormatter", () => {
     expect(lines([TCP_RECORD])[0]?.split(/ {1,}/).join(" ").trim()).toBe(
       "2025-11-20T22:33:21.623Z 10.1.2.3:41234 → 192.0.2.200:443 tcp forward → 12 3.4KiB ← 10 8.0KiB SPA/SA end_of_flow_detected 1.50s eth0",
     );
+  });
+
+  test("ends with the tunnel that carries the flow, where there is one", () => {
+    const [none, vxlan, gre, wireguard] = lines([
+      TCP_RECORD,
+      { ...TCP_RECORD, detail: VXLAN_DETAIL },
+      { ...TCP_RECORD, detail: { tunnel: { encapsulation: 4, ipVersion: 6, protocol: 47 } } },
+      { ...TCP_RECORD, detail: { flags: 2 } },
+    ]);
+    expect(none).toEndWith(" eth0");
+    expect(vxlan).toEndWith(" eth0 vxlan 16777026 10.0.0.1 → 10.0.0.2");
+    expect(gre).toEndWith(" eth0 gre :: → ::");
+    expect(wireguard).toEndWith(" eth0 wireguard");
   });
 
   test("leaves out ports where the protocol has none, and brackets IPv6 with ports", () => {
