@@ -2,28 +2,23 @@
 // Comes in: values and events, word by word. Goes out: slots, and records by way of the teller.
 
 import { number64, SHARED } from "../capture/record.ts";
-import { copy64, raiseAbove, WallClock } from "./clock.ts";
-import { type DirectionContext, RULE } from "./direction.ts";
-import { END_REASON, type RecordFilter } from "./flow.ts";
-import { notePackets } from "./notes.ts";
+import { WallClock } from "./clock.ts";
+import { type FindDetails, noteBaseDetails, noteDetails, noteDetailsAtEnd } from "./detail-notes.ts";
+import { RULE } from "./direction.ts";
+import { END_REASON } from "./flow.ts";
+import { notePackets, noteReopened } from "./notes.ts";
 import { Orienter } from "./orienter.ts";
-import { NEVER_NS, Reading } from "./reading.ts";
+import { EVENT_WORD, NEVER_NS, Reading } from "./reading.ts";
 import { FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
-import { Teller } from "./teller.ts";
+import { Starts } from "./starts.ts";
+import { Teller, type TellerOptions } from "./teller.ts";
 
-/** Words of an event that only a reopened one has: new base (four 64-bit counts), first and last seen by way. */
-const EVENT_WORD = { time: 12, octets: 14, incarnation: 15, base: 16, firstSeen: 24, lastSeen: 28 } as const;
 const WORD = 4294967296;
 
-/** What decides about records beside the flows themselves. */
-export interface LivesOptions {
-  readonly context: DirectionContext;
-  /** `capture.sampling`: one flow in so many is counted. Default 1. */
-  readonly samplingRate?: number;
-  /** Asked once a life, with its first record; absent: every flow is told. */
-  readonly filter?: RecordFilter | undefined;
-  /** What FLOW_DETAILS has under the key of 12 words at `at`, valid until the next call; undefined where nothing. */
-  readonly findDetails?: ((keys: Uint32Array, at: number) => Uint32Array | undefined) | undefined;
+/** What flows are judged by beside what is seen of them. */
+export interface LivesOptions extends TellerOptions {
+  /** Absent: nothing is ever found. */
+  readonly findDetails?: FindDetails | undefined;
 }
 
 /** Slots with what befell their flows; one per table. */
@@ -40,14 +35,23 @@ export class Lives {
   absent = 0;
   packetsAbsent = 0;
   livesMerged = 0;
-  packetsPending = 0;
+  /** Packets seen and not told, but for those in rows that are held. */
+  #pending = 0;
   readonly #orienter: Orienter;
-  readonly #start = new Uint32Array(2);
+  readonly #findDetails: FindDetails;
+  readonly #starts: Starts;
 
   constructor(options: LivesOptions, capacity: number, seed: number) {
     this.slots = new FlowSlots(capacity, seed);
+    this.#starts = new Starts(this.slots, this.clock);
     this.#orienter = new Orienter(this.slots, options.context);
-    this.teller = new Teller(this.slots, options.context, this.clock, this.reading);
+    this.teller = new Teller(this.slots, this.reading, this.clock, options);
+    this.#findDetails = options.findDetails ?? ((): undefined => undefined);
+  }
+
+  /** Packets seen of any flow, and neither told nor filtered. */
+  get packetsPending(): number {
+    return this.#pending + this.teller.packetsHeld;
   }
 
   /**
@@ -59,8 +63,8 @@ export class Lives {
     key: number,
     values: Uint32Array,
     value: number,
-    _details: Uint32Array,
-    _detail: number,
+    details: Uint32Array,
+    detail: number,
     nowNs: number,
   ): number {
     const { reading } = this;
@@ -78,12 +82,14 @@ export class Lives {
     }
     const row = slot * SLOT_WORDS;
     if (incarnation > (this.slots.words[row + SLOT.incarnation] as number)) {
+      if (reading.hasDetails) noteBaseDetails(this.slots, slot, details, detail);
       this.#endUnnoticed(slot, values, value, nowNs);
       reading.loadValue(values, value);
     }
     if (reading.packets === 0)
       reading.lastSeenNs = this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
     this.#note(slot, values, value);
+    if (reading.hasDetails) noteDetails(this.slots, slot, details, detail);
     return slot;
   }
 
@@ -91,11 +97,8 @@ export class Lives {
   opened(words: Uint32Array, at: number): void {
     const timeNs = number64(words, at + EVENT_WORD.time);
     const slot = this.slots.find(words, at);
-    if (slot < 0) {
-      this.#orienter.byPacket(this.#open(words, at, timeNs), words, at);
-      return;
-    }
-    this.#lowerStart(slot, timeNs);
+    if (slot < 0) this.#beginWith(this.#open(words, at, timeNs), words, at);
+    else this.#starts.lower(slot, timeNs);
   }
 
   /**
@@ -111,28 +114,23 @@ export class Lives {
     if (incarnation <= own || timeNs < (this.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number))
       return;
     const { reading } = this;
-    reading.loadBase(words, at + EVENT_WORD.base);
-    reading.tcpFlags = (words[at + EVENT_WORD.octets] as number) >>> 16;
-    const { numbers } = this.slots;
-    let firstNs = NEVER_NS;
-    let lastNs = 0;
-    for (let way = 0; way < 2; way++) {
-      lastNs = Math.max(lastNs, number64(words, at + EVENT_WORD.lastSeen + way * 2));
-      if ((reading.counts[way] as number) <= (numbers[slot * SLOT_NUMBERS + way] as number)) continue;
-      firstNs = Math.min(firstNs, number64(words, at + EVENT_WORD.firstSeen + way * 2));
-    }
-    if (firstNs !== NEVER_NS) this.#startRecord(slot, firstNs);
-    this.#endLife(slot, lastNs, nowNs);
+    reading.loadReopened(words, at);
+    const state = this.slots.words[slot * SLOT_WORDS + SLOT.state] as number;
+    reading.firstWay = (state & STATE.firstWay) >>> STATE.firstWayShift;
+    const firstNs = noteReopened(this.slots, slot, reading, words, at);
+    if (firstNs !== NEVER_NS) this.#starts.beginRecord(slot, firstNs);
+    noteDetailsAtEnd(this.slots, slot, words, at, this.#findDetails);
+    this.#endLife(slot, reading.lastSeenNs, nowNs);
     this.livesMerged += incarnation - own - 1;
     this.#startLife(slot, incarnation, timeNs);
-    this.#orienter.byPacket(slot, words, at);
+    this.#beginWith(slot, words, at);
   }
 
   /** Tells what `reading` adds; keeps the pending sum. */
   tell(slot: number, reason: number, nowNs: number): void {
     const before = this.pendingOf(slot);
     this.teller.tell(slot, this.reading, reason, nowNs);
-    this.packetsPending += this.pendingOf(slot) - before;
+    this.#pending += this.pendingOf(slot) - before;
   }
 
   /** Packets seen of a slot's flow and not told. */
@@ -145,7 +143,7 @@ export class Lives {
 
   /** Frees a slot whose flow has ended. */
   release(slot: number): void {
-    this.packetsPending -= this.pendingOf(slot);
+    this.#pending -= this.pendingOf(slot);
     const state = this.slots.words[slot * SLOT_WORDS + SLOT.state] as number;
     if ((state & STATE.hasHeldRows) !== 0) this.teller.sendHeld(true, slot);
     this.slots.remove(slot);
@@ -184,26 +182,17 @@ export class Lives {
     const state = this.slots.words[row + SLOT.state] as number;
     this.slots.words[row + SLOT.state] = state | (this.scan << STATE.scanShift);
     this.created++;
-    this.#setStart(slot, startNs);
+    this.#starts.begin(slot, startNs);
     return slot;
   }
 
-  #setStart(slot: number, startNs: number): void {
-    const { words, numbers } = this.slots;
-    const row = slot * SLOT_WORDS;
-    this.clock.convert(startNs, words, row + SLOT.flowStart);
-    this.clock.convert(startNs, words, row + SLOT.recordStart);
-    words[row + SLOT.state] = (words[row + SLOT.state] as number) | STATE.hasStart;
-    numbers[slot * SLOT_NUMBERS + TOLD.timeNs] = startNs;
-  }
-
-  /** Packets of two processors, or of a capture, may be told out of their order: the earliest begins the flow. */
-  #lowerStart(slot: number, startNs: number): void {
-    const { words, numbers } = this.slots;
-    const row = slot * SLOT_WORDS;
-    const isFirstRecord = words[row + SLOT.recordNumber] === 0 && words[row + SLOT.incarnation] === 0;
-    if (isFirstRecord && startNs < (numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number))
-      this.#setStart(slot, startNs);
+  /** The event at `at` is of the life's first packet. */
+  #beginWith(slot: number, words: Uint32Array, at: number): void {
+    const state = slot * SLOT_WORDS + SLOT.state;
+    const firstWay = ((words[at + EVENT_WORD.octets] as number) >>> 8) & 1;
+    const others = (this.slots.words[state] as number) & ~STATE.firstWay;
+    this.slots.words[state] = others | (firstWay << STATE.firstWayShift);
+    this.#orienter.byPacket(slot, words, at);
   }
 
   /** The value has a later life than the slot: its event was lost. The base it keeps is where the old life ended. */
@@ -245,11 +234,13 @@ export class Lives {
     this.slots.setBase(slot, numbers, told);
     words[row + SLOT.recordNumber] = 0;
     words[row + SLOT.incarnation] = incarnation;
-    const kept = STATE.live | STATE.hasHooks | STATE.hasHeldRows | STATE.scanMask;
+    const detail = this.slots.detailRow(slot);
+    if (detail !== 0) this.slots.details.beginLife(detail);
+    const kept = STATE.live | STATE.hasHooks | STATE.hasHeldRows | STATE.scanMask | STATE.hasDetails;
     words[row + SLOT.state] = (words[row + SLOT.state] as number) & kept;
     words[row + SLOT.ways] = (words[row + SLOT.ways] as number) & SLOT_WAY.entered;
     words[row + SLOT.ways + 1] = (words[row + SLOT.ways + 1] as number) & SLOT_WAY.entered;
-    this.#setStart(slot, startNs);
+    this.#starts.begin(slot, startNs);
   }
 
   /** Adds to the slot what the value of {@link reading} shows beside its counts. */
@@ -258,28 +249,15 @@ export class Lives {
     const row = slot * SLOT_WORDS;
     const hasMore = this.#noteSeen(row);
     const firstNs = notePackets(this.slots, slot, this.reading, values, value);
-    if (firstNs !== NEVER_NS) this.#startRecord(slot, firstNs);
+    if (firstNs !== NEVER_NS) this.#starts.beginRecord(slot, firstNs);
     let state = words[row + SLOT.state] as number;
-    state = (state & ~(STATE.scanMask | STATE.reasonMask)) | (this.scan << STATE.scanShift) | STATE.hasHooks;
+    state &= ~(STATE.scanMask | STATE.reasonMask | STATE.firstWay);
+    state |= (this.scan << STATE.scanShift) | STATE.hasHooks;
+    state |= this.reading.firstWay << STATE.firstWayShift;
     words[row + SLOT.state] = state;
     const rule = (state & STATE.orientationMask) >>> (STATE.orientationShift + 1);
     const isOpenToChange = (state & STATE.kindMask) === 0 && rule !== RULE.handshake;
     if (isOpenToChange && (hasMore || rule === 0)) this.#orienter.byValue(slot, this.reading, values, value);
-  }
-
-  /** The open record begins at its first packet, but never before the previous one's end. */
-  #startRecord(slot: number, firstNs: number): void {
-    const { words } = this.slots;
-    const row = slot * SLOT_WORDS;
-    const state = words[row + SLOT.state] as number;
-    if ((state & STATE.hasStart) !== 0) {
-      this.#lowerStart(slot, firstNs);
-      return;
-    }
-    this.clock.convert(firstNs, this.#start, 0);
-    raiseAbove(this.#start, 0, words, row + SLOT.recordStart);
-    copy64(words, row + SLOT.recordStart, this.#start, 0);
-    words[row + SLOT.state] = state | STATE.hasStart;
   }
 
   /** Adds what {@link reading} counts beyond the last look to the pending sum; true where it is more. */
@@ -288,7 +266,7 @@ export class Lives {
     const { packets } = this.reading;
     const more = ahead(packets, words[row + SLOT.seen] as number);
     if (more === 0) return false;
-    this.packetsPending += more;
+    this.#pending += more;
     words[row + SLOT.seen] = packets;
     return true;
   }

@@ -2,11 +2,9 @@
 
 import { EVENT_KIND, KEY_WORDS, SHARED } from "../capture/record.ts";
 import { type DirectionContext, orient, type Sighting } from "./direction.ts";
-import type { Reading } from "./reading.ts";
+import { EVENT_WORD, type Reading } from "./reading.ts";
 import { type FlowSlots, SLOT, SLOT_WORDS, STATE } from "./slots.ts";
 
-/** Word of an event with its kind, way and TCP flags. */
-const EVENT_OCTETS = 14;
 const SYN = 2;
 const ACK = 16;
 
@@ -39,7 +37,7 @@ export class Orienter {
 
   /** Orients by the packet of an event at `at`, so that what the node knows is asked while it is true. */
   byPacket(slot: number, words: Uint32Array, at: number): void {
-    const octets = words[at + EVENT_OCTETS] as number;
+    const octets = words[at + EVENT_WORD.octets] as number;
     const way = (octets >>> 8) & 1;
     const flags = (octets >>> (16 + way * 8)) & 0xff;
     const sighting = this.#sighting;

@@ -1,7 +1,31 @@
 // One look at a flow's counts: the value of a scan, or the end of a life that an event told.
 // Comes in: words of capture/record.ts. Goes out: plain numbers in one reused object.
 
-import { FLOW_FLAG, number64, SHARED, WAY, WAY_FLAG, WAY_WORDS } from "../capture/record.ts";
+import { EVENT, FLOW_FLAG, number64, SHARED, WAY, WAY_FLAG, WAY_WORDS } from "../capture/record.ts";
+
+type EventWord =
+  | ("time" | "octets" | "incarnation" | "base" | "firstSeen" | "lastSeen" | "overhead" | "fragments")
+  | ("handshake" | "firstFlowLabel" | "firstOctets" | "vlanAndMac");
+
+/** Words of an event; from `base` on of a reopened one alone. 64-bit values by way: the low word of the first. */
+export const EVENT_WORD: Readonly<Record<EventWord, number>> = {
+  time: EVENT.timeNs / 4,
+  /** Bytes: kind, way, TCP flags by way. */
+  octets: EVENT.kind / 4,
+  incarnation: EVENT.incarnation / 4,
+  /** Four counts: packets, then bytes. */
+  base: EVENT.packets / 4,
+  firstSeen: EVENT.firstSeenNs / 4,
+  lastSeen: EVENT.lastSeenNs / 4,
+  overhead: EVENT.overheadBytes / 4,
+  fragments: EVENT.fragments / 4,
+  handshake: EVENT.handshakeNs / 4,
+  firstFlowLabel: EVENT.firstFlowLabel / 4,
+  /** Bytes: traffic classes, then TTLs. */
+  firstOctets: EVENT.firstTrafficClass / 4,
+  /** As SHARED.vlanAndMac and the word behind it. */
+  vlanAndMac: EVENT.vlanId / 4,
+};
 
 /** First seen where nothing was. */
 export const NEVER_NS: number = Number.MAX_SAFE_INTEGER;
@@ -30,7 +54,9 @@ export class Reading {
   vlanAndMac = 0;
   macRest = 0;
   hasMac = false;
-  /** Way of the entry's first packet: whose sender's MAC it is. */
+  /** FLOW_DETAILS has an entry. */
+  hasDetails = false;
+  /** Way of the life's first packet: whose sender's MAC it is. */
   firstWay = 0;
 
   /** Reads a value of 64 words at `at`. */
@@ -44,18 +70,26 @@ export class Reading {
     const high = values[at + WAY_WORDS + WAY.octets] as number;
     this.tcpFlags = (low & 0xff) | ((high & 0xff) << 8);
     this.handshakeNs = values[at + SHARED.handshakeNs] as number;
-    this.vlanAndMac = values[at + SHARED.vlanAndMac] as number;
-    this.macRest = values[at + SHARED.macRest] as number;
     const octets = values[at + SHARED.octets] as number;
     this.firstWay = octets & 1;
-    // Loopback, and raw IP packets in a replay, have an Ethernet header without addresses.
-    const isAddress = ((this.vlanAndMac >>> 16) | this.macRest) !== 0;
-    this.hasMac = isAddress && ((octets >>> 24) & FLOW_FLAG.hasMac) !== 0;
+    this.#loadSender(values, at + SHARED.vlanAndMac);
+    this.hasMac &&= ((octets >>> 24) & FLOW_FLAG.hasMac) !== 0;
+    this.hasDetails = ((octets >>> 24) & FLOW_FLAG.hasDetails) !== 0;
+  }
+
+  /** The end of a life as the reopened event at `at` tells it, but for {@link firstWay}. */
+  loadReopened(words: Uint32Array, at: number): void {
+    this.loadBase(words, at + EVENT_WORD.base);
+    this.tcpFlags = (words[at + EVENT_WORD.octets] as number) >>> 16;
+    const low = number64(words, at + EVENT_WORD.lastSeen);
+    this.lastSeenNs = Math.max(low, number64(words, at + EVENT_WORD.lastSeen + 2));
+    this.handshakeNs = words[at + EVENT_WORD.handshake] as number;
+    this.#loadSender(words, at + EVENT_WORD.vlanAndMac);
   }
 
   /**
-   * The end of a life at `base` (packets low, high, bytes low, high: four 64-bit words at `at`). What only a value
-   * tells (MAC, VLAN, handshake) is unknown.
+   * The end of a life at `base` (packets low, high, bytes low, high: four 64-bit words at `at`). What only its value or
+   * its event tells (MAC, VLAN, handshake) is unknown.
    */
   loadBase(words: Uint32Array, at: number): void {
     for (let i = 0; i < 4; i++) {
@@ -66,6 +100,13 @@ export class Reading {
     this.vlanAndMac = 0;
     this.macRest = 0;
     this.hasMac = false;
+  }
+
+  #loadSender(words: Uint32Array, at: number): void {
+    this.vlanAndMac = words[at] as number;
+    this.macRest = words[at + 1] as number;
+    // Loopback, and raw IP packets in a replay, have an Ethernet header without addresses.
+    this.hasMac = ((this.vlanAndMac >>> 16) | this.macRest) !== 0;
   }
 
   /** Packets of both ways by the owner hooks. */

@@ -18,6 +18,8 @@ export interface Telling {
   reason: number;
   /** The record's last packet, CLOCK_MONOTONIC ns. */
   lastNs: number;
+  /** As RECORD.samplingRate. */
+  samplingRate: number;
 }
 
 const ICMP = 1;
@@ -44,6 +46,7 @@ export function writeRecord(
   out[at + RECORD.octets] = octets | (forward === 0 ? flags : ((flags & 0xff) << 8) | (flags >>> 8));
   out[at + RECORD.handshakeNs] = reading.handshakeNs;
   out[at + RECORD.vlanId] = reading.vlanAndMac & 0xffff;
+  out[at + RECORD.samplingRate] = telling.samplingRate;
   if (!reading.hasMac || reading.firstWay !== forward) return;
   out[at + RECORD.sourceMac] = (reading.vlanAndMac >>> 16) | (reading.macRest << 16);
   out[at + RECORD.sourceMac + 1] = reading.macRest >>> 16;

@@ -2,6 +2,7 @@
 // A flow takes 48 (key) + 64 (words, one cache line) + 40 (numbers) + 4 to 8 (index) bytes. Decides nothing.
 
 import { KEY_WORDS } from "../capture/record.ts";
+import { FlowDetails } from "./details.ts";
 
 /** 32-bit words of one slot: one cache line. */
 export const SLOT_WORDS = 16;
@@ -48,7 +49,8 @@ export const TOLD = { packets: 0, bytes: 2, timeNs: 4 } as const;
 /**
  * Bits of a slot's state word. `orientation` (4 bits) is as direction.ts returns it, `kind` (2) a SPAN_KIND once
  * frozen, `fresh` (2) the ways whose first packet of the open record was seen, `reason` (3) why it is ending, `scan`
- * (8) the last scan that met it; `hasStart`: SLOT.recordStart is a start, not the previous record's end.
+ * (8) the last scan that met it; `hasStart`: SLOT.recordStart is a start, not the previous record's end; `filtered`: this
+ * life is not told; `firstWay` (1) the way of this life's first packet.
  */
 export const STATE = {
   live: 1,
@@ -63,8 +65,12 @@ export const STATE = {
   reasonMask: 0x1c00,
   hasHeldRows: 0x2000,
   hasStart: 0x4000,
+  filtered: 0x8000,
   scanShift: 16,
   scanMask: 0xff0000,
+  hasDetails: 0x1000000,
+  firstWayShift: 25,
+  firstWay: 0x2000000,
 } as const;
 
 const FIRST_CAPACITY = 1024;
@@ -78,6 +84,8 @@ export class FlowSlots {
   numbers: Float64Array;
   /** Counts at the beginning of a later life: 4 doubles a row, packets then bytes by way. Row 0 is all zero. */
   bases: Float64Array = new Float64Array(4 * 16);
+  /** Of slots whose state has `hasDetails`. */
+  readonly details: FlowDetails = new FlowDetails();
   /** Live slots. */
   size = 0;
   /** Slots ever used: every live slot is below. */
@@ -104,7 +112,7 @@ export class FlowSlots {
   /** Bytes held. */
   get bytes(): number {
     const rows = this.keys.byteLength + this.words.byteLength + this.numbers.byteLength;
-    return rows + this.#index.byteLength + this.bases.byteLength;
+    return rows + this.#index.byteLength + this.bases.byteLength + this.details.bytes;
   }
 
   /** Slot of the key of 12 words at `at`, or −1. */
@@ -137,7 +145,7 @@ export class FlowSlots {
     return slot;
   }
 
-  /** Frees a live slot and its base. Entries behind it move up, so no mark stays. */
+  /** Frees a live slot, its base and its details. Entries behind it move up, so no mark stays. */
   remove(slot: number): void {
     const index = this.#index;
     const mask = this.#mask;
@@ -154,6 +162,7 @@ export class FlowSlots {
     }
     index[hole] = 0;
     this.#dropBase(row);
+    if (((this.words[row + SLOT.state] as number) & STATE.hasDetails) !== 0) this.details.close(slot);
     this.words[row + SLOT.state] = 0;
     this.words[row] = this.#free + 1;
     this.#free = slot;
@@ -166,6 +175,19 @@ export class FlowSlots {
     if (this.words[row] === 0) this.words[row] = this.#takeBase();
     const base = (this.words[row] as number) * 4;
     for (let i = 0; i < 4; i++) this.bases[base + i] = counts[at + i] as number;
+  }
+
+  /** Row of a slot's details in {@link details}, 0 where it has none. */
+  detailRow(slot: number): number {
+    const state = this.words[slot * SLOT_WORDS + SLOT.state] as number;
+    return (state & STATE.hasDetails) === 0 ? 0 : this.details.rowOf(slot);
+  }
+
+  /** Gives a slot without details a row for them; returns it. */
+  openDetails(slot: number): number {
+    const state = slot * SLOT_WORDS + SLOT.state;
+    this.words[state] = (this.words[state] as number) | STATE.hasDetails;
+    return this.details.open(slot, this.#capacity);
   }
 
   #hasKey(slot: number, keys: Uint32Array, at: number): boolean {

@@ -1,15 +1,26 @@
-// Makes records of slots: freezes the orientation, writes the row, remembers what was told.
+// Makes records of slots: freezes the orientation, writes the row, asks the filter, remembers what was told.
 // Rows of lives that ended before any scan saw their hooks are held until a scan has, or the flow goes.
 
-import { KEY_WORDS } from "../capture/record.ts";
+import { KEY_WORDS, number64 } from "../capture/record.ts";
 import type { WallClock } from "./clock.ts";
 import { copy64 } from "./clock.ts";
+import { writeDetail } from "./detail-row.ts";
 import { type DirectionContext, type Path, spanKind } from "./direction.ts";
-import { END_REASON, RECORD, RECORD_WORDS } from "./flow.ts";
+import { END_REASON, RECORD, type RecordFilter } from "./flow.ts";
+import { HeldRows } from "./held-rows.ts";
 import type { Reading } from "./reading.ts";
 import { RecordBuffer } from "./record-buffer.ts";
 import { ownerIfindex, type Telling, writeRecord } from "./record-row.ts";
 import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+
+/** What decides about records beside the flows themselves. */
+export interface TellerOptions {
+  readonly context: DirectionContext;
+  /** `capture.sampling`: one flow in so many is counted. Default 1. */
+  readonly samplingRate?: number;
+  /** Asked once a life, with its first record; absent: every flow is told. */
+  readonly filter?: RecordFilter | undefined;
+}
 
 /** Tells flows; owns the rows that wait to be taken. */
 export class Teller {
@@ -18,14 +29,18 @@ export class Teller {
   readonly recordsByEndReason: number[] = [0, 0, 0, 0, 0, 0];
   packetsTold = 0;
   bytesTold = 0;
+  /** Held for candidate hooks, then told or filtered. */
   packetsSettled = 0;
   bytesSettled = 0;
   /** Of flows that the filter left out: in neither of the counts above. */
   packetsFiltered = 0;
   bytesFiltered = 0;
   recordsFiltered = 0;
+  /** In rows that wait for their hooks: neither told nor filtered yet. */
+  packetsHeld = 0;
   readonly #slots: FlowSlots;
   readonly #context: DirectionContext;
+  readonly #filter: RecordFilter | undefined;
   readonly #clock: WallClock;
   readonly #path: Path = {
     forwardHook: 0,
@@ -34,61 +49,61 @@ export class Teller {
     hasReverseEntered: false,
   };
   readonly #telling: Telling;
-  #held: Uint32Array = new Uint32Array(0);
-  /** Of each held row: slot × 16 + orientation. */
-  readonly #heldOwners: number[] = [];
+  readonly #held = new HeldRows();
 
-  constructor(slots: FlowSlots, context: DirectionContext, clock: WallClock, reading: Reading) {
+  constructor(slots: FlowSlots, reading: Reading, clock: WallClock, options: TellerOptions) {
     this.#slots = slots;
-    this.#context = context;
+    this.#context = options.context;
+    this.#filter = options.filter;
     this.#clock = clock;
-    this.#telling = { slot: 0, reading, kind: 0, reason: 0, lastNs: 0 };
+    const samplingRate = options.samplingRate ?? 1;
+    this.#telling = { slot: 0, reading, kind: 0, reason: 0, lastNs: 0, samplingRate };
   }
 
   /** Tells what is new in `reading`, held packets included unless the flow goes on; nothing where nothing is. */
   tell(slot: number, reading: Reading, reason: number, nowNs: number): void {
     const isGoingOn = reason === END_REASON.activeTimeout;
     if (isGoingOn) reading.held.fill(0);
-    if (this.#newPackets(slot, reading) === 0) return;
+    const packets = this.#newOf(slot, reading, TOLD.packets);
+    if (packets === 0) return;
+    const bytes = this.#newOf(slot, reading, TOLD.bytes);
     const telling = this.#telling;
     telling.slot = slot;
     telling.reading = reading;
     telling.reason = reason;
     telling.lastNs = isGoingOn ? reading.lastCountedNs : reading.lastSeenNs;
     this.#freeze(slot, reading);
-    if (((this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number) & STATE.hasHooks) === 0)
+    if (((this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number) & STATE.hasHooks) === 0) {
       this.#hold(slot);
-    else this.#write(slot);
+      this.packetsHeld += packets;
+    } else {
+      const isTold = this.#write(slot);
+      this.#count(isTold, reason, packets, bytes);
+    }
     this.#remember(slot, reading, nowNs);
-    this.recordsByEndReason[reason] = (this.recordsByEndReason[reason] as number) + 1;
   }
 
   /** Sends off held rows whose hooks are known by now; at the very end, or for one flow that goes, as they are. */
   sendHeld(isEnd: boolean, onlySlot: number = -1): void {
-    const owners = this.#heldOwners;
+    const held = this.#held;
     let kept = 0;
-    for (let i = 0; i < owners.length; i++) {
-      const owner = owners[i] as number;
-      const slot = Math.floor(owner / 16);
+    for (let row = 0; row < held.count; row++) {
+      const slot = held.slotOf(row);
       const isWanted = onlySlot < 0 || slot === onlySlot;
       const state = this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number;
-      if (isWanted && (isEnd || (state & STATE.hasHooks) !== 0)) {
-        this.#sendHeldRow(i, slot, owner % 16);
-        continue;
-      }
-      this.#held.copyWithin(kept * RECORD_WORDS, i * RECORD_WORDS, (i + 1) * RECORD_WORDS);
-      owners[kept++] = owner;
+      if (isWanted && (isEnd || (state & STATE.hasHooks) !== 0)) this.#sendHeldRow(row, slot);
+      else held.move(row, kept++);
     }
-    owners.length = kept;
+    held.truncate(kept);
   }
 
-  /** Packets in `reading` that no record has told, held ones included. */
-  #newPackets(slot: number, reading: Reading): number {
-    const told = slot * SLOT_NUMBERS + TOLD.packets;
+  /** Packets (bytes) of both ways in `reading` that no record has told, held ones included. */
+  #newOf(slot: number, reading: Reading, field: number): number {
+    const told = slot * SLOT_NUMBERS + field;
     const { counts, held } = reading;
     const { numbers } = this.#slots;
-    const low = (counts[0] as number) + (held[0] as number) - (numbers[told] as number);
-    const high = (counts[1] as number) + (held[1] as number) - (numbers[told + 1] as number);
+    const low = (counts[field] as number) + (held[field] as number) - (numbers[told] as number);
+    const high = (counts[field + 1] as number) + (held[field + 1] as number) - (numbers[told + 1] as number);
     return Math.max(0, low) + Math.max(0, high);
   }
 
@@ -124,43 +139,72 @@ export class Teller {
     path.hasReverseEntered = ((words[row + SLOT.ways + reverse] as number) & SLOT_WAY.entered) !== 0;
   }
 
-  #write(slot: number): void {
+  /** Writes a record; false where the flow's life is filtered. */
+  #write(slot: number): boolean {
+    const { words } = this.#slots;
+    const row = slot * SLOT_WORDS;
+    if (((words[row + SLOT.state] as number) & STATE.filtered) !== 0) return false;
     const at = this.records.append();
     const out = this.records.words;
     writeRecord(out, at, this.#slots, this.#telling, this.#clock);
     out[at + RECORD.ifindex] = ownerIfindex(this.#path.forwardHook, this.#path.reverseHook);
+    if (words[row + SLOT.recordNumber] === 0 && !this.#isAccepted(at)) {
+      words[row + SLOT.state] = (words[row + SLOT.state] as number) | STATE.filtered;
+      return false;
+    }
+    const detail = this.#slots.detailRow(slot);
+    if (detail !== 0) {
+      const detailAt = this.records.appendDetail();
+      writeDetail(this.records.details, detailAt, this.#slots.details, detail, this.#orientationOf(slot) & 1);
+    }
     this.#noteEnd(slot, out, at);
+    return true;
+  }
+
+  /** Asks the filter about the row appended last, at `at`, and takes it away again where it is not wanted. */
+  #isAccepted(at: number): boolean {
+    if (this.#filter === undefined || this.#filter.accepts(this.records.words, at)) return true;
+    this.records.withdraw();
+    return false;
   }
 
   #hold(slot: number): void {
-    const owners = this.#heldOwners;
-    const at = owners.length * RECORD_WORDS;
-    if (at + RECORD_WORDS > this.#held.length) {
-      const held = new Uint32Array(Math.max(64 * RECORD_WORDS, this.#held.length * 2));
-      held.set(this.#held);
-      this.#held = held;
+    const { words, details } = this.#slots;
+    const orientation = this.#orientationOf(slot);
+    const at = this.#held.append(slot, orientation);
+    writeRecord(this.#held.words, at, this.#slots, this.#telling, this.#clock);
+    const detail = this.#slots.detailRow(slot);
+    if (detail !== 0) {
+      const detailAt = this.#held.appendDetail();
+      writeDetail(this.#held.details, detailAt, details, detail, orientation & 1);
     }
-    this.#held.fill(0, at, at + RECORD_WORDS);
-    writeRecord(this.#held, at, this.#slots, this.#telling, this.#clock);
     const state = slot * SLOT_WORDS + SLOT.state;
-    const { words } = this.#slots;
-    owners.push(slot * 16 + (((words[state] as number) & STATE.orientationMask) >>> STATE.orientationShift));
     words[state] = (words[state] as number) | STATE.hasHeldRows;
-    this.#noteEnd(slot, this.#held, at);
+    this.#noteEnd(slot, this.#held.words, at);
   }
 
-  #sendHeldRow(index: number, slot: number, orientation: number): void {
-    const from = index * RECORD_WORDS;
-    const at = this.records.append();
-    const out = this.records.words;
-    for (let i = 0; i < RECORD_WORDS; i++) out[at + i] = this.#held[from + i] as number;
+  /** A held row is the only record of its life: it is judged alone, once it is complete. */
+  #sendHeldRow(row: number, slot: number): void {
+    const at = this.#held.copyTo(this.records, row);
+    this.#complete(at, slot, this.#held.orientationOf(row));
     const state = slot * SLOT_WORDS + SLOT.state;
-    const { words, keys } = this.#slots;
+    const { words } = this.#slots;
     words[state] = (words[state] as number) & ~STATE.hasHeldRows;
-    const isForwardSeen =
-      ((out[at + RECORD.packetsTotal] as number) | (out[at + RECORD.packetsTotal + 1] as number)) !== 0;
-    const reverse = at + RECORD.reversePacketsTotal;
-    const isReverseSeen = ((out[reverse] as number) | (out[reverse + 1] as number)) !== 0;
+    const out = this.records.words;
+    const packets = number64(out, at + RECORD.packetsDelta) + number64(out, at + RECORD.reversePacketsDelta);
+    const bytes = number64(out, at + RECORD.bytesDelta) + number64(out, at + RECORD.reverseBytesDelta);
+    const reason = (out[at + RECORD.identity] as number) >>> 24;
+    const isTold = this.#isAccepted(at);
+    if (isTold) this.#held.copyDetailTo(this.records, row);
+    this.packetsHeld -= packets;
+    this.#count(isTold, reason, packets, bytes);
+  }
+
+  /** Adds what only hooks tell to the row at `at`. */
+  #complete(at: number, slot: number, orientation: number): void {
+    const out = this.records.words;
+    const isForwardSeen = number64(out, at + RECORD.packetsTotal) !== 0;
+    const isReverseSeen = number64(out, at + RECORD.reversePacketsTotal) !== 0;
     const isTurned = (orientation & 1) === 1;
     this.#lookAtPath(
       slot * SLOT_WORDS,
@@ -168,9 +212,26 @@ export class Teller {
       isTurned ? isReverseSeen : isForwardSeen,
       isTurned ? isForwardSeen : isReverseSeen,
     );
-    const kind = spanKind(keys, slot * KEY_WORDS, orientation, this.#path, this.#context);
+    const kind = spanKind(this.#slots.keys, slot * KEY_WORDS, orientation, this.#path, this.#context);
     out[at + RECORD.identity] = (out[at + RECORD.identity] as number) | (kind << 16);
     out[at + RECORD.ifindex] = ownerIfindex(this.#path.forwardHook, this.#path.reverseHook);
+  }
+
+  #orientationOf(slot: number): number {
+    const state = this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number;
+    return (state & STATE.orientationMask) >>> STATE.orientationShift;
+  }
+
+  #count(isTold: boolean, reason: number, packets: number, bytes: number): void {
+    if (isTold) {
+      this.packetsTold += packets;
+      this.bytesTold += bytes;
+      this.recordsByEndReason[reason] = (this.recordsByEndReason[reason] as number) + 1;
+    } else {
+      this.packetsFiltered += packets;
+      this.bytesFiltered += bytes;
+      this.recordsFiltered++;
+    }
   }
 
   /** The next record begins after this one's end. */
@@ -186,17 +247,12 @@ export class Teller {
     words[row + SLOT.state] = (words[row + SLOT.state] as number) & ~(STATE.freshMask | STATE.hasStart);
     for (let i = 0; i < 4; i++) {
       const held = reading.held[i] as number;
-      const count = Math.max((reading.counts[i] as number) + held, numbers[told + i] as number);
-      const delta = count - (numbers[told + i] as number);
-      numbers[told + i] = count;
-      if (i < 2) {
-        this.packetsTold += delta;
-        this.packetsSettled += held;
-      } else {
-        this.bytesTold += delta;
-        this.bytesSettled += held;
-      }
+      numbers[told + i] = Math.max((reading.counts[i] as number) + held, numbers[told + i] as number);
+      if (i < 2) this.packetsSettled += held;
+      else this.bytesSettled += held;
     }
     numbers[told + TOLD.timeNs] = nowNs;
+    const detail = this.#slots.detailRow(slot);
+    if (detail !== 0) this.#slots.details.remember(detail);
   }
 }

@@ -3,7 +3,6 @@
 import { DETAILS_WORDS, KEY_WORDS, VALUE_WORDS } from "../../../src/capture/record.ts";
 import type { DirectionContext } from "../../../src/flow/direction.ts";
 import {
-  type FlowRecordBatch,
   RECORD,
   RECORD_DETAIL,
   RECORD_DETAIL_FLAG,
@@ -157,14 +156,18 @@ export function scanWith(
 export function takeAll(table: FlowTable, offsetNs: bigint = OFFSET_NS): RecordFields[] {
   const rows: RecordFields[] = [];
   for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords()) {
-    for (let i = 0; i < batch.count; i++) rows.push(fieldsOf(batch, i, offsetNs));
+    for (let i = 0; i < batch.count; i++)
+      rows.push(fieldsOf(batch.words, i * RECORD_WORDS, offsetNs, batch.details));
   }
   return rows;
 }
 
-export function fieldsOf(batch: FlowRecordBatch, row: number, offsetNs: bigint): RecordFields {
-  const { words } = batch;
-  const at = row * RECORD_WORDS;
+export function fieldsOf(
+  words: Uint32Array,
+  at: number,
+  offsetNs: bigint,
+  details: Uint32Array = new Uint32Array(0),
+): RecordFields {
   const word = (field: number): number => words[at + field] as number;
   const count = (field: number): number => word(field) + word(field + 1) * 2 ** 32;
   const time = (field: number): number =>
@@ -200,7 +203,7 @@ export function fieldsOf(batch: FlowRecordBatch, row: number, offsetNs: bigint):
     vlan: word(RECORD.vlanId),
     mac: macOf(words, at + RECORD.sourceMac),
     samplingRate: word(RECORD.samplingRate),
-    detail: word(RECORD.detail) === 0 ? undefined : detailOf(batch.details, word(RECORD.detail) - 1),
+    detail: word(RECORD.detail) === 0 ? undefined : detailOf(details, word(RECORD.detail) - 1),
   };
 }
 

@@ -2,11 +2,16 @@
 
 import {
   type CaptureClock,
+  DETAILS,
   DETAILS_WORDS,
+  ENCAPSULATION,
   EVENT_KIND,
+  FLOW_FLAG,
   type FlowEventBatch,
   type FlowSampleBatch,
   KEY_WORDS,
+  LAYER,
+  LAYER_WORDS,
   SHARED,
   VALUE_WORDS,
   WAY,
@@ -45,6 +50,16 @@ export interface PacketFields {
   readonly label?: number;
   readonly icmpType?: number;
   readonly icmpCode?: number;
+  /** Bytes of the outer packets beyond the next layer's, tunnel then IP in IP; absent: none. */
+  readonly overhead?: readonly [tunnel: number, ipip: number];
+  /** IP fragments, all of this flow. */
+  readonly fragments?: number;
+}
+
+interface Entry {
+  readonly key: Uint32Array;
+  readonly value: Uint32Array;
+  details?: Uint32Array;
 }
 
 /** 12 words of a key; addresses are IPv4 text, or 16 bytes as hexadecimal. */
@@ -78,7 +93,7 @@ export function clockAt(monotonicNs: number, offsetNs: bigint = OFFSET_NS): Capt
 /** The kernel's maps of one agent. */
 export class KernelModel {
   generation = 1;
-  readonly entries: Map<string, { key: Uint32Array; value: Uint32Array }> = new Map();
+  readonly entries: Map<string, Entry> = new Map();
   /** Everything accounted, as COUNTER_ACCOUNTED has it. */
   accountedPackets = 0;
   accountedBytes = 0;
@@ -94,9 +109,10 @@ export class KernelModel {
       entry.value[SHARED.octets] = fields.way;
       this.#event(key, EVENT_KIND.opened, fields, entry.value);
     } else if (this.#isReopening(key, entry.value, fields)) {
-      this.#reopen(key, entry.value, fields);
+      this.#reopen(entry, fields);
     }
     this.#count(entry.value, fields);
+    if (fields.overhead !== undefined || fields.fragments !== undefined) this.#countDetails(key, fields);
   }
 
   /** Packets seen by another hook and held for it. */
@@ -121,6 +137,20 @@ export class KernelModel {
     return entry.value;
   }
 
+  /** What FLOW_DETAILS has, made where it has nothing. */
+  detailsOf(key: Uint32Array): Uint32Array {
+    const entry = this.entries.get(key.join());
+    if (entry === undefined) throw new Error("no such flow");
+    entry.details ??= new Uint32Array(DETAILS_WORDS);
+    const flags = FLOW_FLAG.hasDetails << 24;
+    entry.value[SHARED.octets] = (entry.value[SHARED.octets] as number) | flags;
+    return entry.details;
+  }
+
+  /** As the table's option of this name. */
+  readonly findDetails = (keys: Uint32Array, at: number): Uint32Array | undefined =>
+    this.entries.get(keys.subarray(at, at + KEY_WORDS).join())?.details;
+
   /** Forgets events not drained yet, as a full ring does. */
   loseEvents(): void {
     this.#events = [];
@@ -137,9 +167,13 @@ export class KernelModel {
     const values = new Uint32Array(this.entries.size * VALUE_WORDS);
     const details = new Uint32Array(this.entries.size * DETAILS_WORDS);
     let count = 0;
-    for (const { key, value } of this.entries.values()) {
+    for (const { key, value, details: own } of this.entries.values()) {
       keys.set(key, count * KEY_WORDS);
       values.set(value, count * VALUE_WORDS);
+      // Garbage where the value says that there are none.
+      const hasDetails = ((value[SHARED.octets] as number) & (FLOW_FLAG.hasDetails << 24)) !== 0;
+      if (own !== undefined) details.set(own, count * DETAILS_WORDS);
+      else if (!hasDetails) details.fill(0xdeadbeef, count * DETAILS_WORDS, (count + 1) * DETAILS_WORDS);
       count++;
     }
     return { count, keys, values, details };
@@ -154,6 +188,7 @@ export class KernelModel {
       const entry = this.entries.get(name);
       if (entry === undefined) continue;
       values.set(entry.value, i * VALUE_WORDS);
+      if (entry.details !== undefined) details.set(entry.details, i * DETAILS_WORDS);
       present[i] = 1;
       this.entries.delete(name);
     }
@@ -168,7 +203,7 @@ export class KernelModel {
     return (low & high & FIN) !== 0 || ((low | high) & RST) !== 0;
   }
 
-  #reopen(key: Uint32Array, value: Uint32Array, fields: PacketFields): void {
+  #reopen({ key, value, details }: Entry, fields: PacketFields): void {
     value[SHARED.incarnation] = (value[SHARED.incarnation] as number) + 1;
     for (let way = 0; way < 2; way++) {
       for (let i = 0; i < 2; i++) {
@@ -176,7 +211,11 @@ export class KernelModel {
         value[SHARED.baseBytes + way * 2 + i] = value[way * WAY_WORDS + WAY.bytes + i] as number;
       }
     }
-    this.#event(key, EVENT_KIND.reopened, fields, value);
+    if (details !== undefined) {
+      details.copyWithin(DETAILS.baseOverheadBytes, DETAILS.overheadBytes, DETAILS.overheadBytes + 8);
+      details.copyWithin(DETAILS.baseFragments, DETAILS.fragments, DETAILS.fragments + 2);
+    }
+    this.#event(key, EVENT_KIND.reopened, fields, value, details);
     for (let way = 0; way < 2; way++) {
       const at = way * WAY_WORDS;
       for (const field of [
@@ -192,7 +231,7 @@ export class KernelModel {
     }
     write(value, SHARED.synNs, 0);
     value[SHARED.handshakeNs] = 0;
-    value[SHARED.octets] = fields.way;
+    value[SHARED.octets] = fields.way | (details === undefined ? 0 : FLOW_FLAG.hasDetails << 24);
   }
 
   #count(value: Uint32Array, fields: PacketFields): void {
@@ -219,6 +258,18 @@ export class KernelModel {
     }
   }
 
+  #countDetails(key: Uint32Array, { way, overhead, fragments }: PacketFields): void {
+    const details = this.detailsOf(key);
+    write(details, DETAILS.fragments, read(details, DETAILS.fragments) + (fragments ?? 0));
+    overhead?.forEach((bytes, layer) => {
+      const at = DETAILS.overheadBytes + layer * 4 + way * 2;
+      write(details, at, read(details, at) + bytes);
+      const octets = layer * LAYER_WORDS + LAYER.octets;
+      const kind = layer === 0 ? ENCAPSULATION.vxlan : ENCAPSULATION.ipip;
+      details[octets] = (details[octets] as number) | kind;
+    });
+  }
+
   #restartFirst(value: Uint32Array, at: number, fields: PacketFields): void {
     value[at + WAY.generation] = this.generation;
     write(value, at + WAY.firstSeenNs, fields.at);
@@ -230,7 +281,13 @@ export class KernelModel {
     value[SHARED.icmp] = icmp | ((fields.icmpType ?? 0) << shift) | ((fields.icmpCode ?? 0) << (16 + shift));
   }
 
-  #event(key: Uint32Array, kind: number, fields: PacketFields, value: Uint32Array): void {
+  #event(
+    key: Uint32Array,
+    kind: number,
+    fields: PacketFields,
+    value: Uint32Array,
+    details: Uint32Array = new Uint32Array(DETAILS_WORDS),
+  ): void {
     const isReopened = kind === EVENT_KIND.reopened;
     const words = new Uint32Array(isReopened ? 48 : 16);
     words.set(key);
@@ -251,11 +308,23 @@ export class KernelModel {
           value.subarray(way * WAY_WORDS + WAY.lastSeenNs, way * WAY_WORDS + WAY.lastSeenNs + 2),
           28 + way * 2,
         );
+        words[43 + way] = value[way * WAY_WORDS + WAY.firstFlowLabel] as number;
+        const measured = (value[way * WAY_WORDS + WAY.octets] as number) >>> 8;
+        words[45] = (words[45] as number) | (spread(measured & 0xffff) << (way * 8));
       }
+      words.set(details.subarray(DETAILS.baseOverheadBytes, DETAILS.baseOverheadBytes + 8), 32);
+      words.set(details.subarray(DETAILS.baseFragments, DETAILS.baseFragments + 2), 40);
+      words[42] = value[SHARED.handshakeNs] as number;
+      words.set(value.subarray(SHARED.vlanAndMac, SHARED.vlanAndMac + 2), 46);
     }
     words[14] = kind | (fields.way << 8) | (low << 16) | (high << 24);
     this.#events.push(words.byteLength, 0, ...words);
   }
+}
+
+/** Traffic class and TTL as the lowest octets of two halves. */
+function spread(octets: number): number {
+  return (octets & 0xff) | ((octets >>> 8) << 16);
 }
 
 function read(words: Uint32Array, at: number): number {

@@ -287,7 +287,7 @@ describe("FlowTable and the lives of a 5-tuple", () => {
       kind: SPAN_KIND.client,
       ifindex: 1,
       total: [2, 200, 2, 200],
-      hasForward: false,
+      hasForward: true,
     });
   });
 

@@ -1,0 +1,104 @@
+// What the flow table keeps of flows with details: the headers last seen, and what was told of their counts.
+// Comes in: rows of FLOW_DETAILS and counts of events. Goes out: rows for detail-row.ts. Decides nothing.
+
+import { DETAILS, DETAILS_WORDS, number64 } from "../capture/record.ts";
+
+/** Counts of a flow's details: overhead as DETAILS.overheadBytes has it, then fragments. */
+export const DETAIL_COUNTS = 5;
+/** Doubles of one row: {@link DETAIL_COUNTS} each as last seen, as told, as they were when the present life began. */
+export const DETAIL_NUMBERS = 15;
+export const DETAIL_NUMBER = { seen: 0, told: 5, base: 10 } as const;
+
+const FIRST_ROWS = 16;
+
+/** Rows of the few flows that have details, found by slot. Row 0 is none. Arrays are replaced when they grow. */
+export class FlowDetails {
+  /** {@link DETAILS_WORDS} a row; of the counts only those in {@link numbers} are true. */
+  words: Uint32Array = new Uint32Array(0);
+  numbers: Float64Array = new Float64Array(0);
+  #rowOfSlot: Uint32Array = new Uint32Array(0);
+  #end = 1;
+  #free = 0;
+
+  /** Bytes held. */
+  get bytes(): number {
+    return this.words.byteLength + this.numbers.byteLength + this.#rowOfSlot.byteLength;
+  }
+
+  /** Row of a slot that has one. */
+  rowOf(slot: number): number {
+    return this.#rowOfSlot[slot] as number;
+  }
+
+  /** Gives a slot below `capacity` a row, all zero. */
+  open(slot: number, capacity: number): number {
+    if (slot >= this.#rowOfSlot.length) {
+      const rows = new Uint32Array(capacity);
+      rows.set(this.#rowOfSlot);
+      this.#rowOfSlot = rows;
+    }
+    const row = this.#take();
+    this.words.fill(0, row * DETAILS_WORDS, (row + 1) * DETAILS_WORDS);
+    this.numbers.fill(0, row * DETAIL_NUMBERS, (row + 1) * DETAIL_NUMBERS);
+    this.#rowOfSlot[slot] = row;
+    return row;
+  }
+
+  /** Frees the row of a slot. */
+  close(slot: number): void {
+    const row = this.rowOf(slot);
+    this.words[row * DETAILS_WORDS] = this.#free;
+    this.#free = row;
+  }
+
+  /** Takes over the details at `at`, counts and all. */
+  load(row: number, details: Uint32Array, at: number): void {
+    const own = row * DETAILS_WORDS;
+    for (let i = 0; i < DETAILS_WORDS; i++) this.words[own + i] = details[at + i] as number;
+    this.setSeen(row, details, at + DETAILS.overheadBytes, at + DETAILS.fragments);
+  }
+
+  /** Sets the counts: four 64-bit overheads at `overhead`, one of fragments at `fragments`. */
+  setSeen(row: number, words: Uint32Array, overhead: number, fragments: number): void {
+    const seen = row * DETAIL_NUMBERS + DETAIL_NUMBER.seen;
+    for (let i = 0; i < 4; i++) this.numbers[seen + i] = number64(words, overhead + i * 2);
+    this.numbers[seen + 4] = number64(words, fragments);
+  }
+
+  /** What was seen is told now; what was told once is not taken back. */
+  remember(row: number): void {
+    const { numbers } = this;
+    const at = row * DETAIL_NUMBERS;
+    for (let i = at; i < at + DETAIL_COUNTS; i++) {
+      const told = i + DETAIL_NUMBER.told;
+      numbers[told] = Math.max(numbers[told] as number, numbers[i + DETAIL_NUMBER.seen] as number);
+    }
+  }
+
+  /** A new life begins at what was seen, or at what was told, if a scan ran ahead of it. */
+  beginLife(row: number): void {
+    this.remember(row);
+    const told = row * DETAIL_NUMBERS + DETAIL_NUMBER.told;
+    this.numbers.copyWithin(row * DETAIL_NUMBERS + DETAIL_NUMBER.base, told, told + DETAIL_COUNTS);
+  }
+
+  #take(): number {
+    const row = this.#free;
+    if (row !== 0) {
+      this.#free = this.words[row * DETAILS_WORDS] as number;
+      return row;
+    }
+    if ((this.#end + 1) * DETAILS_WORDS > this.words.length) this.#grow();
+    return this.#end++;
+  }
+
+  #grow(): void {
+    const rows = Math.max(FIRST_ROWS, this.#end * 2);
+    const words = new Uint32Array(rows * DETAILS_WORDS);
+    words.set(this.words);
+    this.words = words;
+    const numbers = new Float64Array(rows * DETAIL_NUMBERS);
+    numbers.set(this.numbers);
+    this.numbers = numbers;
+  }
+}

@@ -1,0 +1,50 @@
+// When lives and records begin, written to their slots.
+
+import { copy64, raiseAbove, type WallClock } from "./clock.ts";
+import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+
+/** Beginnings of the flows of one table. Times are CLOCK_MONOTONIC in ns. */
+export class Starts {
+  readonly #slots: FlowSlots;
+  readonly #clock: WallClock;
+  readonly #start = new Uint32Array(2);
+
+  constructor(slots: FlowSlots, clock: WallClock) {
+    this.#slots = slots;
+    this.#clock = clock;
+  }
+
+  /** A life begins, and its first record. */
+  begin(slot: number, startNs: number): void {
+    const { words, numbers } = this.#slots;
+    const row = slot * SLOT_WORDS;
+    this.#clock.convert(startNs, words, row + SLOT.flowStart);
+    this.#clock.convert(startNs, words, row + SLOT.recordStart);
+    words[row + SLOT.state] = (words[row + SLOT.state] as number) | STATE.hasStart;
+    numbers[slot * SLOT_NUMBERS + TOLD.timeNs] = startNs;
+  }
+
+  /** Packets of two processors, or of a capture, may be told out of their order: the earliest begins the flow. */
+  lower(slot: number, startNs: number): void {
+    const { words, numbers } = this.#slots;
+    const row = slot * SLOT_WORDS;
+    const isFirstRecord = words[row + SLOT.recordNumber] === 0 && words[row + SLOT.incarnation] === 0;
+    if (isFirstRecord && startNs < (numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number))
+      this.begin(slot, startNs);
+  }
+
+  /** The open record begins at its first packet, but never before the previous one's end. */
+  beginRecord(slot: number, firstNs: number): void {
+    const { words } = this.#slots;
+    const row = slot * SLOT_WORDS;
+    const state = words[row + SLOT.state] as number;
+    if ((state & STATE.hasStart) !== 0) {
+      this.lower(slot, firstNs);
+      return;
+    }
+    this.#clock.convert(firstNs, this.#start, 0);
+    raiseAbove(this.#start, 0, words, row + SLOT.recordStart);
+    copy64(words, row + SLOT.recordStart, this.#start, 0);
+    words[row + SLOT.state] = state | STATE.hasStart;
+  }
+}
