@@ -8,6 +8,8 @@ import { CaptureLoop, refreshListeners } from "./capture-loop.ts";
 import type { Config } from "./config/schema.ts";
 import { ExportThread } from "./export-thread.ts";
 import { PRESSURE_SHARE } from "./flow/eviction.ts";
+import { createRecordFilter } from "./flow/filter.ts";
+import { compileKernelFilter } from "./flow/filter-kernel.ts";
 import { createFlowTable } from "./flow-table.ts";
 import { acquireHostLock, removeHostLock } from "./host-lock.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
@@ -30,6 +32,7 @@ export async function runAgent(config: Config, signal: AbortSignal): Promise<voi
       parser: config.parser,
       sampling: config.capture.sampling,
       keyIncludes: config.flow.key_includes,
+      filter: compileKernelFilter(config.filter),
     });
     const lock = acquireHostLock(probe);
     try {
@@ -63,6 +66,7 @@ async function runLoop({ config, probe, thread, log, failure, signal }: Running)
   const table = createFlowTable(config.span, interfaces, listeners, {
     mapCapacity: tableCapacity,
     samplingRate: config.capture.sampling,
+    filter: createRecordFilter(config.filter, (ifindex) => interfaces.nameOf(ifindex)),
     findDetails: (keys, at) => reader.findDetails(keys, at),
   });
   const loop = new CaptureLoop({

@@ -9,6 +9,8 @@ import { PacketRunner } from "./capture/replay.ts";
 import { ReplayClock } from "./capture/replay-clock.ts";
 import type { CaptureStats } from "./capture/stats.ts";
 import type { FlowConfig, SpanConfig } from "./flow/config.ts";
+import { createRecordFilter } from "./flow/filter.ts";
+import type { FilterConfig } from "./flow/filter-config.ts";
 import { type FlowRecordBatch, RECORD, RECORD_WORDS } from "./flow/flow.ts";
 import type { TableStats } from "./flow/stats.ts";
 import type { FlowTable } from "./flow/table.ts";
@@ -42,14 +44,16 @@ export class Poller {
 
   constructor(
     probe: Probe,
-    config: { readonly flow: FlowConfig; readonly span: SpanConfig },
+    config: { readonly flow: FlowConfig; readonly span: SpanConfig; readonly filter: FilterConfig },
     deliver: (batch: FlowRecordBatch) => Promise<void>,
   ) {
     const { flow, span } = config;
     this.#reader = new Reader(probe);
     this.#runner = new PacketRunner(probe);
-    // Where the capture was taken is not known: no end is local, no socket listens.
-    this.#table = createFlowTable(span, { roleOf: () => "outward" }, undefined);
+    // Where the capture was taken is not known: no end is local, no socket listens, no interface has a name.
+    this.#table = createFlowTable(span, { roleOf: () => "outward" }, undefined, {
+      filter: createRecordFilter(config.filter, undefined),
+    });
     this.#deliver = deliver;
     this.#intervalNs = flow.poll_interval * NS_PER_MS;
     this.#capacity = flow.table_capacity;

@@ -8,6 +8,8 @@ import type { ParserConfig } from "./capture/parser-config.ts";
 import { openProbe, type Probe } from "./capture/probe.ts";
 import type { CaptureStats } from "./capture/stats.ts";
 import type { FlowConfig, SpanConfig } from "./flow/config.ts";
+import type { FilterConfig } from "./flow/filter-config.ts";
+import { compileKernelFilter } from "./flow/filter-kernel.ts";
 import type { FlowRecordBatch } from "./flow/flow.ts";
 import type { TableStats } from "./flow/stats.ts";
 import { Poller } from "./replay-poller.ts";
@@ -18,6 +20,7 @@ export interface ReplayConfig {
   readonly parser: ParserConfig;
   readonly flow: FlowConfig;
   readonly span: SpanConfig;
+  readonly filter: FilterConfig;
 }
 
 /** What a replay needs; `deliver` is awaited before the next packet is read. */
@@ -49,7 +52,7 @@ const PACKETS_BETWEEN_LOOKS = 1024;
  */
 export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   using file = openCaptureFile(options.file);
-  const { capture, flow, parser } = options.config;
+  const { capture, filter, flow, parser } = options.config;
   using probe = openProbe({
     tableCapacity: flow.table_capacity,
     ringBufferBytes: flow.ring_buffer_bytes,
@@ -57,6 +60,7 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
     parser,
     sampling: capture.sampling,
     keyIncludes: flow.key_includes,
+    filter: compileKernelFilter(filter),
   });
   return await replayPackets(file, probe, options);
 }

@@ -128,6 +128,11 @@ export class Interfaces {
     return this.#roles.roleOf(ifindex);
   }
 
+  /** What an interface is called, or was before it left; undefined where it is not known. */
+  nameOf(ifindex: number): string | undefined {
+    return this.#roles.nameOf(ifindex);
+  }
+
   /** Name by index of every watched interface. */
   names(): readonly (readonly [ifindex: number, name: string])[] {
     return [...this.#watched.values()].map(({ link }) => [link.ifindex, link.name] as const);

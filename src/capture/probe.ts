@@ -31,7 +31,7 @@ export interface ProbeOptions {
   /** What of a packet is in the key beside its 5-tuple; default: nothing. */
   readonly keyIncludes?: readonly ("vlan" | "tunnel_id")[];
   /** Flows left out by the program; default: none. */
-  readonly filter?: KernelFilter;
+  readonly filter?: KernelFilter | undefined;
   /** Object file to load instead of the embedded one (tests and benchmarks). */
   readonly object?: Uint8Array;
 }

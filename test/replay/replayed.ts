@@ -7,9 +7,11 @@ import type { CaptureStats } from "../../src/capture/stats.ts";
 import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 import { decorate } from "../../src/decorate.ts";
 import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../../src/flow/config.ts";
+import { filterSection } from "../../src/flow/filter-config.ts";
 import { type FlowRecordBatch, RECORD, RECORD_FLAG, RECORD_WORDS } from "../../src/flow/flow.ts";
 import type { TableStats } from "../../src/flow/stats.ts";
 import { formatIpv4, formatIpv6 } from "../../src/lib/address.ts";
+import { defaultedSection } from "../../src/lib/setting.ts";
 import { runReplay } from "../../src/replay.ts";
 
 /** One direction of a record. */
@@ -60,6 +62,7 @@ export interface ReplaySettings {
   readonly capture?: Readonly<Record<string, unknown>>;
   readonly parser?: Readonly<Record<string, unknown>>;
   readonly flow?: Readonly<Record<string, unknown>>;
+  readonly filter?: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal;
   readonly onBatch?: (count: number) => void;
 }
@@ -70,12 +73,13 @@ export async function replayFile(file: string, settings: ReplaySettings = {}): P
   const parser = v.parse(parserSection, settings.parser ?? {});
   const flow: FlowConfig = v.parse(flowSection, settings.flow ?? {});
   const span: SpanConfig = v.parse(spanSection, settings.span ?? {});
+  const filter = v.parse(defaultedSection(filterSection), settings.filter ?? {});
   const records: Told[] = [];
   let isDelivering = false;
   let stats: { readonly capture: CaptureStats; readonly table: TableStats } | undefined;
   const result = await runReplay({
     file,
-    config: { capture, parser, flow, span },
+    config: { capture, parser, flow, span, filter },
     deliver: async (batch) => {
       if (isDelivering) throw new Error("A batch came before the last one was taken");
       isDelivering = true;
