@@ -1,5 +1,6 @@
 // Everything that was observed and not told, by stage and reason. What is no loss: a packet seen again at another hook
-// (duplicate), one held and then added (taken_over), and what is not IP.
+// (duplicate), one held and then added (taken_over), what is not IP, one told in a record of its own (overflow), what was
+// left out as the configuration has it (filtered, sampled_out), and a fragment out of order, which `fragment` counts.
 
 import { COUNTER_NAMES } from "../capture/stats.ts";
 import { DROP_REASONS, type DropReason } from "../export/exporter.ts";
@@ -21,6 +22,10 @@ const NO_LOSS: ReadonlySet<CounterName> = new Set<CounterName>([
   "duplicate",
   "taken_over",
   "not_ip",
+  "fragment_reordered",
+  "overflow",
+  "filtered",
+  "sampled_out",
 ]);
 
 const STAGE_OF_DROP: Readonly<Record<DropReason, LossStage>> = {

@@ -72,6 +72,12 @@ const CAPTURE_METRICS: readonly Metric[] = [
     "Reads that came later than flow.poll_interval, as they took over 30 % of a core.",
     ({ capture }) => capture.stretchedScans,
   ),
+  ofReport(
+    "counter",
+    "mermin_scans_pressed_total",
+    "Reads made at once because the kernel's flow table was nearly full, with up to 60 % of a core.",
+    ({ capture }) => capture.pressedScans,
+  ),
 ];
 
 const FLOW_METRICS: readonly Metric[] = [
@@ -82,6 +88,12 @@ const FLOW_METRICS: readonly Metric[] = [
     "mermin_flows_released_total",
     "Flows that ended and left the table.",
     ({ table }) => table.released,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flows_evicted_total",
+    "Flows that were ended to make room in the kernel's flow table; told with end reason lack_of_resources.",
+    ({ table }) => table.evicted,
   ),
   {
     name: "mermin_flow_records_total",
@@ -107,6 +119,36 @@ const FLOW_METRICS: readonly Metric[] = [
     "mermin_flow_bytes_total",
     "Layer 3 bytes told in flow records, both directions.",
     ({ table }) => table.bytesTold,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_records_filtered_total",
+    "Flow records left out by [filter.*].",
+    ({ table }) => table.recordsFiltered,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_packets_filtered_total",
+    "Packets of those records, both directions; those left out in the kernel are mermin_kernel_packets_total, verdict filtered.",
+    ({ table }) => table.packetsFiltered,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_bytes_filtered_total",
+    "Layer 3 bytes of those records, both directions.",
+    ({ table }) => table.bytesFiltered,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_packets_overflow_total",
+    "Packets that found no room in the kernel's flow table and came as events, in flows of their own.",
+    ({ table }) => table.packetsOverflow,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_packets_overflow_duplicate_total",
+    "Such packets that were seen again at another hook, in no flow.",
+    ({ table }) => table.packetsOverflowDuplicate,
   ),
 ];
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { METRICS } from "../../../src/telemetry/metrics.ts";
 import { formatOpenMetrics } from "../../../src/telemetry/open-metrics.ts";
-import { snapshot } from "./fixtures.ts";
+import { captureStats, snapshot, tableStats } from "./fixtures.ts";
 import { readOpenMetrics } from "./open-metrics-checker.ts";
 
 /** `family{label="value"}` without quotes → value. */
@@ -41,6 +41,7 @@ describe("METRICS", () => {
       mermin_ring_bytes_pending: 640,
       mermin_scans_total: 7,
       mermin_scans_stretched_total: 2,
+      mermin_scans_pressed_total: 3,
       mermin_flows_active: 5,
       mermin_flows_created_total: 12,
       mermin_flows_released_total: 7,
@@ -59,6 +60,24 @@ describe("METRICS", () => {
       "mermin_export_requests_total otlp failure": 2,
       "mermin_losses_total queue queue_full": 4,
       "mermin_build_info 1.2.3 abc": 1,
+    });
+  });
+
+  test("show what overload and filters did", () => {
+    const capture = captureStats({ overflow: 7, filtered: 8, sampled_out: 9, fragment_reordered: 6 });
+    const report = { capture, table: { ...tableStats(), packetsFiltered: 24 } };
+    const values = valuesOf(formatOpenMetrics(METRICS, snapshot({ report })));
+    expect(values).toMatchObject({
+      mermin_flows_evicted_total: 3,
+      mermin_flow_packets_overflow_total: 20,
+      mermin_flow_packets_overflow_duplicate_total: 6,
+      mermin_flow_packets_filtered_total: 24,
+      mermin_flow_bytes_filtered_total: 2000,
+      mermin_flow_records_filtered_total: 2,
+      "mermin_kernel_packets_total overflow": 7,
+      "mermin_kernel_packets_total filtered": 8,
+      "mermin_kernel_bytes_total sampled_out": 900,
+      "mermin_kernel_packets_total fragment_reordered": 6,
     });
   });
 
