@@ -68,9 +68,9 @@ static __always_inline int is_refused_by_kind(const struct filter_rules *rules, 
 }
 
 /* ICMP's pair of numbers are no ports. */
-static __always_inline __u16 filter_port(const struct flow_key *key, __be16 port)
+static __always_inline __u32 filter_port(const struct flow_key *key, __be16 port)
 {
-	return key->protocol == TRANSPORT_ICMP || key->protocol == TRANSPORT_ICMPV6 ? 0 : bpf_ntohs(port);
+	return key->protocol == TRANSPORT_ICMP || key->protocol == TRANSPORT_ICMPV6 ? 0 : port_index(port);
 }
 
 __noinline int is_left_out(struct flow_key *key)

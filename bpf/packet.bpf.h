@@ -92,6 +92,18 @@ static __always_inline void *header_at(struct __sk_buff *skb, __u32 offset, __u3
 	return rare_header_at(skb, offset, size);
 }
 
+/*
+ * A port in host order, as an index. Kernels before 6.13 take the result of a byte swap for an unbounded
+ * number, and clang 19, which knows better, leaves out a mask that it can see to be needless.
+ */
+static __always_inline __u32 port_index(__be16 port)
+{
+	__u32 index = bpf_ntohs(port);
+
+	barrier_var(index);
+	return index & 0xffff;
+}
+
 /* Layer-3 bytes from `offset` to the end of the frame, 0 if it begins beyond. */
 static __always_inline __u32 bytes_after(const struct packet *packet, __u32 offset)
 {

@@ -185,7 +185,7 @@ __noinline int find_udp_tunnel(__u32 source_port, __u32 destination_port)
 	return ENCAPSULATION_NONE;
 }
 
-static __always_inline int is_udp_tunnel_port(__u16 port)
+static __always_inline int is_udp_tunnel_port(__u32 port)
 {
 	return udp_tunnel_ports[port / 64] >> (port % 64) & 1;
 }
@@ -193,8 +193,8 @@ static __always_inline int is_udp_tunnel_port(__u16 port)
 static __always_inline int parse_udp(struct __sk_buff *skb, struct packet *packet, __u32 remaining)
 {
 	int reason = parse_ports(skb, packet, remaining, UDP_HEADER_BYTES, COUNTER_MALFORMED_UDP);
-	__u16 source_port = bpf_ntohs(packet->source_port);
-	__u16 destination_port = bpf_ntohs(packet->destination_port);
+	__u32 source_port = port_index(packet->source_port);
+	__u32 destination_port = port_index(packet->destination_port);
 
 	if (!reason && (is_udp_tunnel_port(destination_port) || is_udp_tunnel_port(source_port)))
 		packet->encapsulation = find_udp_tunnel(source_port, destination_port);
