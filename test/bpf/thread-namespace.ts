@@ -36,6 +36,12 @@ export class ThreadNamespace implements Disposable {
     }
   }
 
+  /** Makes an interface of a kind and sets it up. */
+  addLink(name: string, kind: string, ...options: readonly string[]): void {
+    ip("link", "add", name, "type", kind, ...options);
+    ip("link", "set", name, "up");
+  }
+
   [Symbol.dispose](): void {
     if (libc().setns(this.#home, CLONE_NEWNET) !== 0) throw new Error("Cannot leave the network namespace");
     closeSync(this.#home);
