@@ -1,12 +1,20 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { WAY, WAY_WORDS } from "../../src/capture/record.ts";
+import { RECORD, type RecordFilter } from "../../src/flow/flow.ts";
 import { FlowSlots } from "../../src/flow/slots.ts";
-import { newTable, type RecordFields, scanWith } from "../unit/flow/driver.ts";
-import { ACK, FIN, KernelModel, keyOf, RST, SECOND, SYN } from "../unit/flow/kernel-model.ts";
+import type { TableStats } from "../../src/flow/stats.ts";
+import { fieldsOf, newTable, type RecordFields, scanWith } from "../unit/flow/driver.ts";
+import { ACK, FIN, KernelModel, keyOf, OFFSET_NS, RST, SECOND, SYN } from "../unit/flow/kernel-model.ts";
 
 const KEYS = [0, 1, 2, 3, 4, 5].map((i) => keyOf({ lowPort: 40000 + i, protocol: i < 4 ? 6 : 17 }));
 const FLAGS = [ACK, ACK, ACK, SYN, SYN | ACK, FIN | ACK, RST];
+
+/** What a tunnelled or fragmented packet has beside. */
+interface Outer {
+  readonly overhead?: [tunnel: number, ipip: number];
+  readonly fragments?: number;
+}
 
 type Step =
   | {
@@ -16,12 +24,20 @@ type Step =
       readonly packets: number;
       readonly bytes: number;
       readonly flags: number;
+      readonly outer?: Outer | undefined;
     }
   | { readonly kind: "wait"; readonly ns: number }
   | { readonly kind: "scan"; readonly late: number }
   | { readonly kind: "lose" }
   | { readonly kind: "hold"; readonly key: number; readonly way: 0 | 1; readonly delayMs: number };
 
+const outer: fc.Arbitrary<Outer> = fc.record(
+  {
+    overhead: fc.tuple(fc.integer({ min: 1, max: 2 ** 33 }), fc.nat(60)),
+    fragments: fc.integer({ min: 1, max: 40 }),
+  },
+  { requiredKeys: [] },
+);
 const packetStep = fc.record({
   kind: fc.constant("packet" as const),
   key: fc.nat(KEYS.length - 1),
@@ -29,6 +45,7 @@ const packetStep = fc.record({
   packets: fc.integer({ min: 1, max: 70000 }),
   bytes: fc.integer({ min: 40, max: 2 ** 34 }),
   flags: fc.constantFrom(...FLAGS),
+  outer: fc.option(outer, { nil: undefined }),
 });
 const waitStep = fc.record({
   kind: fc.constant("wait" as const),
@@ -56,22 +73,32 @@ function sequenceOf(...more: readonly fc.Arbitrary<Step>[]): fc.Arbitrary<Step[]
   return fc.array(fc.oneof(...steps), { maxLength: 80, size: "max" });
 }
 
+/** One life: when it began; packets and bytes by way; overhead of each layer by way, and fragments. */
+interface Life {
+  readonly start: number;
+  readonly counts: number[];
+  readonly details: number[];
+}
+
 /** Every packet and byte by key, and by life where a life ends by a SYN on a closed 5-tuple or by removal. */
 class Ledger {
-  readonly lives: Map<string, number[][]> = new Map();
+  readonly lives: Map<string, Life[]> = new Map();
   #flags: Map<string, [number, number]> = new Map();
 
-  add(name: string, step: Step & { kind: "packet" }): void {
+  add(name: string, step: Step & { kind: "packet" }, at: number): void {
     const isTcp = KEYS[step.key] !== undefined && step.key < 4;
     const [low, high] = this.#flags.get(name) ?? [0, 0];
     const isClosed = (low & high & FIN) !== 0 || ((low | high) & RST) !== 0;
     const isNew = !this.#flags.has(name) || (isTcp && isClosed && (step.flags & (SYN | ACK)) === SYN);
     const lives = this.lives.get(name) ?? [];
-    if (isNew) lives.push([0, 0, 0, 0]);
+    if (isNew) lives.push({ start: at, counts: [0, 0, 0, 0], details: [0, 0, 0, 0, 0] });
     this.lives.set(name, lives);
-    const life = lives[lives.length - 1] as number[];
-    life[step.way] = (life[step.way] as number) + step.packets;
-    life[2 + step.way] = (life[2 + step.way] as number) + step.bytes;
+    const { counts, details } = lives[lives.length - 1] as Life;
+    increase(counts, step.way, step.packets);
+    increase(counts, 2 + step.way, step.bytes);
+    for (const [layer, bytes] of step.outer?.overhead?.entries() ?? [])
+      increase(details, layer * 2 + step.way, bytes);
+    increase(details, 4, step.outer?.fragments ?? 0);
     const flags: [number, number] = isNew ? [0, 0] : [low, high];
     flags[step.way] |= step.flags;
     this.#flags.set(name, flags);
@@ -80,6 +107,10 @@ class Ledger {
   removed(name: string): void {
     this.#flags.delete(name);
   }
+}
+
+function increase(counts: number[], index: number, by: number): void {
+  counts[index] = (counts[index] as number) + by;
 }
 
 /** Counts by way, whichever end is the source. */
@@ -91,6 +122,15 @@ function byWay(counts: readonly number[], record: RecordFields): number[] {
     : [reversePackets, packets, reverseBytes, bytes];
 }
 
+/** As {@link Life.details}: what the record adds to them. */
+function detailsByWay({ detail, source }: RecordFields): number[] {
+  if (detail === undefined) return [0, 0, 0, 0, 0];
+  const { tunnel, ipip, fragments } = detail;
+  const isLowSource = source === "10.0.0.1";
+  const [low, high] = isLowSource ? [0, 1] : [1, 0];
+  return [tunnel.delta[low], tunnel.delta[high], ipip.delta[low], ipip.delta[high], fragments] as number[];
+}
+
 function nameOf(record: RecordFields): string {
   const port = record.source === "10.0.0.1" ? record.sourcePort : record.destinationPort;
   return (KEYS[port - 40000] as Uint32Array).join();
@@ -99,19 +139,19 @@ function nameOf(record: RecordFields): string {
 interface Outcome {
   readonly records: RecordFields[];
   readonly ledger: Ledger;
-  readonly merged: number;
+  readonly stats: TableStats;
 }
 
-function run(steps: readonly Step[]): Outcome {
-  const table = newTable();
+function run(steps: readonly Step[], filter?: RecordFilter): Outcome {
   const kernel = new KernelModel();
+  const table = newTable({ findDetails: kernel.findDetails, filter });
   const ledger = new Ledger();
   const records: RecordFields[] = [];
   let now = SECOND;
   const packet = (step: Step & { kind: "packet" }): void => {
     const key = KEYS[step.key] as Uint32Array;
-    ledger.add(key.join(), step);
-    kernel.packet(key, { ...step, at: now });
+    ledger.add(key.join(), step, now);
+    kernel.packet(key, { ...step, ...step.outer, at: now });
     now += 1000;
   };
   const look = (isFinal: boolean, beforeTake: () => void): void => {
@@ -133,23 +173,24 @@ function run(steps: readonly Step[]): Outcome {
         packets: 3,
         bytes: 300,
         flags: ACK,
+        outer: step.late % 2 === 0 ? { overhead: [90, 0] as [number, number], fragments: 2 } : undefined,
       } as const;
       const isLate = step.late >= 0 && kernel.entries.has((KEYS[step.late] as Uint32Array).join());
       look(false, () => (isLate ? packet(late) : undefined));
       const stats = table.stats();
       const unread = isLate && kernel.entries.has((KEYS[step.late] as Uint32Array).join()) ? 3 : 0;
-      expect(stats.packetsTold - stats.packetsSettled + stats.packetsPending + unread).toBe(
-        kernel.accountedPackets,
-      );
+      const known = stats.packetsTold + stats.packetsFiltered - stats.packetsSettled;
+      expect(known + stats.packetsPending + unread).toBe(kernel.accountedPackets);
       expect(stats.active).toBe(stats.created - stats.released);
     }
   }
   look(true, () => undefined);
   const stats = table.stats();
-  expect(stats.packetsTold - stats.packetsSettled).toBe(kernel.accountedPackets);
-  expect(stats.bytesTold - stats.bytesSettled).toBe(kernel.accountedBytes);
+  expect(stats.packetsTold + stats.packetsFiltered - stats.packetsSettled).toBe(kernel.accountedPackets);
+  expect(stats.bytesTold + stats.bytesFiltered - stats.bytesSettled).toBe(kernel.accountedBytes);
   expect(stats).toMatchObject({ packetsPending: 0, absent: 0, active: 0 });
-  return { records, ledger, merged: stats.livesMerged };
+  expect(stats.recordsByEndReason.reduce((all, count) => all + count)).toBe(records.length);
+  return { records, ledger, stats };
 }
 
 function holdIn(kernel: KernelModel, step: Step & { kind: "hold" }): void {
@@ -173,9 +214,10 @@ function flowsOf(records: readonly RecordFields[]): Map<string, RecordFields[][]
 }
 
 function sum(rows: readonly (readonly number[])[]): number[] {
-  return rows.reduce<number[]>(
+  const [first = [], ...rest] = rows;
+  return rest.reduce<number[]>(
     (total, row) => total.map((value, i) => value + (row[i] as number)),
-    [0, 0, 0, 0],
+    [...first],
   );
 }
 
@@ -190,44 +232,122 @@ function checkFlow(flow: readonly RecordFields[]): void {
     expect(record.start).toBeGreaterThan(previousEnd);
     expect(record.end).toBeGreaterThanOrEqual(record.start);
     previousEnd = record.end;
+    checkDetails(flow.slice(0, i + 1));
   });
 }
 
-test("FlowTable tells every packet and byte of every life once, over any sequence", () => {
+/** The last of `records` tells what all of them told. Once a flow has details, each record has a row for them. */
+function checkDetails(records: readonly RecordFields[]): void {
+  const last = records[records.length - 1] as RecordFields;
+  if (last.detail === undefined) {
+    expect(records.every((record) => record.detail === undefined)).toBe(true);
+    return;
+  }
+  for (const layer of ["tunnel", "ipip"] as const) {
+    const deltas = records.map((record) => record.detail?.[layer].delta ?? [0, 0]);
+    expect(last.detail[layer].total).toEqual(sum(deltas));
+  }
+  expect(Math.min(...detailsByWay(last))).toBeGreaterThanOrEqual(0);
+}
+
+/** What the records of each flow told in all, by key and start. */
+function toldLives(records: readonly RecordFields[]): Map<string, Life[]> {
+  const told = new Map<string, Life[]>();
+  for (const [name, own] of flowsOf(records)) {
+    for (const flow of own) checkFlow(flow);
+    const lives = own.map((flow) => ({
+      start: (flow[0] as RecordFields).flowStart,
+      counts: sum(flow.map((record) => byWay(record.delta, record))),
+      details: sum(flow.map(detailsByWay)),
+    }));
+    told.set(
+      name,
+      lives.toSorted((a, b) => a.start - b.start),
+    );
+  }
+  return told;
+}
+
+test("FlowTable tells every packet, byte, overhead and fragment of every life once, over any sequence", () => {
   fc.assert(
     fc.property(sequenceOf(), (steps) => {
       const { records, ledger } = run(steps);
-      const flows = flowsOf(records);
-      for (const own of flows.values()) for (const flow of own) checkFlow(flow);
-      for (const [name, lives] of ledger.lives) {
-        const own = (flows.get(name) ?? []).toSorted(
-          (a, b) => (a[0]?.flowStart ?? 0) - (b[0]?.flowStart ?? 0),
-        );
-        const told = own.map((flow) => {
-          const last = flow[flow.length - 1] as RecordFields;
-          return byWay(last.total, last);
-        });
-        expect(told).toEqual(lives);
-      }
+      expect(toldLives(records)).toEqual(ledger.lives);
     }),
     { numRuns: 400 },
   );
 });
 
-test("FlowTable tells every packet and byte once where events are lost", () => {
+test("FlowTable tells everything once where events are lost", () => {
   fc.assert(
     fc.property(sequenceOf(loseStep), (steps) => {
-      const { records, ledger, merged } = run(steps);
-      const flows = flowsOf(records);
-      for (const own of flows.values()) for (const flow of own) checkFlow(flow);
-      let lives = 0;
+      const { records, ledger, stats } = run(steps);
+      const told = toldLives(records);
+      expect([...told.keys()].toSorted()).toEqual([...ledger.lives.keys()].toSorted());
+      let missing = 0;
       for (const [name, expected] of ledger.lives) {
-        const own = (flows.get(name) ?? []).flat();
-        expect(sum(own.map((record) => byWay(record.delta, record)))).toEqual(sum(expected));
-        lives += expected.length;
+        const own = told.get(name) ?? [];
+        expect(sum(own.map((life) => life.counts))).toEqual(sum(expected.map((life) => life.counts)));
+        expect(sum(own.map((life) => life.details))).toEqual(sum(expected.map((life) => life.details)));
+        missing += expected.length - own.length;
       }
-      const told = [...flows.values()].reduce((count, own) => count + own.length, 0);
-      expect(told + merged).toBe(lives);
+      expect(stats.livesMerged).toBe(missing);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+/** Refuses lives by their key and start; every row it is asked about must be complete, and its flow unknown to it. */
+class Sieve implements RecordFilter {
+  readonly refused: Set<string> = new Set();
+  readonly #asked: Set<string> = new Set();
+  readonly #salt: number;
+
+  constructor(salt: number) {
+    this.#salt = salt;
+  }
+
+  accepts(words: Uint32Array, at: number): boolean {
+    const record = fieldsOf(words, at, OFFSET_NS);
+    expect([record.number, record.samplingRate]).toEqual([0, 1]);
+    expect(record.kind).toBeGreaterThan(0);
+    const life = `${nameOf(record)} ${record.flowStart}`;
+    expect(this.#asked.has(life)).toBe(false);
+    this.#asked.add(life);
+    const isRefused = ((record.flowStart / 1000) ^ this.#salt) % 3 === 0;
+    if (isRefused) this.refused.add(life);
+    return !isRefused;
+  }
+}
+
+test("FlowTable tells all of a life or nothing, as the filter said once, and counts the rest", () => {
+  fc.assert(
+    fc.property(sequenceOf(), fc.nat(7), (steps, salt) => {
+      const sieve = new Sieve(salt);
+      const { records, ledger, stats } = run(steps, sieve);
+      const expected = new Map<string, Life[]>();
+      let refused = 0;
+      for (const [name, lives] of ledger.lives) {
+        const accepted = lives.filter(({ start }) => !sieve.refused.has(`${name} ${start}`));
+        if (accepted.length > 0) expected.set(name, accepted);
+        for (const { start, counts } of lives)
+          if (sieve.refused.has(`${name} ${start}`)) refused += (counts[0] ?? 0) + (counts[1] ?? 0);
+      }
+      expect(toldLives(records)).toEqual(expected);
+      expect(stats.packetsFiltered).toBe(refused);
+      expect(stats.recordsFiltered).toBeGreaterThanOrEqual(sieve.refused.size);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test("FlowTable counts what is filtered where packets were held and events lost", () => {
+  fc.assert(
+    fc.property(sequenceOf(loseStep, holdStep), fc.nat(7), (steps, salt) => {
+      const refuses: RecordFilter = {
+        accepts: (words, at) => ((words[at + RECORD.flowStartNs] ?? 0) ^ salt) % 3 !== 0,
+      };
+      toldLives(run(steps, refuses).records);
     }),
     { numRuns: 400 },
   );
@@ -236,7 +356,7 @@ test("FlowTable tells every packet and byte once where events are lost", () => {
 test("FlowTable tells what was held at most once, and nothing else twice", () => {
   fc.assert(
     fc.property(sequenceOf(loseStep, holdStep), (steps) => {
-      for (const own of flowsOf(run(steps).records).values()) for (const flow of own) checkFlow(flow);
+      toldLives(run(steps).records);
     }),
     { numRuns: 400 },
   );

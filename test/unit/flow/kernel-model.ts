@@ -251,7 +251,7 @@ export class KernelModel {
     write(value, at + WAY.lastSeenNs, Math.max(read(value, at + WAY.lastSeenNs), fields.at));
     if (value[at + WAY.ownerHook] === 0) value[at + WAY.ownerHook] = fields.hook ?? 2 << 1;
     const flags = fields.flags ?? 0;
-    if ((flags & SYN) !== 0 && (value[SHARED.octets] as number) >>> 8 === 0) {
+    if ((flags & SYN) !== 0 && ((value[SHARED.octets] as number) & 0xff00) === 0) {
       const initiator = (flags & ACK) === 0 ? fields.way + 1 : 2 - fields.way;
       value[SHARED.octets] = (value[SHARED.octets] as number) | (initiator << 8);
       if ((flags & ACK) === 0) write(value, SHARED.synNs, fields.at);
