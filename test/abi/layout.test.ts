@@ -5,15 +5,16 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { FILTER_RULES_BYTES } from "../../src/capture/kernel-filter.ts";
 import { loadLibrary } from "../../src/capture/library.ts";
 import * as record from "../../src/capture/record.ts";
 import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 
 /**
- * Layout of schema version 1: of all that a map holds or the ring carries. A change of layout raises
+ * Layout of schema version 2: of all that a map holds or the ring carries. A change of layout raises
  * MERMIN_SCHEMA_VERSION and then this pair, never the hash alone.
  */
-const KNOWN = { version: 1, hash: "4e1d65e64d3047ed52d04b4b7d7c473d192d71d0275c7d3d6d33186ed3f862da" };
+const KNOWN = { version: 2, hash: "19905838c013aef6bace0f62fbbab3485029cef40db2a0659a074043e4919bb2" };
 
 const header = join(import.meta.dir, "..", "..", "bpf", "flow.h");
 
@@ -35,7 +36,7 @@ function declared(): {
   const text = readFileSync(header, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
   const fields: [string, string][] = [];
   for (const [, name = "", body = ""] of text.matchAll(/struct (\w+) \{([^}]*)\};/g)) {
-    for (const [, field = ""] of body.matchAll(/(\w+)(?:\[\w+\])?;/g)) fields.push([name, field]);
+    for (const [, field = ""] of body.matchAll(/(\w+)(?:\s*\[\w+\])*;/g)) fields.push([name, field]);
   }
   const enumerators = [...text.matchAll(/enum \w+ \{([^}]*)\};/g)].flatMap(([, body = ""]) =>
     [...body.matchAll(/(\w+)\s*=/g)].map(([, name = ""]) => name),
@@ -108,7 +109,7 @@ function asBytes(table: Readonly<Record<string, number>>, scale: number): [strin
 
 describe("flow.h", () => {
   test("has no hole: the fields of each struct follow one another and fill it", () => {
-    expect(structs.size).toBeGreaterThanOrEqual(9);
+    expect(structs.size).toBeGreaterThanOrEqual(17);
     for (const [name, fields] of structs) {
       let end = 0;
       for (const { offset, size } of fields.values()) {
@@ -120,7 +121,11 @@ describe("flow.h", () => {
   });
 
   test("changes its layout only together with MERMIN_SCHEMA_VERSION", () => {
-    const stored = ["flow_key", "flow_way_stats", "flow_stats", "flow_event", "flow_reopened_event"];
+    const stored = [
+      ...["flow_key", "flow_way_stats", "flow_stats", "flow_layer", "flow_details"],
+      ...["flow_event", "flow_reopened_event", "flow_overflow_event"],
+      ...["scan_state", "table_use", "filter_prefix", "filter_rules"],
+    ];
     const text = stored.flatMap((name) =>
       [...(structs.get(name) ?? [])].map(([field, { offset, size }]) => `${name}.${field} ${offset} ${size}`),
     );
@@ -143,6 +148,14 @@ describe("flow.h", () => {
   });
 });
 
+/** Fields with their offsets, but padding and what the structure begins with. */
+function fieldsOf(struct: string): [string, number][] {
+  const fields = [...(structs.get(struct) ?? [])];
+  return fields
+    .filter(([name]) => name !== "event" && !name.startsWith("padding"))
+    .map(([name, { offset }]) => [name, offset]);
+}
+
 describe("record.ts", () => {
   test("has the sizes of flow.h", () => {
     expect(record.KEY_BYTES).toBe(sizes.get("flow_key") ?? 0);
@@ -152,6 +165,11 @@ describe("record.ts", () => {
     expect(record.WAY_WORDS * 4).toBe(sizes.get("flow_way_stats") ?? 0);
     expect(record.EVENT_BYTES).toBe(sizes.get("flow_event") ?? 0);
     expect(record.REOPENED_EVENT_BYTES).toBe(sizes.get("flow_reopened_event") ?? 0);
+    expect(record.OVERFLOW_EVENT_BYTES).toBe(sizes.get("flow_overflow_event") ?? 0);
+    expect(record.LAYER_WORDS * 4).toBe(sizes.get("flow_layer") ?? 0);
+    expect(record.DETAILS_BYTES).toBe(sizes.get("flow_details") ?? 0);
+    expect(record.DETAILS_WORDS * 4).toBe(record.DETAILS_BYTES);
+    expect(FILTER_RULES_BYTES).toBe(sizes.get("filter_rules") ?? 0);
   });
 
   test("has every field of a key at its offset", () => {
@@ -200,15 +218,41 @@ describe("record.ts", () => {
   });
 
   test("has every field of an event at its offset", () => {
-    const opened = [...(structs.get("flow_event") ?? [])];
-    const ended = [...(structs.get("flow_reopened_event") ?? [])].filter(([name]) => name !== "event");
-    const fields = [...opened, ...ended].map(([name, { offset }]): [string, number] => [name, offset]);
-    expect(asBytes(record.EVENT, 1).sort()).toEqual(fields.sort());
-    expect(offsetOf("flow_reopened_event", "event")).toBe(0);
+    const isOverflow = ([name]: [string, number]): boolean => name.startsWith("overflow");
+    const all = Object.entries(record.EVENT);
+    const others = Object.fromEntries(all.filter((entry) => !isOverflow(entry)));
+    const own = all
+      .filter(isOverflow)
+      .map(([name, offset]): [string, number] => [snakeCase(name).slice("overflow_".length), offset]);
+    const opened = fieldsOf("flow_event");
+    expect(asBytes(others, 1).sort()).toEqual([...opened, ...fieldsOf("flow_reopened_event")].sort());
+    expect(own.sort()).toEqual(fieldsOf("flow_overflow_event").sort());
+    for (const name of ["flow_reopened_event", "flow_overflow_event"])
+      expect(offsetOf(name, "event")).toBe(0);
+  });
+
+  test("has every field of a layer at its offset", () => {
+    const { octets, ...fields } = record.LAYER;
+    const octetNames = ["encapsulation", "ip_version", "protocol", "flags"];
+    const inOctets = octetNames.map((name, octet): [string, number] => [name, octets * 4 + octet]);
+    expect([...asBytes(fields, 4), ...inOctets].sort()).toEqual(fieldsOf("flow_layer").sort());
+  });
+
+  test("has every field of the details at its offset", () => {
+    const { tunnel, ipip, ...fields } = record.DETAILS;
+    const found = fieldsOf("flow_details").filter(([name]) => name !== "layers" && name !== "flags");
+    expect(asBytes(fields, 4).sort()).toEqual(found.sort());
+    const layers = offsetOf("flow_details", "layers");
+    const layerBytes = sizes.get("flow_layer") ?? 0;
+    expect([tunnel * 4, ipip * 4]).toEqual([
+      layers + layerBytes * (constants.get("FLOW_LAYER_TUNNEL") ?? Number.NaN),
+      layers + layerBytes * (constants.get("FLOW_LAYER_IPIP") ?? Number.NaN),
+    ]);
+    expect(record.DETAILS.tunnelMac * 4 + 6).toBe(offsetOf("flow_details", "flags"));
   });
 
   test("has the values of flow.h's enumerations", () => {
-    const { EVENT_KIND, FLOW_FLAG, ICMP_PAIRING, WAY_FLAG } = record;
+    const { DETAILS_FLAG, ENCAPSULATION, EVENT_KIND, FLOW_FLAG, ICMP_PAIRING, LAYER_FLAG, WAY_FLAG } = record;
     const known: Readonly<Record<string, number>> = {
       ICMP_PAIRED: ICMP_PAIRING.paired,
       ICMP_ECHO: ICMP_PAIRING.echo,
@@ -216,14 +260,41 @@ describe("record.ts", () => {
       ICMP_ONE_WAY_HIGH: ICMP_PAIRING.oneWayHigh,
       FLOW_EVENT_OPENED: EVENT_KIND.opened,
       FLOW_EVENT_REOPENED: EVENT_KIND.reopened,
+      FLOW_EVENT_OVERFLOW: EVENT_KIND.overflow,
+      FLOW_EVENT_PRESSURE: EVENT_KIND.pressure,
       FLOW_WAY_INTERLEAVED: WAY_FLAG.interleaved,
       FLOW_WAY_ENTERED: WAY_FLAG.entered,
       FLOW_WAY_COPIED: WAY_FLAG.copied,
       FLOW_WAY_AGE: WAY_FLAG.age,
       FLOW_SYN_REPEATED: FLOW_FLAG.synRepeated,
       FLOW_HAS_MAC: FLOW_FLAG.hasMac,
+      FLOW_HAS_DETAILS: FLOW_FLAG.hasDetails,
+      FLOW_LAYER_HAS_ID_LOW: LAYER_FLAG.hasId,
+      FLOW_LAYER_HAS_ID_HIGH: LAYER_FLAG.hasId << 1,
+      FLOW_LAYER_SEEN_LOW: LAYER_FLAG.seen,
+      FLOW_LAYER_SEEN_HIGH: LAYER_FLAG.seen << 1,
+      FLOW_DETAILS_HAS_MAC_LOW: DETAILS_FLAG.hasMacLow,
+      FLOW_DETAILS_HAS_MAC_HIGH: DETAILS_FLAG.hasMacHigh,
+      FLOW_DETAILS_WIREGUARD: DETAILS_FLAG.wireguard,
+      ENCAPSULATION_NONE: ENCAPSULATION.none,
+      ENCAPSULATION_VXLAN: ENCAPSULATION.vxlan,
+      ENCAPSULATION_VXLAN_GPE: ENCAPSULATION.vxlanGpe,
+      ENCAPSULATION_GENEVE: ENCAPSULATION.geneve,
+      ENCAPSULATION_GRE: ENCAPSULATION.gre,
+      ENCAPSULATION_ERSPAN: ENCAPSULATION.erspan,
+      ENCAPSULATION_IPIP: ENCAPSULATION.ipip,
+      ENCAPSULATION_IP6IP6: ENCAPSULATION.ip6ip6,
+      ENCAPSULATION_6IN4: ENCAPSULATION.sixInFour,
+      ENCAPSULATION_4IN6: ENCAPSULATION.fourInSix,
+      ENCAPSULATION_GTP: ENCAPSULATION.gtp,
+      ENCAPSULATION_FOU: ENCAPSULATION.fou,
+      ENCAPSULATION_TEREDO: ENCAPSULATION.teredo,
+      ENCAPSULATION_WIREGUARD: ENCAPSULATION.wireguard,
+      ENCAPSULATION_ESP_IN_UDP: ENCAPSULATION.espInUdp,
+      ENCAPSULATION_ESP: ENCAPSULATION.esp,
     };
-    const families = /^(ICMP_|FLOW_EVENT_|FLOW_WAY_|FLOW_SYN_|FLOW_HAS_)/;
+    const families =
+      /^(ICMP_|FLOW_EVENT_|FLOW_WAY_|FLOW_SYN_|FLOW_HAS_|FLOW_LAYER_(HAS|SEEN)_|FLOW_DETAILS_|ENCAPSULATION_)/;
     const found = [...constants].filter(([name]) => families.test(name));
     expect(Object.fromEntries(found)).toEqual(known);
   });
