@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { END_REASON, RECORD, RECORD_WORDS, SPAN_KIND } from "../../../src/flow/flow.ts";
 import { MOST_OVERFLOW_FLOWS } from "../../../src/flow/overflow.ts";
 import type { FlowTable } from "../../../src/flow/table.ts";
@@ -160,6 +161,48 @@ describe("OverflowFlows", () => {
     const record = only(scanWith(table, kernel, 2 * SECOND, { isFinal: true }));
     expect(record.reason).toBe(END_REASON.lackOfResources);
     expectSum(table);
+  });
+
+  test("tells each packet of each way once, whatever comes between", () => {
+    const step = fc.oneof(
+      fc.record({ flow: fc.nat(4), way: fc.constantFrom(0, 1), packets: fc.integer({ min: 1, max: 9 }) }),
+      fc.constant("scan" as const),
+    );
+    const property = fc.property(fc.array(step, { maxLength: 80 }), fc.nat(2000), (steps, gapMs) => {
+      const table = newTable({ timeouts: { maxRecordIntervalNs: 3 * SECOND } });
+      const kernel = new KernelModel();
+      const sent = new Map<string, number>();
+      const records: RecordFields[] = [];
+      let at = SECOND;
+      for (const each of steps) {
+        at += gapMs * 1e6;
+        if (each === "scan") {
+          records.push(...scan(table, kernel, at));
+        } else {
+          const { flow, way, packets } = each;
+          const source = way === 0 ? "10.0.0.1" : "10.0.0.2";
+          sent.set(`${flow} ${source}`, (sent.get(`${flow} ${source}`) ?? 0) + packets);
+          add(table, keyOf({ protocol: 17, lowPort: 40_000 + flow, highPort: 50_000 + flow }), {
+            way: way === 0 ? 0 : 1,
+            at,
+            packets,
+          });
+        }
+        expectSum(table);
+      }
+      records.push(...scanWith(table, kernel, at, { isFinal: true }));
+      const told = new Map<string, number>();
+      for (const { source, destination, sourcePort, delta } of records) {
+        const flow = sourcePort % 10_000;
+        for (const [from, packets = 0] of [
+          [source, delta[0]],
+          [destination, delta[2]],
+        ] as const)
+          if (packets > 0) told.set(`${flow} ${from}`, (told.get(`${flow} ${from}`) ?? 0) + packets);
+      }
+      expect(told).toEqual(sent);
+    });
+    fc.assert(property);
   });
 
   test("is bounded: a flood of flows is told as it comes, and no packet twice", () => {
