@@ -45,13 +45,12 @@ export class HeldRows {
     return at;
   }
 
-  /** Appends a row without its details to `records`; returns its word offset there. */
+  /** Appends a row to `records`, its details to follow; returns its word offset there. */
   copyTo(records: RecordBuffer, row: number): number {
     const at = records.append();
     const out = records.words;
     const from = row * RECORD_WORDS;
     for (let i = 0; i < RECORD_WORDS; i++) out[at + i] = this.words[from + i] as number;
-    out[at + RECORD.detail] = 0;
     return at;
   }
 

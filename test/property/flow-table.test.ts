@@ -300,7 +300,7 @@ test("FlowTable tells everything once where events are lost", () => {
 /** Refuses lives by their key and start; every row it is asked about must be complete, and its flow unknown to it. */
 class Sieve implements RecordFilter {
   readonly refused: Set<string> = new Set();
-  readonly #asked: Set<string> = new Set();
+  readonly asked: Set<string> = new Set();
   readonly #salt: number;
 
   constructor(salt: number) {
@@ -312,8 +312,8 @@ class Sieve implements RecordFilter {
     expect([record.number, record.samplingRate]).toEqual([0, 1]);
     expect(record.kind).toBeGreaterThan(0);
     const life = `${nameOf(record)} ${record.flowStart}`;
-    expect(this.#asked.has(life)).toBe(false);
-    this.#asked.add(life);
+    expect(this.asked.has(life)).toBe(false);
+    this.asked.add(life);
     const isRefused = ((record.flowStart / 1000) ^ this.#salt) % 3 === 0;
     if (isRefused) this.refused.add(life);
     return !isRefused;
@@ -334,6 +334,7 @@ test("FlowTable tells all of a life or nothing, as the filter said once, and cou
           if (sieve.refused.has(`${name} ${start}`)) refused += (counts[0] ?? 0) + (counts[1] ?? 0);
       }
       expect(toldLives(records)).toEqual(expected);
+      expect(sieve.asked.size).toBe([...ledger.lives.values()].flat().length);
       expect(stats.packetsFiltered).toBe(refused);
       expect(stats.recordsFiltered).toBeGreaterThanOrEqual(sieve.refused.size);
     }),
