@@ -42,10 +42,10 @@ export function icmpNumber(protocol: number, type: number, code: number): number
 /** By the dimension's key; those whose entries stand for numbers. */
 export const VOCABULARY: Readonly<Record<Dimension, Vocabulary>> = {
   port: numbers('a port from 0 to 65535 or a range such as "8000-9000"', 65_535),
-  transport: names('IANA\'s name of a protocol in lower case, such as "tcp", or a number from 0 to 255', [
-    ...upTo(255).map((protocol): Named => [protocolName(protocol), protocol]),
-    ...upTo(255).map((protocol): Named => [String(protocol), protocol]),
-  ]),
+  transport: names(
+    'IANA\'s name of a protocol in lower case, such as "tcp", or a number from 0 to 255',
+    protocols,
+  ),
   type: choice([
     ["ipv4", 4],
     ["ipv6", 6],
@@ -62,8 +62,8 @@ export const VOCABULARY: Readonly<Record<Dimension, Vocabulary>> = {
   ip_ecn_name: choice(upTo(3).map((ecn) => [ecnName(ecn), ecn])),
   ip_ttl: numbers('a number from 0 to 255 or a range such as "1-5"', 255),
   ip_flow_label: numbers('a number from 0 to 1048575 or a range such as "1-1048575"', 0xfffff),
-  icmp_type_name: names('the name of an ICMP or ICMPv6 type, such as "echo_request"', icmpTypes()),
-  icmp_code_name: names('the name of an ICMP or ICMPv6 code, such as "port_unreachable"', icmpCodes()),
+  icmp_type_name: names('the name of an ICMP or ICMPv6 type, such as "echo_request"', icmpTypes),
+  icmp_code_name: names('the name of an ICMP or ICMPv6 code, such as "port_unreachable"', icmpCodes),
 };
 
 /** The ranges of a validated list. @throws TypeError for an entry that validation refuses */
@@ -94,11 +94,22 @@ function upTo(last: number): readonly number[] {
 /** Few names: the message tells them all. */
 function choice(pairs: readonly Named[]): Vocabulary {
   const known = pairs.flatMap(([name]) => (name === undefined ? [] : [`"${name}"`]));
-  return names(`one of ${known.join(", ")}`, pairs);
+  return names(`one of ${known.join(", ")}`, () => pairs);
 }
 
-/** Names in any case; one may stand for several numbers. */
-function names(allowed: string, pairs: readonly Named[]): Vocabulary {
+/** Names in any case; one may stand for several numbers. The pairs are made when an entry is first read. */
+function names(allowed: string, pairs: () => readonly Named[]): Vocabulary {
+  let byName: ReadonlyMap<string, readonly NumberRange[]> | undefined;
+  return {
+    allowed,
+    parse: (entry) => {
+      byName ??= groupByName(pairs());
+      return byName.get(String(entry).toLowerCase());
+    },
+  };
+}
+
+function groupByName(pairs: readonly Named[]): ReadonlyMap<string, readonly NumberRange[]> {
   const byName = new Map<string, NumberRange[]>();
   for (const [name, number] of pairs) {
     if (name === undefined) continue;
@@ -106,7 +117,7 @@ function names(allowed: string, pairs: readonly Named[]): Vocabulary {
     ranges.push({ least: number, most: number });
     byName.set(name.toLowerCase(), ranges);
   }
-  return { allowed, parse: (entry) => byName.get(String(entry).toLowerCase()) };
+  return byName;
 }
 
 /** A number, with or without quotes, or a range in quotes. */
@@ -126,6 +137,13 @@ function parseMac(entry: string | number): readonly NumberRange[] | undefined {
   const octets = text.split(":").map((octet) => Number.parseInt(octet, 16));
   const mac = octets.reduceRight((number, octet) => number * 256 + octet, 0);
   return [{ least: mac, most: mac }];
+}
+
+function protocols(): readonly Named[] {
+  return upTo(255).flatMap((protocol): readonly Named[] => [
+    [protocolName(protocol), protocol],
+    [String(protocol), protocol],
+  ]);
 }
 
 function icmpTypes(): readonly Named[] {

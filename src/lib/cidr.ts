@@ -57,6 +57,8 @@ export function comparePrefixes(left: Prefix, right: Prefix): number {
 export class PrefixSet {
   readonly #ipv4: Uint32Array;
   readonly #ipv6: Uint32Array;
+  /** The address that is looked for, in host order. */
+  readonly #address: Uint32Array = new Uint32Array(4);
 
   constructor(prefixes: readonly Prefix[]) {
     const widest: Prefix[] = [];
@@ -76,17 +78,18 @@ export class PrefixSet {
 
   /** @param words an address in four words from `at`, in memory order of its octets; IPv4 in ::ffff:0:0/96 */
   contains(words: Uint32Array, at: number): boolean {
-    const isIpv4 =
-      words[at] === 0 && words[at + 1] === 0 && (words[at + 2] as number) >>> 0 === IPV4_THIRD_WORD;
+    const isIpv4 = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === IPV4_THIRD_WORD;
     const ranges = isIpv4 ? this.#ipv4 : this.#ipv6;
+    if (ranges.length === 0) return false;
+    for (let i = 0; i < 4; i++) this.#address[i] = swapOctets(words[at + i] as number);
     let low = 0;
     let high = ranges.length / RANGE_WORDS;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (isAtOrBefore(ranges, middle * RANGE_WORDS, words, at)) low = middle + 1;
+      if (compare(ranges, middle * RANGE_WORDS, this.#address) <= 0) low = middle + 1;
       else high = middle;
     }
-    return low > 0 && isAtOrAfter(ranges, (low - 1) * RANGE_WORDS + 4, words, at);
+    return low > 0 && compare(ranges, (low - 1) * RANGE_WORDS + 4, this.#address) >= 0;
   }
 }
 
@@ -108,22 +111,14 @@ function toRanges(prefixes: readonly Prefix[]): Uint32Array {
   return ranges;
 }
 
-function isAtOrBefore(ranges: Uint32Array, range: number, words: Uint32Array, at: number): boolean {
+/** Below 0: the bound at `range` is the smaller one; 0: equal. */
+function compare(ranges: Uint32Array, range: number, address: Uint32Array): number {
   for (let i = 0; i < 4; i++) {
     const bound = ranges[range + i] as number;
-    const word = swapOctets(words[at + i] as number);
-    if (bound !== word) return bound < word;
+    const word = address[i] as number;
+    if (bound !== word) return bound < word ? -1 : 1;
   }
-  return true;
-}
-
-function isAtOrAfter(ranges: Uint32Array, range: number, words: Uint32Array, at: number): boolean {
-  for (let i = 0; i < 4; i++) {
-    const bound = ranges[range + i] as number;
-    const word = swapOctets(words[at + i] as number);
-    if (bound !== word) return bound > word;
-  }
-  return true;
+  return 0;
 }
 
 function swapOctets(word: number): number {
