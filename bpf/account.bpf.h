@@ -301,32 +301,52 @@ __noinline int account(struct __sk_buff *skb, struct packet *packet)
 	return 0;
 }
 
-/*
- * Packets that are more than one IP packet with its transport: carriers, encrypted ones, fragments. They are
- * copied to memory that can hold several, and none of it costs a plain packet anything.
- */
-__noinline int observe_special(struct __sk_buff *skb, struct packet *outermost)
+/* The last packet that was read whole is the flow's. Messages without user data are not overlooked: they are
+ * counted. */
+__noinline int finish_special(struct __sk_buff *skb, struct packet *packet)
 {
 	struct descent *descent = find_descent();
 	int reason = 0;
 
-	if (!outermost || !descent)
+	if (!packet || !descent)
 		return 0;
-	descent->carriers[FLOW_LAYER_TUNNEL].encapsulation = ENCAPSULATION_NONE;
-	descent->carriers[FLOW_LAYER_IPIP].encapsulation = ENCAPSULATION_NONE;
-	descent->has_ethernet = outermost->ethernet_end != 0;
-	descent->packet = *outermost;
-	descend(skb, descent);
-	count_segments(skb, &descent->packet);
-	if (descent->packet.is_fragment)
-		reason = follow_fragment(skb, &descent->packet, 0);
+	if (is_read_through(packet->encapsulation))
+		counter_add(COUNTER_ENCAPSULATED_UNREAD, 1, packet->network_bytes);
+	else if (packet->encapsulation)
+		read_security(skb, packet);
+	count_segments(skb, packet);
+	if (packet->is_fragment)
+		reason = follow_fragment(skb, packet, 0);
 	if (reason) {
-		counter_add(reason, descent->packet.segments, descent->packet.network_bytes);
+		counter_add(reason, packet->segments, packet->network_bytes);
 		return 0;
 	}
-	measure_overhead(descent);
-	account(skb, &descent->packet);
+	if (packet->is_encapsulated)
+		measure_overhead(descent, packet);
+	account(skb, packet);
 	return 0;
+}
+
+/*
+ * Packets that are more than one IP packet with its transport: carriers, encrypted ones, fragments. None of
+ * it costs a plain packet anything.
+ */
+__noinline int observe_special(struct __sk_buff *skb, struct packet *outermost)
+{
+	struct descent *descent = find_descent();
+
+	if (!outermost || !descent)
+		return 0;
+	descent->carriers[FLOW_LAYER_IPIP].encapsulation = ENCAPSULATION_NONE;
+	descent->has_ethernet = outermost->ethernet_end != 0;
+	/* Written out: an index that the verifier does not know costs copies instead. */
+	if (descend(skb, descent, outermost, 0))
+		return finish_special(skb, outermost);
+	if (descend(skb, descent, &descent->inner[0], 1))
+		return finish_special(skb, &descent->inner[0]);
+	if (descend(skb, descent, &descent->inner[1], 2))
+		return finish_special(skb, &descent->inner[1]);
+	return finish_special(skb, &descent->inner[2]);
 }
 
 #endif

@@ -35,8 +35,8 @@ struct carrier {
 
 struct descent {
 	struct carrier carriers[2]; /* by enum flow_layer_index */
-	struct packet packet;       /* the last one that was read whole */
-	struct packet inner;        /* the attempt at the next */
+	struct packet
+		inner[MAX_ENCAPSULATIONS]; /* the packet inside of the outermost, the one inside of that … */
 	struct encapsulation found;
 	__u8 has_ethernet; /* of the outermost frame */
 };
@@ -77,12 +77,9 @@ static __always_inline int is_same_both_ways(const struct encapsulation *found)
 	return found->has_id && found->kind != ENCAPSULATION_GTP;
 }
 
-static __always_inline void begin_inner(struct descent *descent)
+static __always_inline void begin_inner(const struct encapsulation *found, const struct packet *packet,
+                                        struct packet *inner)
 {
-	const struct packet *packet = &descent->packet;
-	const struct encapsulation *found = &descent->found;
-	struct packet *inner = &descent->inner;
-
 	__builtin_memset(inner, 0, sizeof(*inner));
 	inner->hook = packet->hook;
 	inner->vlan_id = packet->vlan_id;
@@ -121,32 +118,36 @@ static __always_inline void note_carrier(struct carrier *carrier, const struct p
 }
 
 /* The first encapsulation is the tunnel, the first IP-in-IP inside of it is told beside. */
-static __always_inline void note_carriers(struct descent *descent, int depth)
+static __always_inline void note_carriers(struct descent *descent, const struct packet *packet, int depth)
 {
 	struct carrier *tunnel = &descent->carriers[FLOW_LAYER_TUNNEL];
 	struct carrier *ipip = &descent->carriers[FLOW_LAYER_IPIP];
 
 	if (!depth)
-		note_carrier(tunnel, &descent->packet, &descent->found);
+		note_carrier(tunnel, packet, &descent->found);
 	else if (!ipip->encapsulation && is_ip_in_ip(descent->found.kind))
-		note_carrier(ipip, &descent->packet, &descent->found);
+		note_carrier(ipip, packet, &descent->found);
 }
 
-/* Opens one encapsulation. 0, or a reason why what is inside was not read. */
-static __always_inline int descend_once(struct __sk_buff *skb, struct descent *descent, int depth)
+/* Opens the encapsulation of `packet` into inner[depth]. 0, or a reason why what is inside was not read. */
+static __always_inline int descend(struct __sk_buff *skb, struct descent *descent, struct packet *packet,
+                                   int depth)
 {
-	int reason = open_encapsulation(skb, &descent->packet, &descent->found);
+	struct packet *inner = &descent->inner[depth];
+	int reason;
 
+	if (!is_read_through(packet->encapsulation))
+		return UNREAD;
+	reason = open_encapsulation(skb, packet, &descent->found);
 	if (reason)
 		return reason;
-	begin_inner(descent);
-	reason = parse_inner(skb, &descent->inner);
+	begin_inner(&descent->found, packet, inner);
+	reason = parse_inner(skb, inner);
 	if (reason)
 		return reason;
-	note_carriers(descent, depth);
-	if (descent->packet.is_fragment)
-		follow_fragment(skb, &descent->packet, FRAGMENT_ENCAPSULATED);
-	descent->packet = descent->inner;
+	note_carriers(descent, packet, depth);
+	if (packet->is_fragment)
+		follow_fragment(skb, packet, FRAGMENT_ENCAPSULATED);
 	return 0;
 }
 
@@ -165,11 +166,10 @@ static __always_inline __u64 overhead_bytes(const struct carrier *carrier, __u32
 	return difference + (__u64)(segments - 1) * headers;
 }
 
-static __always_inline void measure_overhead(struct descent *descent)
+static __always_inline void measure_overhead(struct descent *descent, const struct packet *packet)
 {
 	struct carrier *tunnel = &descent->carriers[FLOW_LAYER_TUNNEL];
 	struct carrier *ipip = &descent->carriers[FLOW_LAYER_IPIP];
-	const struct packet *packet = &descent->packet;
 	__u32 offset = packet->network_offset, bytes = packet->network_bytes;
 
 	if (ipip->encapsulation) {
@@ -177,22 +177,7 @@ static __always_inline void measure_overhead(struct descent *descent)
 		offset = ipip->network_offset;
 		bytes = ipip->network_bytes;
 	}
-	if (tunnel->encapsulation)
-		tunnel->overhead_bytes = overhead_bytes(tunnel, offset, bytes, packet->segments);
-}
-
-/* Messages without user data, and what is encrypted, are what they are: nothing was overlooked. */
-static __always_inline void descend(struct __sk_buff *skb, struct descent *descent)
-{
-	int depth;
-
-	for (depth = 0; depth < MAX_ENCAPSULATIONS; depth++)
-		if (!is_read_through(descent->packet.encapsulation) || descend_once(skb, descent, depth))
-			break;
-	if (is_read_through(descent->packet.encapsulation))
-		counter_add(COUNTER_ENCAPSULATED_UNREAD, 1, descent->packet.network_bytes);
-	else if (descent->packet.encapsulation)
-		read_security(skb, &descent->packet);
+	tunnel->overhead_bytes = overhead_bytes(tunnel, offset, bytes, packet->segments);
 }
 
 #endif
