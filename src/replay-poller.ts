@@ -1,6 +1,7 @@
 // When a replay polls: by the packets' times, as the live agent does by the clock, and earlier where a map would fill.
 // Comes in: packets. Goes out: record batches. Polls that would find nothing are left out.
 
+import type { CaptureConfig } from "./capture/config.ts";
 import type { CapturedPacket } from "./capture/packet.ts";
 import type { Probe } from "./capture/probe.ts";
 import { Reader } from "./capture/reader.ts";
@@ -24,6 +25,14 @@ const RING_BYTES_PER_PACKET = 2 * (REOPENED_EVENT_BYTES + 8);
 const FULL = 0.8;
 const FULL_STEP = 1 / 16;
 
+/** The sections of the config that decide about flows and records. */
+export interface PollerConfig {
+  readonly capture: Pick<CaptureConfig, "sampling">;
+  readonly flow: FlowConfig;
+  readonly span: SpanConfig;
+  readonly filter: FilterConfig;
+}
+
 /** A file's packets on their way into the flow table. */
 export class Poller {
   readonly #reader: Reader;
@@ -42,17 +51,16 @@ export class Poller {
   #scans = 0;
   #records = 0;
 
-  constructor(
-    probe: Probe,
-    config: { readonly flow: FlowConfig; readonly span: SpanConfig; readonly filter: FilterConfig },
-    deliver: (batch: FlowRecordBatch) => Promise<void>,
-  ) {
-    const { flow, span } = config;
-    this.#reader = new Reader(probe);
+  constructor(probe: Probe, config: PollerConfig, deliver: (batch: FlowRecordBatch) => Promise<void>) {
+    const { capture, filter, flow, span } = config;
+    const reader = new Reader(probe);
+    this.#reader = reader;
     this.#runner = new PacketRunner(probe);
     // Where the capture was taken is not known: no end is local, no socket listens, no interface has a name.
     this.#table = createFlowTable(span, { roleOf: () => "outward" }, undefined, {
-      filter: createRecordFilter(config.filter, undefined),
+      samplingRate: capture.sampling,
+      filter: createRecordFilter(filter, undefined),
+      findDetails: (keys, at) => reader.findDetails(keys, at),
     });
     this.#deliver = deliver;
     this.#intervalNs = flow.poll_interval * NS_PER_MS;

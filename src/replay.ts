@@ -3,24 +3,17 @@
 
 import { CaptureFileError } from "./capture/byte-source.ts";
 import { type CaptureFile, openCaptureFile } from "./capture/capture-file.ts";
-import type { CaptureConfig } from "./capture/config.ts";
 import type { ParserConfig } from "./capture/parser-config.ts";
 import { openProbe, type Probe } from "./capture/probe.ts";
 import type { CaptureStats } from "./capture/stats.ts";
-import type { FlowConfig, SpanConfig } from "./flow/config.ts";
-import type { FilterConfig } from "./flow/filter-config.ts";
 import { compileKernelFilter } from "./flow/filter-kernel.ts";
 import type { FlowRecordBatch } from "./flow/flow.ts";
 import type { TableStats } from "./flow/stats.ts";
-import { Poller } from "./replay-poller.ts";
+import { Poller, type PollerConfig } from "./replay-poller.ts";
 
 /** The sections of the config that a replay follows. */
-export interface ReplayConfig {
-  readonly capture: Pick<CaptureConfig, "sampling">;
+export interface ReplayConfig extends PollerConfig {
   readonly parser: ParserConfig;
-  readonly flow: FlowConfig;
-  readonly span: SpanConfig;
-  readonly filter: FilterConfig;
 }
 
 /** What a replay needs; `deliver` is awaited before the next packet is read. */
