@@ -1,5 +1,6 @@
 // The memory of the flow table: rows by access pattern and an open-addressing index over their keys.
-// A flow takes 48 (key) + 64 (words, one cache line) + 40 (numbers) + 4 to 8 (index) bytes. Decides nothing.
+// A flow takes 48 (key) + 64 (words, one cache line) + 40 (numbers) + 4 to 8 (index) bytes, one with details 376 more.
+// Decides nothing.
 
 import { KEY_WORDS } from "../capture/record.ts";
 import { FlowDetails } from "./details.ts";

@@ -115,3 +115,12 @@ describe("FlowTable tells a reopened flow's old life", () => {
     expect(next).toMatchObject({ ttl: [62, 0], number: 0 });
   });
 });
+
+test("FlowTable tells no MAC that the value does not vouch for", () => {
+  const kernel = new KernelModel();
+  kernel.packet(KEY, { way: 0, at: SECOND, flags: SYN });
+  describeLife(kernel, 42, MAC, 0);
+  kernel.valueOf(KEY)[SHARED.octets] = 1 << 8;
+  const record = only(scanWith(newTable(), kernel, 2 * SECOND, { isFinal: true }));
+  expect(record).toMatchObject({ hasMac: false, vlan: 42 });
+});
