@@ -1,10 +1,10 @@
 // `mermin check`: the config as the agent would run it, or what is wrong with it.
 
 import { readDefaultRoutes } from "./capture/host.ts";
+import { describeSplitLevels, findSplitLevels } from "./capture/key-levels.ts";
 import { loadLibrary } from "./capture/library.ts";
 import { type Link, linkLayerOf, listLinks } from "./capture/links.ts";
 import { compileSelection } from "./capture/selection.ts";
-import { describeBothLevels, findBothLevels } from "./capture/tunnel-levels.ts";
 import type { ConfigOptions } from "./cli.ts";
 import { loadConfig } from "./config/load.ts";
 import { printConfig } from "./config/print.ts";
@@ -35,12 +35,13 @@ export function checkCommand(options: ConfigOptions, output: CheckOutput): numbe
 }
 
 function findWarnings(config: Config): readonly string[] {
-  if (!config.flow.key_includes.includes("tunnel_id")) return [];
+  const { key_includes } = config.flow;
+  if (key_includes.length === 0) return [];
   const links = findLinks();
   const isWanted = compileSelection(config.capture);
   const watched = links.filter((link) => isWanted(link) && linkLayerOf(link) !== undefined);
-  const levels = findBothLevels(watched, links, readDefaultRoutes());
-  return levels === undefined ? [] : [describeBothLevels(levels)];
+  const devices = { watched, links, defaultRoutes: readDefaultRoutes() };
+  return findSplitLevels(key_includes, devices).map(describeSplitLevels);
 }
 
 /** Where interfaces cannot be listed, a config can be checked all the same. */

@@ -4,13 +4,13 @@
 import type { Logger } from "../lib/log.ts";
 import type { WatchConfig } from "./config.ts";
 import { readDefaultRoutes } from "./host.ts";
+import { describeSplitLevels, findSplitLevels, type KeyPart } from "./key-levels.ts";
 import { type Link, linkLayerOf, listLinks, type Relations, type Role, relationsOf } from "./links.ts";
 import type { AttachMode, AttachOptions, Probe, Side } from "./probe.ts";
 import { number64 } from "./record.ts";
 import { Roles } from "./roles.ts";
 import { compileSelection } from "./selection.ts";
 import type { InterfaceStats } from "./stats.ts";
-import { describeBothLevels, findBothLevels } from "./tunnel-levels.ts";
 
 interface Watched {
   link: Link;
@@ -41,7 +41,8 @@ export class Interfaces {
   readonly #unread: Set<number> = new Set();
   readonly #roles: Roles = new Roles();
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(STATS_WORDS * 4));
-  #mayWarnOfLevels: boolean;
+  /** Parts of the key of whose split levels was not warned yet. */
+  #unwarnedParts: readonly KeyPart[];
   #lastTry = 0;
   #mustRetry = false;
   #lastVerified: number = performance.now();
@@ -52,7 +53,7 @@ export class Interfaces {
   constructor(probe: Probe, config: WatchConfig, log: Logger) {
     this.#probe = probe;
     this.#log = log;
-    this.#mayWarnOfLevels = config.key_includes?.includes("tunnel_id") ?? false;
+    this.#unwarnedParts = config.key_includes ?? [];
     this.#isWanted = compileSelection(config);
     this.#attach = { mode: config.attach_mode, order: config.tcx_order, tcPriority: config.tc_priority };
   }
@@ -199,11 +200,11 @@ export class Interfaces {
     return hasChanged;
   }
 
-  #warnOfLevels(wanted: readonly Link[], links: readonly Link[], routes: ReadonlySet<string>): void {
-    const levels = this.#mayWarnOfLevels ? findBothLevels(wanted, links, routes) : undefined;
-    if (levels === undefined) return;
-    this.#mayWarnOfLevels = false;
-    this.#log.warn(describeBothLevels(levels));
+  #warnOfLevels(watched: readonly Link[], links: readonly Link[], defaultRoutes: ReadonlySet<string>): void {
+    for (const levels of findSplitLevels(this.#unwarnedParts, { watched, links, defaultRoutes })) {
+      this.#unwarnedParts = this.#unwarnedParts.filter((part) => part !== levels.part);
+      this.#log.warn(describeSplitLevels(levels));
+    }
   }
 
   #isVerifyDue(): boolean {

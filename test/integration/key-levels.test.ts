@@ -1,4 +1,4 @@
-// With the tunnel's id in the key, watching a tunnel's packets packed and unpacked is said: by check, and once in the log.
+// With the VLAN or the tunnel's id in the key, watching packets packed and unpacked is said: by check, and once in the log.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { Interfaces } from "../../src/capture/interfaces.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { describeSplitLevels, findSplitLevels, type KeyPart } from "../../../src/capture/key-levels.ts";
 import type { Link } from "../../../src/capture/links.ts";
-import { describeBothLevels, findBothLevels } from "../../../src/capture/tunnel-levels.ts";
 
 const ARPHRD_ETHER = 1;
 let lastIndex = 0;
@@ -37,11 +37,22 @@ function found(
   links: readonly Link[] = node,
   routes: readonly string[] = ["eth0"],
 ): readonly string[] | undefined {
-  const levels = findBothLevels(watched, links, new Set(routes));
-  return levels === undefined ? undefined : [levels.carrier.name, levels.unpacked.name];
+  return pairs(["tunnel_id"], watched, links, routes)[0]?.slice(1);
 }
 
-describe("findBothLevels finds", () => {
+/** Part, carrier and unpacked of each pair found. */
+function pairs(
+  keyIncludes: readonly KeyPart[],
+  watched: readonly Link[],
+  links: readonly Link[] = node,
+  routes: readonly string[] = ["eth0"],
+): readonly (readonly string[])[] {
+  return findSplitLevels(keyIncludes, { watched, links, defaultRoutes: new Set(routes) }).map(
+    ({ part, carrier, unpacked }) => [part, carrier.name, unpacked.name],
+  );
+}
+
+describe("findSplitLevels finds", () => {
   test("a device outside beside a tunnel's", () => {
     expect(found(node)).toEqual(["eth0", "flannel.1"]);
     expect(found([vlan, vxlan])).toEqual(["eth0.5", "flannel.1"]);
@@ -83,7 +94,7 @@ describe("findBothLevels finds", () => {
   });
 });
 
-describe("findBothLevels finds nothing", () => {
+describe("findSplitLevels finds nothing", () => {
   test("among devices of one level, and in loopback", () => {
     expect(found([eth0, vlan])).toBeUndefined();
     expect(found([lo, vxlan, pod, guest])).toBeUndefined();
@@ -91,9 +102,28 @@ describe("findBothLevels finds nothing", () => {
   });
 });
 
-test("describeBothLevels names both devices and the setting", () => {
-  const text = describeBothLevels({ carrier: eth0, unpacked: vxlan });
-  for (const part of ["flow.key_includes", '"tunnel_id"', '"eth0"', '"flannel.1"'])
-    expect(text).toContain(part);
+describe("findSplitLevels of VLANs finds", () => {
+  test("a VLAN device beside its parent", () => {
+    expect(pairs(["vlan"], node)).toEqual([["vlan", "eth0", "eth0.5"]]);
+  });
+
+  test("nothing where one of the two is not watched, or the parent is elsewhere", () => {
+    expect(pairs(["vlan"], [vlan, vxlan])).toEqual([]);
+    expect(pairs(["vlan"], [eth0, vxlan])).toEqual([]);
+    const far = link("far.5", "vlan", { parent: eth0.ifindex, isParentHere: false });
+    expect(pairs(["vlan"], [eth0, far])).toEqual([]);
+  });
+
+  test("both parts' levels where both are in the key, none where none is", () => {
+    expect(pairs(["vlan", "tunnel_id"], node).map(([part]) => part)).toEqual(["vlan", "tunnel_id"]);
+    expect(pairs([], node)).toEqual([]);
+  });
+});
+
+test.each(["vlan", "tunnel_id"] as const)("describeSplitLevels names both devices and %s", (part) => {
+  const text = describeSplitLevels({ part, carrier: eth0, unpacked: vxlan });
+  for (const named of ["flow.key_includes", `"${part}"`, '"eth0"', '"flannel.1"']) {
+    expect(text).toContain(named);
+  }
   expect(text).not.toContain("\n");
 });
