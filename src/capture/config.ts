@@ -17,7 +17,7 @@ export interface CaptureConfig {
 /** What is watched, and how it is attached. */
 export interface WatchConfig extends Omit<CaptureConfig, "sampling"> {
   /** As in [flow]: with "tunnel_id", devices of both levels of a tunnel are warned of. */
-  readonly key_includes?: readonly string[];
+  readonly key_includes?: readonly ("vlan" | "tunnel_id")[];
 }
 
 const PATTERNS = {
