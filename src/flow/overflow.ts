@@ -6,6 +6,7 @@ import {
   type CaptureClock,
   EVENT,
   FLOW_FLAG,
+  KEY,
   KEY_WORDS,
   number64,
   SHARED,
@@ -31,6 +32,8 @@ const SYN = 2;
 const ACK = 16;
 const NO_DETAILS: Uint32Array = new Uint32Array(0);
 
+/** Word of a key whose lowest byte is the protocol. */
+const PROTOCOL = KEY.protocol / 4;
 /** Words of an overflow event. */
 const WORD = {
   time: EVENT.timeNs / 4,
@@ -115,7 +118,7 @@ export class OverflowFlows {
     const bytes = words[at + WORD.bytes] as number;
     write64(values, start + WAY.bytes, number64(values, start + WAY.bytes) + bytes);
     this.#addTime(words, at, start);
-    this.#addTcpFlags(words, at, value, way);
+    if (((words[at + PROTOCOL] as number) & 0xff) === TCP) this.#addTcpFlags(words, at, value, way);
   }
 
   /**
@@ -213,15 +216,36 @@ export class OverflowFlows {
   }
 
   #addTcpFlags(words: Uint32Array, at: number, value: number, way: number): void {
-    if (((words[at + 9] as number) & 0xff) !== TCP) return;
     const values = this.#values;
     const flags = ((words[at + WORD.octets] as number) >>> (16 + way * 8)) & 0xff;
     const octets = value + way * WAY_WORDS + WAY.octets;
     values[octets] = (values[octets] as number) | flags;
+    if ((flags & SYN) === 0) return;
+    const isAnswer = (flags & ACK) !== 0;
+    const initiator = isAnswer ? 2 - way : way + 1;
     const shared = values[value + SHARED.octets] as number;
-    if ((flags & SYN) === 0 || (shared & 0xff00) !== 0) return;
-    const initiator = (flags & ACK) === 0 ? way + 1 : 2 - way;
-    values[value + SHARED.octets] = shared | (initiator << 8);
+    if ((shared & 0xff00) === 0) values[value + SHARED.octets] = shared | (initiator << 8);
+    else if (((shared >>> 8) & 0xff) !== initiator) return;
+    if (isAnswer) this.#answerSyn(words, at, value);
+    else this.#noteSyn(words, at, value);
+  }
+
+  #noteSyn(words: Uint32Array, at: number, value: number): void {
+    const values = this.#values;
+    if (number64(values, value + SHARED.synNs) === 0)
+      copy64(values, value + SHARED.synNs, words, at + WORD.time);
+    else
+      values[value + SHARED.octets] =
+        (values[value + SHARED.octets] as number) | (FLOW_FLAG.synRepeated << 24);
+  }
+
+  #answerSyn(words: Uint32Array, at: number, value: number): void {
+    const values = this.#values;
+    const isRepeated = (((values[value + SHARED.octets] as number) >>> 24) & FLOW_FLAG.synRepeated) !== 0;
+    const synNs = number64(values, value + SHARED.synNs);
+    const latencyNs = number64(words, at + WORD.time) - synNs;
+    if (synNs === 0 || isRepeated || values[value + SHARED.handshakeNs] !== 0 || latencyNs < 0) return;
+    values[value + SHARED.handshakeNs] = Math.min(latencyNs, 0xffffffff);
   }
 
   #tellEach(tell: (slot: number) => void): void {
