@@ -16,7 +16,7 @@ export interface CaptureConfig {
 
 /** What is watched, and how it is attached. */
 export interface WatchConfig extends Omit<CaptureConfig, "sampling"> {
-  /** As in [flow]: with "tunnel_id", devices of both levels of a tunnel are warned of. */
+  /** As in [flow]: devices at which one flow would have two keys are warned of. */
   readonly key_includes?: readonly ("vlan" | "tunnel_id")[];
 }
 
