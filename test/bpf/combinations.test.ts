@@ -12,14 +12,20 @@ import {
   SOURCE_MAC,
   type Tag,
 } from "../support/packets.ts";
+import { authenticated } from "../support/packets-ipsec.ts";
 import { dccp, icmp, icmpv6, opaque, sctp, TCP_FLAG, tcp, udp } from "../support/segments.ts";
-import { Bench } from "./bench.ts";
+import { Bench, type Counts } from "./bench.ts";
+import { type Details, NO_DETAILS } from "./decode-details.ts";
 
 const LOW4 = "10.0.0.9";
 const HIGH4 = "10.0.0.200";
 const LOW6 = "2001:db8:0:0:0:0:0:9";
 const HIGH6 = "2001:db8:0:0:0:0:1:2";
 const HAS_MAC = 2;
+const HAS_DETAILS = 4;
+const AH_SPI = 0x11112222;
+/** What filler is as an SPI. */
+const ESP_SPI = 0xa5a5a5a5;
 
 interface Transport {
   readonly protocol: number;
@@ -32,6 +38,7 @@ interface Transport {
 interface Network {
   readonly low: string;
   readonly high: string;
+  readonly isAuthenticated: boolean;
   readonly packet: (isReply: boolean, segment: Segment) => NetworkPacket;
 }
 
@@ -53,12 +60,13 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   IPv4: network4(0),
   "IPv4 with 4 bytes of options": network4(4),
   "IPv4 with 40 bytes of options": network4(40),
+  "IPv4 with options and authentication": network4(4, true),
   IPv6: network6([]),
   "IPv6 with hop-by-hop": network6([extension(EXTENSION.hopByHop)]),
   "IPv6 with routing, destination options and authentication": network6([
     extension(EXTENSION.routing, 4),
     extension(EXTENSION.destination, 1),
-    authenticationHeader(12),
+    authenticationHeader(12, AH_SPI),
   ]),
 };
 
@@ -89,13 +97,17 @@ const TRANSPORTS: Readonly<Record<string, Transport>> = {
   "protocol 253 without a byte": withoutPorts(253, 0),
 };
 
-function network4(optionBytes: number): Network {
+function network4(optionBytes: number, isAuthenticated = false): Network {
   const fields = { tos: 0xb9, ttl: 63, options: filler(optionBytes) };
   return {
     low: LOW4,
     high: HIGH4,
+    isAuthenticated,
     packet: (isReply, segment) =>
-      ipv4({ ...fields, source: isReply ? HIGH4 : LOW4, destination: isReply ? LOW4 : HIGH4 }, segment),
+      ipv4(
+        { ...fields, source: isReply ? HIGH4 : LOW4, destination: isReply ? LOW4 : HIGH4 },
+        isAuthenticated ? authenticated(segment, AH_SPI) : segment,
+      ),
   };
 }
 
@@ -104,6 +116,7 @@ function network6(extensions: readonly ReturnType<typeof extension>[]): Network 
   return {
     low: LOW6,
     high: HIGH6,
+    isAuthenticated: extensions.some(({ kind }) => kind === EXTENSION.authentication),
     packet: (isReply, segment) =>
       ipv6({ ...fields, source: isReply ? HIGH6 : LOW6, destination: isReply ? LOW6 : HIGH6 }, segment),
   };
@@ -129,13 +142,31 @@ beforeAll(() => {
 afterAll(() => bench[Symbol.dispose]());
 beforeEach(() => bench.reset());
 
+/** The protocol that names the flow: an authentication header of IPv4 that protects nothing is the conversation. */
+function protocolOf(network: Network, { protocol }: Transport): number {
+  return network.isAuthenticated && network.low === LOW4 && protocol === 59 ? 51 : protocol;
+}
+
+function detailsOf(network: Network, { protocol }: Transport): Details | undefined {
+  if (!network.isAuthenticated && protocol !== 50) return undefined;
+  return {
+    ...NO_DETAILS,
+    ahSpi: network.isAuthenticated ? [AH_SPI, AH_SPI] : [0, 0],
+    espSpi: protocol === 50 ? [ESP_SPI, ESP_SPI] : [0, 0],
+  };
+}
+
+/** Filler is no GRE header that can be read: the packet is counted as it is, and that. */
+function countsOf(packet: NetworkPacket, { protocol }: Transport): Counts {
+  const counted = [1, packet.bytes.length] as const;
+  return protocol === 47 ? { accounted: counted, encapsulated_unread: counted } : { accounted: counted };
+}
+
 function expectBothWays(tags: readonly Tag[], network: Network, transport: Transport, egress: boolean): void {
   const request = network.packet(false, transport.request);
   const reply = network.packet(true, transport.reply);
-  const accounted = (packet: NetworkPacket): unknown => ({ accounted: [1, packet.bytes.length] });
-  expect(bench.run(frame(request, { tags }), { egress })).toEqual(accounted(request) as object);
-  expect(bench.run(frame(request, { tags }), { egress })).toEqual(accounted(request) as object);
-  expect(bench.run(frame(reply, { tags }), { egress })).toEqual(accounted(reply) as object);
+  for (const packet of [request, request, reply])
+    expect(bench.run(frame(packet, { tags }), { egress })).toEqual(countsOf(packet, transport));
 
   const isIpv6 = request.ethertype === 0x86dd;
   const isEcho = transport.protocol === 1 || transport.protocol === 58;
@@ -153,12 +184,15 @@ function expectBothWays(tags: readonly Tag[], network: Network, transport: Trans
     flags: 0,
     icmpCode: 0,
   };
-  expect(bench.flow()).toMatchObject({
+  const details = detailsOf(network, transport);
+  const flow = bench.flow();
+  expect(flow.details).toEqual(details);
+  expect(flow).toMatchObject({
     low: network.low,
     lowPort: transport.lowPort,
     high: network.high,
     highPort: transport.highPort,
-    protocol: transport.protocol,
+    protocol: protocolOf(network, transport),
     ipVersion: isIpv6 ? 6 : 4,
     keyVlan: 0,
     icmpPairing: isEcho ? 1 : 0,
@@ -170,7 +204,7 @@ function expectBothWays(tags: readonly Tag[], network: Network, transport: Trans
     initiator: 0,
     vlan: tags[0]?.id ?? 0,
     mac: SOURCE_MAC,
-    flags: HAS_MAC,
+    flags: details === undefined ? HAS_MAC : HAS_MAC | HAS_DETAILS,
   });
 }
 

@@ -35,6 +35,25 @@ export interface Details {
   readonly flags: number;
 }
 
+/** Details of a flow that has none of all that they can hold. */
+export const NO_DETAILS: Details = {
+  tunnel: undefined,
+  ipip: undefined,
+  tunnelOverhead: [0, 0],
+  ipipOverhead: [0, 0],
+  baseTunnelOverhead: [0, 0],
+  baseIpipOverhead: [0, 0],
+  fragments: 0,
+  baseFragments: 0,
+  tunnelSeenNs: [0, 0],
+  tunnelHook: [0, 0],
+  espSpi: [0, 0],
+  ahSpi: [0, 0],
+  wireguardIndex: [0, 0],
+  tunnelMac: "00:00:00:00:00:00",
+  flags: 0,
+};
+
 /** One row of FLOW_DETAILS as a batch has it. */
 export function decodeDetails(words: Uint32Array, index: number): Details {
   const view = new DataView(words.buffer, words.byteOffset + index * DETAILS_BYTES, DETAILS_BYTES);

@@ -81,8 +81,12 @@ export interface FlowEvent extends Key {
     readonly firstSeenNs: readonly [number, number];
     readonly lastSeenNs: readonly [number, number];
   };
-  /** Of FLOW_EVENT_REOPENED: the headers of the old life's first packet, and the base of the new life. */
+  /** Of FLOW_EVENT_REOPENED: what the old life's entry had of its packets, and the base of the new life. */
   readonly reopened?: {
+    readonly handshakeNs: number;
+    readonly flowLabel: readonly [number, number];
+    readonly trafficClass: readonly [number, number];
+    readonly ttl: readonly [number, number];
     readonly vlan: number;
     readonly mac: string;
     readonly tunnelOverhead: readonly [number, number];
@@ -159,7 +163,18 @@ function decodeReopened(view: DataView): Required<Pick<FlowEvent, "end" | "reope
     firstSeenNs: pair(view, EVENT.firstSeenNs),
     lastSeenNs: pair(view, EVENT.lastSeenNs),
   };
+  const octets = (offset: number): readonly [number, number] => [
+    view.getUint8(offset),
+    view.getUint8(offset + 1),
+  ];
   const reopened = {
+    handshakeNs: view.getUint32(EVENT.handshakeNs, true),
+    flowLabel: [
+      view.getUint32(EVENT.firstFlowLabel, true),
+      view.getUint32(EVENT.firstFlowLabel + 4, true),
+    ] as const,
+    trafficClass: octets(EVENT.firstTrafficClass),
+    ttl: octets(EVENT.firstTtl),
     vlan: view.getUint16(EVENT.vlanId, true),
     mac: macText(view, EVENT.sourceMac),
     tunnelOverhead: pair(view, EVENT.overheadBytes),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { frame, type Ipv4Fields, ipv4, type Segment } from "../support/packets.ts";
 import { icmp, opaque, sctp, TCP_FLAG, tcp, udp } from "../support/segments.ts";
 import { Bench, type Counts } from "./bench.ts";
+import { NO_DETAILS } from "./decode-details.ts";
 
 const ENDS = { source: "10.0.0.1", destination: "10.0.0.2" };
 
@@ -12,8 +13,12 @@ beforeAll(() => {
 afterAll(() => bench[Symbol.dispose]());
 beforeEach(() => bench.reset());
 
+/** A datagram of its own each time: what was learned of another one's fragments is not told of it. */
+let identification = 0;
+
 function run(fields: Partial<Ipv4Fields>, segment: Segment, padTo = 0): Counts {
-  return bench.run(frame(ipv4({ ...ENDS, ...fields }, segment), { padTo }));
+  identification++;
+  return bench.run(frame(ipv4({ ...ENDS, identification, ...fields }, segment), { padTo }));
 }
 
 describe("parse_ipv4", () => {
@@ -60,7 +65,9 @@ describe("parse_ipv4 on fragments", () => {
     ["SCTP", sctp([1000, 2000], 1468), 0],
   ])("keys a first fragment of %s by its ports", (_, segment, tcpFlags) => {
     expect(run({ moreFragments: true }, segment)).toEqual({ accounted: [1, 1500] });
-    expect(bench.flow()).toMatchObject({ lowPort: 1000, highPort: 2000, ways: [{ tcpFlags }, {}] });
+    const flow = bench.flow();
+    expect(flow).toMatchObject({ lowPort: 1000, highPort: 2000, ways: [{ tcpFlags }, {}] });
+    expect(flow.details).toEqual({ ...NO_DETAILS, fragments: 1 });
   });
 
   test.each(
@@ -69,20 +76,27 @@ describe("parse_ipv4 on fragments", () => {
     ),
   )("invents no ports for a %s fragment of protocol %d", (_, protocol, fields) => {
     expect(run(fields, opaque(protocol, 8))).toEqual({ accounted: [1, 28], fragment: [1, 28] });
-    expect(bench.flow()).toMatchObject({
+    const flow = bench.flow();
+    expect(flow).toMatchObject({
       protocol,
       lowPort: 0,
       highPort: 0,
       icmpPairing: 0,
       ways: [{ tcpFlags: 0, icmpType: 0, packets: 1 }, { packets: 0 }],
     });
+    expect(flow.details).toEqual({ ...NO_DETAILS, fragments: 1 });
   });
 
   test("knows a later fragment by any bit of its offset", () => {
     for (let offset = 8; offset < 65536; offset *= 2) {
       expect(run({ fragmentOffset: offset }, opaque(17, 8)).fragment).toEqual([1, 28]);
     }
-    expect(bench.flow()).toMatchObject({ lowPort: 0, highPort: 0, ways: [{ packets: 13 }, {}] });
+    expect(bench.flow()).toMatchObject({
+      lowPort: 0,
+      highPort: 0,
+      ways: [{ packets: 13 }, {}],
+      details: { fragments: 13 },
+    });
   });
 
   test("reads the ports, not the flags, of a first fragment that ends inside the TCP header", () => {
@@ -93,12 +107,13 @@ describe("parse_ipv4 on fragments", () => {
       highPort: 2000,
       initiator: 0,
       ways: [{ tcpFlags: 0 }, {}],
+      details: { fragments: 1 },
     });
   });
 
   test("does not take DF for a fragment", () => {
     expect(run({ dontFragment: true }, udp([1000, 2000]))).toEqual({ accounted: [1, 28] });
-    expect(bench.flow().lowPort).toBe(1000);
+    expect(bench.flow()).toMatchObject({ lowPort: 1000, details: undefined });
   });
 });
 

@@ -8,11 +8,15 @@ import {
   type NetworkPacket,
   type Segment,
 } from "../support/packets.ts";
+import { esp } from "../support/packets-ipsec.ts";
 import { icmpv6, opaque, TCP_FLAG, tcp, udp } from "../support/segments.ts";
 import { Bench } from "./bench.ts";
+import { NO_DETAILS } from "./decode-details.ts";
 
 const ENDS = { source: "2001:db8:0:0:0:0:0:1", destination: "2001:db8:0:0:0:0:0:2" };
 const NO_NEXT = opaque(59, 0);
+const AH_SPI = 0x12345678;
+const ESP_SPI = 0x9abcdef0;
 
 let bench: Bench;
 beforeAll(() => {
@@ -35,8 +39,8 @@ const KINDS: Readonly<Record<string, Extension>> = {
   routing: extension(EXTENSION.routing, 2),
   "destination options": extension(EXTENSION.destination, 1),
   "destination options of 1,600 bytes": extension(EXTENSION.destination, 199),
-  "authentication of 12 bytes": authenticationHeader(0),
-  "authentication of 44 bytes": authenticationHeader(32),
+  "authentication of 12 bytes": authenticationHeader(0, AH_SPI),
+  "authentication of 44 bytes": authenticationHeader(32, AH_SPI),
   mobility: extension(EXTENSION.mobility, 1),
   HIP: extension(EXTENSION.hip, 4),
   shim6: extension(EXTENSION.shim6, 1),
@@ -45,11 +49,19 @@ const KINDS: Readonly<Record<string, Extension>> = {
 
 describe("parse_extensions", () => {
   test.each(Object.entries(KINDS))("walks %s to TCP, UDP and a protocol without ports", (_, header) => {
-    for (const segment of [tcp([443, 50000], {}, 3), udp([443, 50000], 3), opaque(50, 16)]) {
+    const isAuthenticated = header.kind === EXTENSION.authentication;
+    for (const segment of [tcp([443, 50000], {}, 3), udp([443, 50000], 3), esp(ESP_SPI, 8)]) {
       const built = packet([header], segment);
       expect(bench.run(frame(built))).toEqual({ accounted: [1, built.bytes.length] });
-      const [lowPort, highPort] = segment.protocol === 50 ? [0, 0] : [443, 50000];
-      expect(bench.flow()).toMatchObject({ protocol: segment.protocol, lowPort, highPort });
+      const isEsp = segment.protocol === 50;
+      const [lowPort, highPort] = isEsp ? [0, 0] : [443, 50000];
+      const flow = bench.flow();
+      expect(flow).toMatchObject({ protocol: segment.protocol, lowPort, highPort });
+      expect(flow.details).toEqual(
+        isAuthenticated || isEsp
+          ? { ...NO_DETAILS, ahSpi: [isAuthenticated ? AH_SPI : 0, 0], espSpi: [isEsp ? ESP_SPI : 0, 0] }
+          : undefined,
+      );
       bench.reset();
     }
   });
@@ -119,20 +131,30 @@ describe("parse_extensions", () => {
     expect(bench.flows()).toEqual([]);
     const portless = packet([extension(EXTENSION.hopByHop, 255)], opaque(50, 100));
     expect(bench.run(frame(portless))).toEqual({ accounted: [1, portless.bytes.length] });
+    expect(bench.flow()).toMatchObject({ protocol: 50, details: undefined });
   });
 });
 
 describe("parse_extensions on fragments", () => {
+  /** A datagram of its own each time: what was learned of another one's fragments is not told of it. */
+  let identification = 0;
+  const part = (offset: number, more: boolean): Extension => {
+    identification++;
+    return fragmentHeader(offset, more, identification);
+  };
+
   test("keys a first fragment by its ports, behind other headers too", () => {
-    const chain = [extension(EXTENSION.hopByHop), fragmentHeader(0, true), extension(EXTENSION.destination)];
+    const chain = [extension(EXTENSION.hopByHop), part(0, true), extension(EXTENSION.destination)];
     const first = packet(chain, tcp([1000, 2000], { flags: TCP_FLAG.psh }, 1000));
     expect(bench.run(frame(first))).toEqual({ accounted: [1, first.bytes.length] });
-    expect(bench.flow()).toMatchObject({
+    const flow = bench.flow();
+    expect(flow).toMatchObject({
       protocol: 6,
       lowPort: 1000,
       highPort: 2000,
       ways: [{ tcpFlags: 8 }, {}],
     });
+    expect(flow.details).toEqual({ ...NO_DETAILS, fragments: 1 });
   });
 
   test.each([
@@ -141,45 +163,51 @@ describe("parse_extensions on fragments", () => {
     ["last possible", 65528, false],
   ])("invents no ports for a %s fragment", (_, offset, more) => {
     for (const protocol of [6, 17, 58, 132]) {
-      const later = packet(
-        [extension(EXTENSION.hopByHop), fragmentHeader(offset, more)],
-        opaque(protocol, 64),
-      );
+      const later = packet([extension(EXTENSION.hopByHop), part(offset, more)], opaque(protocol, 64));
       const counts = [1, later.bytes.length] as const;
       expect(bench.run(frame(later))).toEqual({ accounted: counts, fragment: counts });
-      expect(bench.flow()).toMatchObject({
+      const flow = bench.flow();
+      expect(flow).toMatchObject({
         protocol,
         lowPort: 0,
         highPort: 0,
         icmpPairing: 0,
         ways: [{ tcpFlags: 0 }, {}],
       });
+      expect(flow.details).toEqual({ ...NO_DETAILS, fragments: 1 });
       bench.reset();
     }
   });
 
   test("knows a later fragment by any bit of its offset", () => {
     for (let offset = 8; offset < 65536; offset *= 2) {
-      const later = packet([fragmentHeader(offset, false)], opaque(17, 8));
+      const later = packet([part(offset, false)], opaque(17, 8));
       expect(bench.run(frame(later)).fragment).toEqual([1, 56]);
     }
-    expect(bench.flow()).toMatchObject({ lowPort: 0, highPort: 0, ways: [{ packets: 13 }, {}] });
+    expect(bench.flow()).toMatchObject({
+      lowPort: 0,
+      highPort: 0,
+      ways: [{ packets: 13 }, {}],
+      details: { fragments: 13 },
+    });
   });
 
   test("does not read a later fragment's payload as extension headers", () => {
-    const later = packet([fragmentHeader(8, false)], opaque(EXTENSION.destination, 24));
-    expect(bench.run(frame(later)).accounted).toEqual([1, later.bytes.length]);
-    expect(bench.flow().protocol).toBe(EXTENSION.destination);
+    const later = packet([part(8, false)], opaque(EXTENSION.destination, 24));
+    const counts = [1, later.bytes.length] as const;
+    expect(bench.run(frame(later))).toEqual({ accounted: counts, fragment: counts });
+    expect(bench.flow()).toMatchObject({ protocol: EXTENSION.destination, details: { fragments: 1 } });
   });
 
   test("reads the ports of a first fragment that ends inside the TCP header", () => {
     const segment = { protocol: 6, bytes: tcp([1000, 2000], { flags: TCP_FLAG.syn }).bytes.subarray(0, 8) };
-    bench.run(frame(packet([fragmentHeader(0, true)], segment)));
+    bench.run(frame(packet([part(0, true)], segment)));
     expect(bench.flow()).toMatchObject({
       lowPort: 1000,
       highPort: 2000,
       initiator: 0,
       ways: [{ tcpFlags: 0 }, {}],
+      details: { fragments: 1 },
     });
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { filler, frame, ip, ipv4, ipv6, type NetworkPacket, words } from "../support/packets.ts";
+import { filler, frame, ip, ipv4, ipv6, type NetworkPacket, SOURCE_MAC } from "../support/packets.ts";
+import { mpls, pppoe } from "../support/packets-link.ts";
 import { opaque, tcp, udp } from "../support/segments.ts";
 import { Bench } from "./bench.ts";
 
@@ -30,13 +31,25 @@ describe("parse_link", () => {
   });
 
   test.each([
-    ["MPLS", 0x8847],
-    ["MPLS multicast", 0x8848],
-    ["PPPoE session", 0x8864],
-  ])("counts %s as unsupported_link, even where an IP packet follows", (_, ethertype) => {
-    const bytes = Buffer.concat([words(0, 0x0140), PACKET.bytes]);
-    expect(bench.run(frame(other(ethertype, bytes)))).toEqual({ unsupported_link: [1, 14 + bytes.length] });
-    expect(bench.flows()).toEqual([]);
+    ["MPLS", mpls(PACKET.bytes, [16, 17])],
+    ["MPLS multicast", { ...mpls(PACKET.bytes, [16]), ethertype: 0x8848 }],
+    ["a PPPoE session", pppoe(PACKET)],
+  ])("finds IP in %s behind tags", (_, packet) => {
+    const tags = [
+      { ethertype: 0x88a8, id: 5 },
+      { ethertype: 0x8100, id: 6 },
+    ];
+    expect(bench.run(frame(packet, { tags }))).toEqual({ accounted: [1, PACKET.bytes.length] });
+    expect(bench.flow()).toMatchObject({
+      low: "10.0.0.1",
+      lowPort: 1000,
+      high: "10.0.0.2",
+      highPort: 2000,
+      ways: [{ packets: 1, bytes: PACKET.bytes.length }, { packets: 0 }],
+      vlan: 5,
+      mac: SOURCE_MAC,
+      details: undefined,
+    });
   });
 
   test("finds ARP and MPLS behind tags", () => {
