@@ -1,9 +1,9 @@
 // Writes one detail row of a record, turned to the flow's orientation.
 
-import { DETAILS, DETAILS_FLAG, DETAILS_WORDS, LAYER, LAYER_FLAG } from "../capture/record.ts";
+import { DETAILS, DETAILS_FLAG, DETAILS_WORDS, LAYER, LAYER_FLAG, LAYER_WORDS } from "../capture/record.ts";
 import { write64 } from "./clock.ts";
 import { DETAIL_NUMBER, DETAIL_NUMBERS, type FlowDetails } from "./details.ts";
-import { RECORD_DETAIL, RECORD_DETAIL_FLAG, RECORD_LAYER } from "./flow.ts";
+import { RECORD_DETAIL, RECORD_DETAIL_FLAG, RECORD_LAYER, RECORD_LAYER_WORDS } from "./flow.ts";
 
 const FRAGMENTS = 4;
 
@@ -21,10 +21,11 @@ export function writeDetail(
   const { words } = details;
   const from = row * DETAILS_WORDS;
   const numbers = row * DETAIL_NUMBERS;
-  writeLayer(out, at + RECORD_DETAIL.tunnel, words, from + DETAILS.tunnel, forward);
-  writeLayer(out, at + RECORD_DETAIL.ipip, words, from + DETAILS.ipip, forward);
-  writeOverhead(out, at + RECORD_DETAIL.tunnel, details.numbers, numbers, forward);
-  writeOverhead(out, at + RECORD_DETAIL.ipip, details.numbers, numbers + 2, forward);
+  for (let layer = 0; layer < 2; layer++) {
+    const to = at + RECORD_DETAIL.tunnel + layer * RECORD_LAYER_WORDS;
+    writeLayer(out, to, words, from + DETAILS.tunnel + layer * LAYER_WORDS, forward);
+    writeOverhead(out, to, details.numbers, numbers + layer * 2, forward);
+  }
   writeMac(out, at, words, from + DETAILS.tunnelMac, forward);
   out[at + RECORD_DETAIL.espSpi] = ofForward(words, from + DETAILS.espSpi, forward);
   out[at + RECORD_DETAIL.ahSpi] = ofForward(words, from + DETAILS.ahSpi, forward);

@@ -4,7 +4,7 @@
 import { DETAILS, DETAILS_WORDS, number64 } from "../capture/record.ts";
 
 /** Counts of a flow's details: overhead as DETAILS.overheadBytes has it, then fragments. */
-export const DETAIL_COUNTS = 5;
+const DETAIL_COUNTS = 5;
 /** Doubles of one row: {@link DETAIL_COUNTS} each as last seen, as told, as they were when the present life began. */
 export const DETAIL_NUMBERS = 15;
 export const DETAIL_NUMBER = { seen: 0, told: 5, base: 10 } as const;
