@@ -41,6 +41,8 @@ export interface FlowFields {
   readonly ahSpi: number;
   readonly wireguard?: WireguardIndices;
   readonly isFragment: boolean;
+  /** A packet around it is a first fragment. */
+  readonly isInFragment: boolean;
 }
 
 export interface FlowParts {
@@ -76,6 +78,7 @@ export function describeFlow({ layers, carried, ports, counted }: FlowParts): Fl
     ahSpi: datagram.ahSpi,
     ...(carried.kind === "wireguard" ? { wireguard: carried.indices } : {}),
     isFragment: datagram.fragment !== "whole",
+    isInFragment: layers.some((layer) => layer !== innermost && layer.datagram.fragment === "first"),
   };
 }
 
@@ -101,7 +104,8 @@ function describeLayer(layers: readonly Layer[], index: number, next: number, se
   const { datagram, transport, carries } = layers[index] as Layer;
   const inside = (layers[next] as Layer).datagram;
   const headerBytes = inside.offset - datagram.offset;
-  const isCut = layers.slice(index, next).some((layer) => layer.datagram.fragment === "first");
+  // What goes on in later fragments is longer than its carrier.
+  const isCut = datagram.fragment === "first" || datagram.bytes < inside.bytes;
   const once = isCut ? headerBytes : datagram.bytes - inside.bytes;
   return {
     kind: carries?.kind ?? ENCAPSULATION.none,

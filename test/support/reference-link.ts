@@ -28,8 +28,8 @@ const ETHERTYPE = {
   pppoeSession: 0x8864,
 } as const;
 
-/** An Ethernet II frame at `offset`; only the outermost may carry PPPoE. */
-export function readEthernet(scope: Scope, offset: number, place: "outermost" | "inside"): IpStart | Refused {
+/** An Ethernet II frame at `offset`. */
+export function readEthernet(scope: Scope, offset: number): IpStart | Refused {
   if (!has(scope, offset, 14)) return refuse("malformed_link");
   const mac = copy(scope, offset + 6, 6);
   let type = uint16(scope, offset + 12);
@@ -42,18 +42,16 @@ export function readEthernet(scope: Scope, offset: number, place: "outermost" | 
     type = uint16(scope, at + 2);
     at += 4;
   }
-  const start =
-    type === ETHERTYPE.pppoeSession && place === "outermost"
-      ? readPppoe(scope, at)
-      : readByEthertype(scope, at, type);
+  const start = readByEthertype(scope, at, type);
   return "refusal" in start ? start : { ...start, vlan, mac };
 }
 
-/** What an ethertype says stands at `offset`: IPv4, IPv6 or MPLS. */
+/** What an ethertype says stands at `offset`: IPv4, IPv6, MPLS or PPPoE. */
 export function readByEthertype(scope: Scope, offset: number, type: number): IpStart | Refused {
   if (type === ETHERTYPE.ipv4) return { version: 4, offset, scope, vlan: 0 };
   if (type === ETHERTYPE.ipv6) return { version: 6, offset, scope, vlan: 0 };
   if (type === ETHERTYPE.mpls || type === ETHERTYPE.mplsUpstream) return readMpls(scope, offset);
+  if (type === ETHERTYPE.pppoeSession) return readPppoe(scope, offset);
   return refuse("not_ip");
 }
 

@@ -19,6 +19,8 @@ export interface Datagram {
   readonly offset: number;
   /** Layer-3 bytes on the wire, without the kernel's own jumbo header. */
   readonly bytes: number;
+  /** The kernel's own jumbo header in front of the transport, which is not on the wire. */
+  readonly jumboBytes: number;
   /** Bounds of the packet itself. */
   readonly scope: Scope;
   /** 16 bytes; IPv4 as ::ffff:a.b.c.d. */
@@ -71,6 +73,7 @@ function readIpv4({ scope, offset }: IpStart, mayLackLength: boolean): Datagram 
     version: 4,
     offset,
     bytes,
+    jumboBytes: 0,
     scope: bounded(scope, offset + bytes),
     source: mapped(copy(scope, offset + 12, 4)),
     destination: mapped(copy(scope, offset + 16, 4)),
@@ -108,11 +111,13 @@ function readIpv6({ scope, offset }: IpStart, mayLackLength: boolean): Datagram 
   const isToTheEnd = stated === 0 && mayLackLength && next !== NO_NEXT_HEADER;
   const end = isToTheEnd ? scope.end : offset + 40 + stated;
   if (first >>> 28 !== 6 || end > scope.end) return refuse("malformed_ipv6");
-  const jumbo = isToTheEnd && next === 0 ? JUMBO_HEADER_BYTES : 0;
+  const hasJumbo = isToTheEnd && next === 0 && end > offset + 40 + JUMBO_HEADER_BYTES;
+  const jumboBytes = hasJumbo ? JUMBO_HEADER_BYTES : 0;
   const datagram: Datagram = {
     version: 6,
     offset,
-    bytes: end - offset - jumbo,
+    bytes: end - offset - jumboBytes,
+    jumboBytes,
     scope: bounded(scope, end),
     source: copy(scope, offset + 8, 16),
     destination: copy(scope, offset + 24, 16),
@@ -141,17 +146,17 @@ function behindExtensions(start: Datagram): Datagram | Refused {
     if (at + length > scope.end) return refuse("malformed_extension", bytes);
     datagram = { ...datagram, protocol: next, transportOffset: at + length };
     if (kind === AUTHENTICATION) datagram = { ...datagram, ahSpi: uint32(scope, at + 4) };
-    if (kind === FRAGMENT) datagram = { ...datagram, ...readFragmentHeader(scope, at, datagram) };
+    if (kind === FRAGMENT) datagram = { ...datagram, ...readFragmentHeader(scope, at) };
     if (datagram.fragment === "later") return datagram;
     if (next === NO_NEXT_HEADER && SELF_CONTAINED.has(kind)) return { ...datagram, protocol: kind };
   }
   return datagram;
 }
 
-/** A header without offset and without more to come (RFC 6946) makes no fragment. */
-function readFragmentHeader(scope: Scope, at: number, before: Datagram): Partial<Datagram> {
+/** A header without offset and without more to come (RFC 6946) makes no fragment; of several the last one counts. */
+function readFragmentHeader(scope: Scope, at: number): Partial<Datagram> {
   const word = uint16(scope, at + 2);
-  if ((word & 0xfff9) === 0) return { fragment: before.fragment };
+  if ((word & 0xfff9) === 0) return { fragment: "whole" };
   return { fragment: (word & 0xfff8) !== 0 ? "later" : "first", identification: uint32(scope, at + 4) };
 }
 
@@ -168,7 +173,7 @@ function extensionLength(scope: Scope, at: number, kind: number): number {
 }
 
 function bounded(scope: Scope, end: number): Scope {
-  return { bytes: scope.bytes, readable: Math.min(scope.readable, end), end };
+  return { ...scope, end };
 }
 
 function mapped(address: Uint8Array): Uint8Array {

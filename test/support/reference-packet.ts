@@ -1,5 +1,6 @@
 // The reference parser: one frame to the flow it belongs to, or to the counter that says why it belongs to none.
 
+import type { ParserConfig } from "../../src/capture/parser-config.ts";
 import { ENCAPSULATION } from "../../src/capture/record.ts";
 import { describeFlow, type FlowFields } from "./reference-flow.ts";
 import { FragmentTable } from "./reference-fragments.ts";
@@ -8,10 +9,10 @@ import { readEthernet } from "./reference-link.ts";
 import { type Datagram, readDatagram } from "./reference-network.ts";
 import { isRefused, type Refusal, type Refused, type Scope } from "./reference-scope.ts";
 import { none, readTransport, type Transport } from "./reference-transport.ts";
-import { type Carried, readCarried, type TunnelPorts } from "./reference-tunnel.ts";
+import { type Carried, readCarried } from "./reference-tunnel.ts";
 
 export interface ReferenceOptions {
-  readonly ports: TunnelPorts;
+  readonly ports: ParserConfig;
   readonly isReplay: boolean;
   readonly keyIncludesVlan: boolean;
   readonly keyIncludesTunnelId: boolean;
@@ -35,7 +36,7 @@ export interface Layer {
   readonly vlan: number;
   /** Source of the Ethernet header right in front of it. */
   readonly mac?: Uint8Array;
-  /** Identifier of the encapsulation around it, 0 none. */
+  /** Identifier of the innermost encapsulation around it that has one for both directions, 0 none. */
   readonly tunnelId: number;
   /** Encapsulation by which it carries the next layer. */
   readonly carries?: { readonly kind: number; readonly id?: number };
@@ -67,17 +68,22 @@ export class ReferenceParser {
   }
 
   parse(packet: GivenPacket): Verdict {
-    const scope = { bytes: packet.bytes, readable: packet.bytes.length, end: packet.wireLength };
+    const scope = {
+      bytes: packet.bytes,
+      readable: packet.bytes.length,
+      carried: packet.wireLength,
+      end: packet.wireLength,
+    };
     const outermost = this.#readOutermost(scope, packet);
     if (isRefused(outermost)) {
-      return refusal(outermost.refusal, outermost.bytes ?? packet.wireLength);
+      return refusal(outermost.refusal, outermost.bytes ?? packet.bytes.length);
     }
     const { layers, carried } = this.#descend(outermost, packet);
     return this.#judge(layers, carried, packet);
   }
 
   #readOutermost(scope: Scope, packet: GivenPacket): Layer | Refused {
-    const start = readEthernet(scope, 0, "outermost");
+    const start = readEthernet(scope, 0);
     if (isRefused(start)) return start;
     const datagram = readDatagram(start, this.#mayLackLength(packet));
     if (isRefused(datagram)) return datagram;
@@ -97,10 +103,18 @@ export class ReferenceParser {
       const { inside, kind, id } = carried.encapsulation;
       const datagram = readDatagram(inside, this.#mayLackLength(packet));
       const transport = isRefused(datagram) ? datagram : transportOf(datagram);
-      if (isRefused(datagram) || isRefused(transport)) return { layers, carried: { kind: "unread" } };
+      if (isRefused(datagram) || isRefused(transport) || transport.payloadOffset > inside.scope.carried) {
+        return { layers, carried: { kind: "unread" } };
+      }
       const vlan = layer.vlan === 0 ? inside.vlan : layer.vlan;
       layers[layers.length - 1] = { ...layer, carries: { kind, ...(id === undefined ? {} : { id }) } };
-      layers.push({ datagram, transport, vlan, tunnelId: keyId(kind, id), ...macOf(inside.mac) });
+      layers.push({
+        datagram,
+        transport,
+        vlan,
+        tunnelId: keyId(kind, id) ?? layer.tunnelId,
+        ...macOf(inside.mac),
+      });
     }
   }
 
@@ -161,16 +175,16 @@ function macOf(mac: Uint8Array | undefined): { readonly mac?: Uint8Array } {
 }
 
 /** A TEID is chosen by the end that receives, so it differs by direction and names no network. */
-function keyId(kind: number, id: number | undefined): number {
-  return kind === ENCAPSULATION.gtp ? 0 : (id ?? 0);
+function keyId(kind: number, id: number | undefined): number | undefined {
+  return kind === ENCAPSULATION.gtp ? undefined : id;
 }
 
 /** Packets on the wire and their layer-3 bytes: a super-packet's headers are repeated. */
 function countWire({ datagram, transport }: Layer, packet: GivenPacket): { packets: number; bytes: number } {
   const { gsoSegments, gsoSize } = packet;
-  const payload = datagram.offset + datagram.bytes - transport.payloadOffset;
+  const payload = datagram.offset + datagram.bytes + datagram.jumboBytes - transport.payloadOffset;
   const derived = gsoSize > 0 && gsoSize < 0xffff ? Math.ceil(payload / gsoSize) : 1;
   const packets = Math.max(1, gsoSegments === 0 ? derived : gsoSegments);
-  const headerBytes = transport.payloadOffset - datagram.offset;
+  const headerBytes = transport.payloadOffset - datagram.offset - datagram.jumboBytes;
   return { packets, bytes: datagram.bytes + (packets - 1) * headerBytes };
 }

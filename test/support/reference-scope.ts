@@ -4,8 +4,10 @@
 /** A stretch of a frame. Offsets count from the frame's first byte. */
 export interface Scope {
   readonly bytes: Uint8Array;
-  /** End (exclusive) of what can be read: captured, and inside of every packet around. */
+  /** End (exclusive) of what was captured. */
   readonly readable: number;
+  /** End (exclusive) of every packet around, as far as it goes: what stands behind belongs to none. */
+  readonly carried: number;
   /** End (exclusive) by length fields and the length on the wire. */
   readonly end: number;
 }
@@ -41,14 +43,19 @@ export function refuse(refusal: Refusal, bytes?: number): Refused {
   return bytes === undefined ? { refusal } : { refusal, bytes };
 }
 
+/** End of what is there to be read. */
+export function readableEnd(scope: Scope): number {
+  return Math.min(scope.readable, scope.carried, scope.end);
+}
+
 /** Whether `length` bytes from `at` on are there to be read. */
 export function has(scope: Scope, at: number, length: number): boolean {
-  return at + length <= Math.min(scope.readable, scope.end);
+  return at <= LAST_HEADER_OFFSET && at + length <= readableEnd(scope);
 }
 
 export function uint8(scope: Scope, at: number): number {
   const value = scope.bytes[at];
-  if (value === undefined || !has(scope, at, 1)) throw new RangeError(`The reference reads byte ${at}`);
+  if (value === undefined || at >= readableEnd(scope)) throw new RangeError(`The reference reads byte ${at}`);
   return value;
 }
 
@@ -70,6 +77,6 @@ export function uint32LittleEndian(scope: Scope, at: number): number {
 
 /** A copy of `length` bytes. */
 export function copy(scope: Scope, at: number, length: number): Uint8Array {
-  if (!has(scope, at, length)) throw new RangeError(`The reference reads ${length} bytes at ${at}`);
+  if (at + length > readableEnd(scope)) throw new RangeError(`The reference reads ${length} bytes at ${at}`);
   return scope.bytes.slice(at, at + length);
 }

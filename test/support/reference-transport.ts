@@ -2,9 +2,11 @@
 
 import type { Datagram } from "./reference-network.ts";
 import {
+  has,
   LAST_HEADER_OFFSET,
   type Refusal,
   type Refused,
+  readableEnd,
   refuse,
   type Scope,
   uint8,
@@ -63,7 +65,7 @@ export function readTransport(datagram: Datagram): Transport | Refused {
   if (header === undefined) return withoutPorts(datagram);
   const [headerBytes, forKey, refusal] = header;
   if (at > LAST_HEADER_OFFSET) return refuse("parse_depth", bytes);
-  const readable = Math.min(scope.readable, scope.end) - at;
+  const readable = readableEnd(scope) - at;
   const mayEndInside = protocol === TCP && datagram.fragment === "first";
   if (readable < forKey) return refuse(refusal, bytes);
   if (scope.end - at < headerBytes && !mayEndInside) return refuse(refusal, bytes);
@@ -74,7 +76,10 @@ export function readTransport(datagram: Datagram): Transport | Refused {
 
 function readTcp(datagram: Datagram, readable: number): Transport | Refused {
   const { scope, transportOffset: at, bytes } = datagram;
-  const portsOnly = { ...withPorts(scope, at, TCP), payloadOffset: at + 20 };
+  const portsOnly = { ...withPorts(scope, at, TCP), payloadOffset: at + 4 };
+  // A header that ends behind its carrier is none; one that a capture cut, or its own fragment, has its ports.
+  const isBehindCarrier = at + 20 > scope.carried && scope.end > scope.carried;
+  if (isBehindCarrier && at + 20 <= scope.readable) return { ...portsOnly, payloadOffset: at + 20 };
   if (readable < 20) return portsOnly;
   const headerBytes = (uint8(scope, at + 12) >> 4) * 4;
   if (headerBytes < 20) return refuse("malformed_tcp", bytes);
@@ -96,7 +101,7 @@ function readIcmp(scope: Scope, at: number, protocol: number): Transport {
 }
 
 function withoutPorts({ protocol, scope, transportOffset: at }: Datagram): Transport {
-  const hasSpi = protocol === ESP && Math.min(scope.readable, scope.end) - at >= 8;
+  const hasSpi = protocol === ESP && scope.end - at >= 8 && has(scope, at, 4);
   return { ...none(protocol, at), espSpi: hasSpi ? uint32(scope, at) : 0 };
 }
 

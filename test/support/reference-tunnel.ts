@@ -1,23 +1,12 @@
 // What a datagram carries: one encapsulation's header, and where the packet inside begins.
 
+import type { ParserConfig } from "../../src/capture/parser-config.ts";
 import { ENCAPSULATION } from "../../src/capture/record.ts";
 import { readGre } from "./reference-gre.ts";
 import { type IpStart, readByEthertype, readByNibble, readEthernet, readMpls } from "./reference-link.ts";
 import type { Datagram } from "./reference-network.ts";
 import { has, isRefused, type Scope, uint8, uint16, uint32, uint32LittleEndian } from "./reference-scope.ts";
 import type { Transport } from "./reference-transport.ts";
-
-/** UDP ports by what they carry. */
-export interface TunnelPorts {
-  readonly vxlan: readonly number[];
-  readonly vxlanGpe: readonly number[];
-  readonly geneve: readonly number[];
-  readonly gtp: readonly number[];
-  readonly teredo: readonly number[];
-  readonly fou: readonly number[];
-  readonly wireguard: readonly number[];
-  readonly esp: readonly number[];
-}
 
 /** An encapsulation's header. */
 export interface Encapsulation {
@@ -63,18 +52,17 @@ const IP_IN_IP: Readonly<Record<string, readonly [kind: number, inside: "ipv4" |
 };
 
 /** What a datagram that is no later fragment carries. */
-export function readCarried(datagram: Datagram, transport: Transport, ports: TunnelPorts): Carried {
+export function readCarried(datagram: Datagram, transport: Transport, ports: ParserConfig): Carried {
   const at = transport.payloadOffset;
-  const scope = insideOf(datagram, at);
   const ipInIp = IP_IN_IP[`${datagram.version}/${transport.protocol}`];
-  if (ipInIp !== undefined) return opened(scope, { kind: ipInIp[0], at, inside: ipInIp[1] });
-  if (transport.protocol === GRE) return opened(scope, readGre(datagram.scope, at, ENCAPSULATION.gre));
+  if (ipInIp !== undefined) return opened(datagram, { kind: ipInIp[0], at, inside: ipInIp[1] });
+  if (transport.protocol === GRE) return opened(datagram, readGre(datagram.scope, at, ENCAPSULATION.gre));
   if (transport.protocol !== UDP) return { kind: "nothing" };
   const kind = udpKind(transport, ports);
   if (kind === ENCAPSULATION.wireguard) return readWireguard(datagram.scope, at);
   if (kind === ENCAPSULATION.espInUdp) return readEspInUdp(datagram.scope, at);
   const read = UDP_HEADERS.get(kind);
-  return read === undefined ? { kind: "nothing" } : opened(scope, read(datagram.scope, at));
+  return read === undefined ? { kind: "nothing" } : opened(datagram, read(datagram.scope, at));
 }
 
 const UDP_HEADERS: ReadonlyMap<number, (scope: Scope, at: number) => TunnelHeader | undefined> = new Map([
@@ -86,35 +74,40 @@ const UDP_HEADERS: ReadonlyMap<number, (scope: Scope, at: number) => TunnelHeade
   [ENCAPSULATION.fou, readFou],
 ]);
 
-/** The destination port decides; some kinds are known by their source port too. */
-function udpKind({ sourcePort, destinationPort }: Transport, ports: TunnelPorts): number {
-  const byDestination = Object.entries(ports).find(([, list]) => list.includes(destinationPort));
-  const named =
-    byDestination ??
-    Object.entries(ports).find(([name, list]) => EITHER_PORT.has(name) && list.includes(sourcePort));
-  return KINDS.get(named?.[0] ?? "") ?? ENCAPSULATION.none;
+/** The first list that has one of the ports; most kinds are known by the destination port alone. */
+function udpKind({ sourcePort, destinationPort }: Transport, ports: ParserConfig): number {
+  for (const [list, kind] of KINDS) {
+    const isEither = EITHER_PORT.has(list) && ports[list].includes(sourcePort);
+    if (isEither || ports[list].includes(destinationPort)) return kind;
+  }
+  return ENCAPSULATION.none;
 }
 
-const EITHER_PORT: ReadonlySet<string> = new Set(["teredo", "wireguard", "esp"]);
-const KINDS: ReadonlyMap<string, number> = new Map([
-  ["vxlan", ENCAPSULATION.vxlan],
-  ["vxlanGpe", ENCAPSULATION.vxlanGpe],
-  ["geneve", ENCAPSULATION.geneve],
-  ["gtp", ENCAPSULATION.gtp],
-  ["teredo", ENCAPSULATION.teredo],
-  ["fou", ENCAPSULATION.fou],
-  ["wireguard", ENCAPSULATION.wireguard],
-  ["esp", ENCAPSULATION.espInUdp],
+const EITHER_PORT: ReadonlySet<keyof ParserConfig> = new Set([
+  "teredo_ports",
+  "wireguard_ports",
+  "esp_ports",
+]);
+const KINDS: ReadonlyMap<keyof ParserConfig, number> = new Map([
+  ["vxlan_ports", ENCAPSULATION.vxlan],
+  ["vxlan_gpe_ports", ENCAPSULATION.vxlanGpe],
+  ["geneve_ports", ENCAPSULATION.geneve],
+  ["gtp_ports", ENCAPSULATION.gtp],
+  ["teredo_ports", ENCAPSULATION.teredo],
+  ["fou_ports", ENCAPSULATION.fou],
+  ["wireguard_ports", ENCAPSULATION.wireguard],
+  ["esp_ports", ENCAPSULATION.espInUdp],
 ]);
 
 /** Bounds of what is inside: a first fragment's packet goes on in the later ones. */
 function insideOf({ scope, fragment }: Datagram, at: number): Scope {
-  return fragment === "first" ? { ...scope, end: at + 65535 } : scope;
+  const carried = Math.min(scope.carried, scope.end);
+  return fragment === "first" ? { ...scope, carried, end: at + 65535 } : { ...scope, carried };
 }
 
-function opened(scope: Scope, header: TunnelHeader | undefined): Carried {
+function opened(datagram: Datagram, header: TunnelHeader | undefined): Carried {
   if (header === undefined) return { kind: "unread" };
-  const inside = startOf(scope, header);
+  const inside = startOf(insideOf(datagram, header.at), header);
   if (inside === undefined) return { kind: "unread" };
   const id = header.id === undefined ? {} : { id: header.id };
   return { kind: "packet", encapsulation: { kind: header.kind, ...id, inside } };
@@ -125,7 +118,7 @@ function startOf(scope: Scope, { at, inside }: TunnelHeader): IpStart | undefine
   if (inside === "ipv6") return { version: 6, offset: at, scope, vlan: 0 };
   const start =
     inside === "ethernet"
-      ? readEthernet(scope, at, "inside")
+      ? readEthernet(scope, at)
       : inside === "ip"
         ? readByNibble(scope, at)
         : inside === "mpls"
@@ -203,7 +196,7 @@ function readFou(scope: Scope, at: number): TunnelHeader | undefined {
 const WIREGUARD_LEAST_BYTES: Readonly<Record<number, number>> = { 1: 148, 2: 92, 3: 64, 4: 32 };
 
 function readWireguard(scope: Scope, at: number): Carried {
-  if (!has(scope, at, 8)) return { kind: "nothing" };
+  if (!has(scope, at, 12)) return { kind: "nothing" };
   const type = uint8(scope, at);
   const least = WIREGUARD_LEAST_BYTES[type];
   const isMessage = least !== undefined && scope.end - at >= least && uint32(scope, at) === type * 0x1000000;
@@ -211,13 +204,12 @@ function readWireguard(scope: Scope, at: number): Carried {
   const first = uint32LittleEndian(scope, at + 4);
   if (type === 1) return { kind: "wireguard", indices: { source: first } };
   if (type !== 2) return { kind: "wireguard", indices: { destination: first } };
-  if (!has(scope, at, 12)) return { kind: "nothing" };
   return { kind: "wireguard", indices: { source: first, destination: uint32LittleEndian(scope, at + 8) } };
 }
 
 /** RFC 3948: a keepalive is one byte, IKE begins with four zero bytes. */
 function readEspInUdp(scope: Scope, at: number): Carried {
-  if (!has(scope, at, 8)) return { kind: "nothing" };
+  if (scope.end - at < 8 || !has(scope, at, 4)) return { kind: "nothing" };
   const spi = uint32(scope, at);
   return spi === 0 ? { kind: "nothing" } : { kind: "esp", spi };
 }
