@@ -42,7 +42,7 @@ export const flowSection: Section<FlowConfig> = v.strictObject({
     { minimum: 1024, maximum: 16_777_216 },
     {
       description:
-        "Flows that the kernel's table holds at once. The memory is taken at start, about 360 bytes a flow. Packets of a flow that finds no room are counted as lost (`map_full`).",
+        "Flows that the kernel's table holds at once. The memory is taken at start, about 360 bytes a flow. Beyond 90 % flows are ended early (`lack_of_resources`) until 80 % is in use: first one-way flows of at most two packets, then those quiet for longest. Packets that find no room all the same go through the ring one by one and are told in flows of their own.",
     },
   ),
   ring_buffer_bytes: sizeSetting(
@@ -50,7 +50,7 @@ export const flowSection: Section<FlowConfig> = v.strictObject({
     { minimum: 4096, maximum: 2 ** 30, page: 4096 },
     {
       description:
-        "Buffer through which the kernel tells of new flows, 80 bytes each. Where it is full the flow is found by the next read of the table instead.",
+        "Buffer through which the kernel tells of new flows, 72 bytes each, and of packets that find no room in its table, 104 bytes each. Where it is full the flow is found by the next read of the table instead; such a packet is counted as lost (`map_full`).",
       example: '"16MiB"',
     },
   ),
@@ -59,7 +59,7 @@ export const flowSection: Section<FlowConfig> = v.strictObject({
     { minimum: 100, maximum: MINUTE },
     {
       description:
-        "How often the kernel's table is read. A read that would need more than 30 % of a core comes later, and is counted.",
+        "How often the kernel's table is read. A read that would need more than 30 % of a core comes later, and is counted; where the table is nearly full it comes at once, with up to 60 %.",
       example: '"500ms"',
     },
   ),
