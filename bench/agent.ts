@@ -16,6 +16,9 @@ export interface AgentStatistics {
   readonly created: number;
   readonly packets: number;
   readonly records: number;
+  /** Flows told early to make room in the kernel's table, and packets told by themselves as there was none. */
+  readonly evicted: number;
+  readonly overflow: number;
   /** Every `lost_…` field that is not 0, without its prefix: what, where, why. */
   readonly losses: ReadonlyMap<string, number>;
 }
@@ -34,13 +37,14 @@ export class Agent implements AsyncDisposable {
   readonly pid: number;
   readonly #child: Bun.Subprocess;
   readonly #lines: string[] = [];
-  #statistics: AgentStatistics = { active: 0, created: 0, packets: 0, records: 0, losses: new Map() };
+  readonly #reading: Promise<void>;
+  #statistics: AgentStatistics = readStatistics(new Map());
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
 
   private constructor(child: Bun.Subprocess<"ignore", "ignore" | Bun.BunFile, "pipe">) {
     this.#child = child;
     this.pid = child.pid;
-    void this.#read(child.stderr);
+    this.#reading = this.#read(child.stderr);
   }
 
   /** Starts an agent on the ground's device and waits until it counts. @throws Error with its log where it does not. */
@@ -87,6 +91,11 @@ export class Agent implements AsyncDisposable {
     return cpuSecondsOf(`/proc/${this.pid}/task/${this.pid}/stat`);
   }
 
+  /** Most bytes that were ever resident. */
+  peakMemory(): number {
+    return kilobytes(`/proc/${this.pid}/status`, "VmHWM");
+  }
+
   /** Bytes resident, and resident with shared pages divided among their users. */
   memory(): { readonly resident: number; readonly proportional: number } {
     const resident = kilobytes(`/proc/${this.pid}/status`, "VmRSS");
@@ -98,12 +107,13 @@ export class Agent implements AsyncDisposable {
     return readdirSync(`/proc/${this.pid}/task`).length;
   }
 
-  /** Asks for an orderly end. @throws Error where the agent does not exit with 0. */
+  /** Asks for an orderly end; {@link statistics} are the last ones then. @throws Error where the agent does not exit with 0. */
   async stop(): Promise<void> {
     this.#child.kill("SIGTERM");
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
     const code = await this.#child.exited;
     clearTimeout(timer);
+    await this.#reading;
     if (code !== 0) throw new Error(`The agent ended with ${code}: ${this.#lines.slice(-3).join(" ")}`);
   }
 
@@ -131,15 +141,7 @@ export class Agent implements AsyncDisposable {
     const fields = new Map(
       Object.entries(JSON.parse(line) as object).map(([name, value]) => [name, Number(value)]),
     );
-    const field = (name: string): number => fields.get(name) ?? 0;
-    const losses = [...fields].filter(([name]) => name.startsWith("lost_"));
-    this.#statistics = {
-      active: field("active"),
-      created: field("created"),
-      packets: field("packets"),
-      records: field("records"),
-      losses: new Map(losses.map(([name, value]) => [name.slice("lost_".length), value])),
-    };
+    this.#statistics = readStatistics(fields);
   }
 
   async #until(isDone: () => boolean, timeoutMs: number): Promise<void> {
@@ -153,6 +155,20 @@ export class Agent implements AsyncDisposable {
       await Promise.race([this.#wake.promise, Bun.sleep(Math.min(left, 1000)), this.#child.exited]);
     }
   }
+}
+
+function readStatistics(fields: ReadonlyMap<string, number>): AgentStatistics {
+  const field = (name: string): number => fields.get(name) ?? 0;
+  const losses = [...fields].filter(([name]) => name.startsWith("lost_"));
+  return {
+    active: field("active"),
+    created: field("created"),
+    packets: field("packets"),
+    records: field("records"),
+    evicted: field("evicted"),
+    overflow: field("packets_overflow"),
+    losses: new Map(losses.map(([name, value]) => [name.slice("lost_".length), value])),
+  };
 }
 
 function cpuSecondsOf(path: string): number {

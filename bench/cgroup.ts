@@ -13,6 +13,8 @@ export interface Cgroup {
   readonly procs: string;
   /** Bytes charged now: `memory.current`, or what version 1 calls it. */
   readonly bytes: () => number;
+  /** Most bytes ever charged: `memory.peak`, or what version 1 calls it. */
+  readonly peakBytes: () => number;
 }
 
 /** Makes the cgroup, or takes it where it exists; undefined where there is no memory controller. */
@@ -23,6 +25,7 @@ export function openCgroup(name: string): Cgroup | undefined {
   return {
     procs: join(place.path, "cgroup.procs"),
     bytes: () => Number(readFileSync(join(place.path, place.usage), "utf8")),
+    peakBytes: () => Number(readFileSync(join(place.path, place.peak), "utf8")),
   };
 }
 
@@ -40,14 +43,25 @@ export async function removeCgroup(name: string): Promise<void> {
   }
 }
 
-function findPlace(name: string): { readonly path: string; readonly usage: string } | undefined {
+interface Place {
+  readonly path: string;
+  /** Names of its files. */
+  readonly usage: string;
+  readonly peak: string;
+}
+
+function findPlace(name: string): Place | undefined {
   for (const line of readFileSync("/proc/self/cgroup", "utf8").trim().split("\n")) {
     const [, controllers = "", path = "/"] = line.split(":");
     if (controllers.split(",").includes("memory"))
-      return { path: join("/sys/fs/cgroup/memory", path, name), usage: "memory.usage_in_bytes" };
+      return {
+        path: join("/sys/fs/cgroup/memory", path, name),
+        usage: "memory.usage_in_bytes",
+        peak: "memory.max_usage_in_bytes",
+      };
     const parent = join("/sys/fs/cgroup", path, "..");
     if (controllers === "" && existsSync(join(parent, "memory.stat")))
-      return { path: join(parent, name), usage: "memory.current" };
+      return { path: join(parent, name), usage: "memory.current", peak: "memory.peak" };
   }
   return undefined;
 }

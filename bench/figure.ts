@@ -4,7 +4,20 @@
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: "ns" | "ms" | "s" | "µs" | "MB" | "%" | "×" | "/s" | "Gbit/s" | "lost";
+  readonly unit:
+    | "ns"
+    | "ms"
+    | "s"
+    | "µs"
+    | "MB"
+    | "%"
+    | "×"
+    | "/s"
+    | "Gbit/s"
+    | "packets"
+    | "spans"
+    | "instructions"
+    | "lost";
   /** The figure to reach, inclusive; absent where the number only explains another. */
   readonly reach?: { readonly atMost: number } | { readonly atLeast: number };
 }

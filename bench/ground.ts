@@ -3,7 +3,7 @@
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { removeCgroup } from "./cgroup.ts";
 import { run } from "./command.ts";
 import type { Ground } from "./figure.ts";
@@ -12,7 +12,8 @@ const DEVICE = "bench0";
 const PEER_DEVICE = "bench1";
 const ADDRESS = "192.0.2.1";
 const PEER_ADDRESS = "192.0.2.2";
-const ROOT = join(import.meta.dir, "..");
+/** The repository. */
+export const ROOT: string = join(import.meta.dir, "..");
 
 /** The argument by which run.ts knows that it is the process inside. */
 export const INSIDE = "inside";
@@ -48,13 +49,18 @@ export function groundOf(args: readonly string[]): {
   return { ground: { directory, device: DEVICE, peer, peerAddress: PEER_ADDRESS }, names };
 }
 
-async function compile(directory: string): Promise<void> {
+/** Compiles a BPF program as the Makefile does. `source` is a path from the repository's root, or absolute. */
+export async function compileProgram(source: string, object: string): Promise<void> {
   const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
   const dependencies = (await run(join(ROOT, "libmerminbpf", "dependencies.sh"), "--directory")).trim();
   const includes = [`-I/usr/include/${architecture}-linux-gnu`, `-I${dependencies}/include`];
   const target = ["clang-19", "-target", "bpf", "-mcpu=v3", "-O2", "-g", ...includes];
+  await run(...target, "-c", resolve(ROOT, source), "-o", object);
+}
+
+async function compile(directory: string): Promise<void> {
   for (const name of ["empty", "sink"]) {
-    await run(...target, "-c", join(ROOT, "bench", `${name}.bpf.c`), "-o", join(directory, `${name}.bpf.o`));
+    await compileProgram(join("bench", `${name}.bpf.c`), join(directory, `${name}.bpf.o`));
   }
   await run("cc", "-O2", "-o", join(directory, "traffic"), join(ROOT, "bench", "traffic.c"));
 }

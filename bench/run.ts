@@ -1,6 +1,7 @@
 // `make bench`: every benchmark in one run, as a table on standard output and in bench/README.md. Slowness is told, not
 // punished; the exit code is 1 only where a step broke. Usage: bun bench/run.ts [STEP]...
 
+import { measureBefore } from "./before.ts";
 import { measureEffect } from "./effect.ts";
 import { measureEncoding } from "./encoding.ts";
 import { type Ground, type Measurement, row } from "./figure.ts";
@@ -8,6 +9,7 @@ import { groundOf, INSIDE, runInside } from "./ground.ts";
 import { measureHook } from "./hook.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNewFlows } from "./new-flows.ts";
+import { measureOverload } from "./overload.ts";
 import { measureProgram } from "./program.ts";
 import { describeMachine, writeFigures } from "./readme.ts";
 import { withSink } from "./sink.ts";
@@ -19,9 +21,11 @@ type Step = (ground: Ground) => Measurement | Promise<Measurement>;
 
 const STEPS: Readonly<Record<string, Step>> = {
   program: measureProgram,
+  before: measureBefore,
   hook: (ground) => withSink(ground, measureHook),
   flows: (ground) => withSink(ground, measureNewFlows),
   spans: (ground) => withSink(ground, measureSpans),
+  overload: (ground) => withSink(ground, measureOverload),
   table: measureTable,
   memory: (ground) => withSink(ground, measureMemory),
   effect: measureEffect,
@@ -64,7 +68,7 @@ async function runSteps(args: readonly string[]): Promise<number> {
 function print({ title, method, figures }: Measurement, seconds: number): void {
   console.log(`\n${title} (${seconds.toFixed(0)} s)\n  ${method}`);
   for (const [name, value, wanted, verdict] of figures.map(row)) {
-    console.log(`  ${name.padEnd(62)} ${value.padStart(14)}  ${wanted.padEnd(16)} ${verdict}`.trimEnd());
+    console.log(`  ${name.padEnd(72)} ${value.padStart(14)}  ${wanted.padEnd(16)} ${verdict}`.trimEnd());
   }
 }
 

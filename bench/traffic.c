@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Traffic for the benchmarks. Usage:
- *   traffic send DEVICE udp|ack|data FLOWS PACKETS RATE   frames by a packet socket, flow after flow; FLOWS
- * 0: each frame its own flow; RATE 0: as fast as it goes traffic serve PORT answers each byte with a byte
- *   traffic ask ADDRESS PORT SECONDS                      asks a byte at a time: COUNT P50_NS P99_NS
- * The frames go to a station that is not there, so nothing but the sender's own side handles them.
+ *
+ *   traffic send DEVICE udp|vxlan|ack|data|syn FLOWS PACKETS RATE
+ *
+ * Frames by a packet socket, flow after flow; vxlan: udp in a tunnel; syn: random tuples. FLOWS 0: each frame
+ * its own flow; RATE 0: as fast as it goes. They go to a station that is not there, so nothing but the
+ * sender's own side handles them.
+ *
+ *   traffic serve PORT
+ *
+ * Answers each byte with a byte.
+ *
+ *   traffic ask ADDRESS PORT SECONDS
+ *
+ * Asks a byte at a time: COUNT P50_NS P99_NS.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,6 +36,7 @@
 #define BATCH 64
 #define FRAME_BYTES 114
 #define ACK_FRAME_BYTES 54
+#define CARRIER_BYTES 50 /* Ethernet, IPv4, UDP, VXLAN */
 #define PAYLOAD_AT 54
 #define FLOWS_MAX (1U << 24)
 #define EVEN_RATE 20000 /* frames a second; slower ones go one by one */
@@ -64,45 +75,85 @@ static void put32(uint8_t *at, uint32_t value)
 }
 
 struct sender {
-	int is_tcp;
+	int is_tcp, is_syn;
+	int carrier_bytes; /* in front of each frame: CARRIER_BYTES or 0 */
 	int frame_bytes;
 	uint32_t flows;
 	uint32_t *rounds; /* frames of each flow so far: TCP data goes on in its sequence */
-	uint8_t frames[BATCH][FRAME_BYTES];
+	uint8_t frames[BATCH][CARRIER_BYTES + FRAME_BYTES];
 	struct iovec vectors[BATCH];
 	struct mmsghdr messages[BATCH];
 };
 
+/* VXLAN from the station of the frames' own addresses, VNI 42. */
+static void carry(uint8_t *carrier, int frame_bytes)
+{
+	int udp_bytes = CARRIER_BYTES - 34 + frame_bytes;
+
+	memcpy(carrier, template, sizeof(template));
+	put16(carrier + 16, 20 + udp_bytes);
+	carrier[23] = IPPROTO_UDP;
+	put16(carrier + 34, 50000);
+	put16(carrier + 36, 4789);
+	put16(carrier + 38, udp_bytes);
+	carrier[42] = 0x08;
+	carrier[48] = 42;
+}
+
+/* Every bit of the result depends on every bit of the number (splitmix64). */
+static uint64_t scatter(uint64_t number)
+{
+	number += 0x9e3779b97f4a7c15;
+	number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+	number = (number ^ number >> 27) * 0x94d049bb133111eb;
+	return number ^ number >> 31;
+}
+
 static void prepare(struct sender *sender, const char *kind, uint32_t flows)
 {
-	int is_ack = !strcmp(kind, "ack");
+	int is_vxlan = !strcmp(kind, "vxlan"), is_ack = !strcmp(kind, "ack");
 
-	sender->is_tcp = strcmp(kind, "udp") != 0;
-	sender->frame_bytes = is_ack ? ACK_FRAME_BYTES : FRAME_BYTES;
+	sender->is_syn = !strcmp(kind, "syn");
+	sender->is_tcp = strcmp(kind, "udp") && !is_vxlan;
+	sender->carrier_bytes = is_vxlan ? CARRIER_BYTES : 0;
+	sender->frame_bytes = is_ack || sender->is_syn ? ACK_FRAME_BYTES : FRAME_BYTES;
 	sender->flows = flows;
 	sender->rounds = calloc(flows ? flows : 1, sizeof(*sender->rounds));
 	if (!sender->rounds)
 		fail("calloc");
 	for (int i = 0; i < BATCH; i++) {
-		uint8_t *frame = sender->frames[i];
+		uint8_t *frame = sender->frames[i] + sender->carrier_bytes;
 
+		if (is_vxlan)
+			carry(sender->frames[i], sender->frame_bytes);
 		memcpy(frame, template, sizeof(template));
 		put16(frame + 16, sender->frame_bytes - ETH_HLEN);
 		frame[23] = sender->is_tcp ? IPPROTO_TCP : IPPROTO_UDP;
-		put16(frame + 36, 443);
+		put16(frame + 36, is_vxlan ? 8443 : 443);
 		if (sender->is_tcp)
-			put16(frame + 46, 0x5010);
+			put16(frame + 46, sender->is_syn ? 0x5002 : 0x5010);
 		else
 			put16(frame + 38, sender->frame_bytes - 34);
-		sender->vectors[i] = (struct iovec){ frame, sender->frame_bytes };
+		sender->vectors[i] =
+			(struct iovec){ sender->frames[i], sender->carrier_bytes + sender->frame_bytes };
 		sender->messages[i].msg_hdr =
 			(struct msghdr){ .msg_iov = &sender->vectors[i], .msg_iovlen = 1 };
 	}
 }
 
-/* Makes the frame one of flow `flow`: its source address, 10.0.0.0/8, and port. */
+/* Makes the frame one of flow `flow`: its source address, 10.0.0.0/8, and port; of a SYN all of the tuple. */
 static void address(struct sender *sender, uint8_t *frame, uint32_t flow)
 {
+	frame += sender->carrier_bytes;
+	if (sender->is_syn) {
+		uint64_t random = scatter(flow);
+
+		put32(frame + 26, 10U << 24 | (random & 0xffffff));
+		put32(frame + 30, 198U << 24 | 18U << 16 | (random >> 24 & 0xffff));
+		put16(frame + 34, random >> 40);
+		put16(frame + 36, random >> 48);
+		return;
+	}
 	put32(frame + 26, 10U << 24 | (flow & 0xffffff));
 	put16(frame + 34, 1024 + flow % 60000);
 	if (sender->is_tcp && sender->frame_bytes > PAYLOAD_AT && sender->flows)
