@@ -71,10 +71,18 @@ __noinline int parse_inner(struct __sk_buff *skb, struct packet *packet)
 	return reason ? reason : parse_transport(skb, packet);
 }
 
-/* A TEID is chosen by each receiver: both directions of a flow would have keys of their own. */
-static __always_inline int is_same_both_ways(const struct encapsulation *found)
+/*
+ * The key's tunnel id inside of `found`. A TEID is chosen by each receiver: with it both directions of a flow
+ * would have keys of their own. What a mirror session carries is a copy, and never the same flow as the
+ * original.
+ */
+static __always_inline __u32 key_tunnel_id(const struct encapsulation *found, const struct packet *packet)
 {
-	return found->has_id && found->kind != ENCAPSULATION_GTP;
+	if (found->kind == ENCAPSULATION_ERSPAN)
+		return FLOW_KEY_MIRRORED | found->id;
+	if (key_includes_tunnel_id && found->has_id && found->kind != ENCAPSULATION_GTP)
+		return (packet->tunnel_id & FLOW_KEY_MIRRORED) | found->id;
+	return packet->tunnel_id;
 }
 
 static __always_inline void begin_inner(const struct encapsulation *found, const struct packet *packet,
@@ -87,7 +95,7 @@ static __always_inline void begin_inner(const struct encapsulation *found, const
 	inner->ethertype = found->ethertype;
 	inner->length = packet->is_fragment ? found->offset + MAX_IP_BYTES
 	                                    : packet->network_offset + packet->network_bytes;
-	inner->tunnel_id = is_same_both_ways(found) ? found->id : packet->tunnel_id;
+	inner->tunnel_id = key_tunnel_id(found, packet);
 	inner->is_encapsulated = 1;
 	inner->has_details = 1;
 }

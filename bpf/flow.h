@@ -25,6 +25,9 @@ enum icmp_pairing {
 	ICMP_ONE_WAY_HIGH = 3, /* ports hold code (low) and type (high); sent by the high end */
 };
 
+/* flow_key.tunnel_id of what an ERSPAN session carries: this, and the session's number. */
+#define FLOW_KEY_MIRRORED 0x80000000
+
 /*
  * Normalised 5-tuple. The low end is the one with the smaller (address, port), compared as bytes
  * in network order, so both directions form the same key. 48 bytes, every one significant.
@@ -37,7 +40,7 @@ struct flow_key {
 	__u8 protocol;     /* IANA number of the transport */
 	__u8 ip_version;   /* 4 or 6 */
 	__u16 vlan_id;     /* 0 unless flow.key_includes names it */
-	__u32 tunnel_id;   /* 0 unless flow.key_includes names it */
+	__u32 tunnel_id;   /* 0 unless flow.key_includes names it, or FLOW_KEY_MIRRORED */
 	__u8 icmp_pairing; /* enum icmp_pairing */
 	__u8 padding[3];   /* always 0 */
 };

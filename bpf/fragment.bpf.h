@@ -23,10 +23,9 @@ static __always_inline void form_fragment_key(struct __sk_buff *skb, struct pack
 	__builtin_memcpy(key->destination, packet->destination, sizeof(key->destination));
 	key->identification = packet->identification;
 	key->ip_version = packet->ip_version;
+	key->tunnel_id = packet->tunnel_id;
 	if (key_includes_vlan)
 		key->vlan_id = packet->vlan_id;
-	if (key_includes_tunnel_id)
-		key->tunnel_id = packet->tunnel_id;
 	if (packet->ip_version == 4) {
 		__u8 *protocol = rare_header_at(skb, packet->network_offset + IPV4_PROTOCOL_OFFSET, 1);
 

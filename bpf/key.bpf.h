@@ -34,10 +34,9 @@ static __always_inline void form_key(struct packet *packet, struct flow_key *key
 	key->protocol = packet->protocol;
 	key->ip_version = packet->ip_version;
 	key->icmp_pairing = packet->icmp_pairing;
+	key->tunnel_id = packet->tunnel_id;
 	if (key_includes_vlan)
 		key->vlan_id = packet->vlan_id;
-	if (key_includes_tunnel_id)
-		key->tunnel_id = packet->tunnel_id;
 	if (is_from_high(packet)) {
 		packet->way = FLOW_HIGH_TO_LOW;
 		low[0] = packet->destination[0];

@@ -47,7 +47,7 @@ struct packet {
 	__u8 is_encapsulated; /* it was carried by another: DESCENT has the layers */
 	__u16 ethernet_end;   /* behind its own Ethernet addresses and type; 0: it has none */
 	__u32 identification; /* of a fragment, network order */
-	__u32 tunnel_id;      /* of the innermost tunnel that has one for both directions */
+	__u32 tunnel_id;      /* as in struct flow_key */
 	__u32 ah_spi;
 	__u32 indices[2]; /* ESP: SPI; WireGuard: sender's, receiver's */
 };

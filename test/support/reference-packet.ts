@@ -36,7 +36,7 @@ export interface Layer {
   readonly vlan: number;
   /** Source of the Ethernet header right in front of it. */
   readonly mac?: Uint8Array;
-  /** Identifier of the innermost encapsulation around it that has one for both directions, 0 none. */
+  /** As it stands in the key. */
   readonly tunnelId: number;
   /** Encapsulation by which it carries the next layer. */
   readonly carries?: { readonly kind: number; readonly id?: number };
@@ -57,6 +57,8 @@ export interface Verdict {
 }
 
 const ENCAPSULATIONS_MOST = 3;
+/** FLOW_KEY_MIRRORED. */
+const MIRRORED = 0x80000000;
 
 /** Parses packet after packet; only fragments are remembered. */
 export class ReferenceParser {
@@ -112,7 +114,7 @@ export class ReferenceParser {
         datagram,
         transport,
         vlan,
-        tunnelId: keyId(kind, id) ?? layer.tunnelId,
+        tunnelId: this.#tunnelId(layer.tunnelId, kind, id),
         ...macOf(inside.mac),
       });
     }
@@ -151,8 +153,14 @@ export class ReferenceParser {
   }
 
   #place({ datagram, vlan, tunnelId }: Layer): { datagram: Datagram; vlan: number; tunnelId: number } {
-    const { keyIncludesVlan, keyIncludesTunnelId } = this.#options;
-    return { datagram, vlan: keyIncludesVlan ? vlan : 0, tunnelId: keyIncludesTunnelId ? tunnelId : 0 };
+    return { datagram, vlan: this.#options.keyIncludesVlan ? vlan : 0, tunnelId };
+  }
+
+  /** What a mirror session carries is a copy: never the same flow as the original. */
+  #tunnelId(outer: number, kind: number, id: number | undefined): number {
+    if (kind === ENCAPSULATION.erspan) return (MIRRORED | (id ?? 0)) >>> 0;
+    const own = this.#options.keyIncludesTunnelId ? keyId(kind, id) : undefined;
+    return own === undefined ? outer : ((outer & MIRRORED) | own) >>> 0;
   }
 
   #mayLackLength(packet: GivenPacket): boolean {
