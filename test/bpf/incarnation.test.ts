@@ -147,6 +147,10 @@ describe("reopen", () => {
             lastSeenNs: [START + 20, START + 30],
           },
           reopened: {
+            handshakeNs: 10,
+            flowLabel: [0, 0],
+            trafficClass: [0, 0],
+            ttl: [64, 64],
             vlan: 0,
             mac: "02:00:00:00:00:0a",
             tunnelOverhead: [0, 0],
