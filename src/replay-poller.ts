@@ -58,6 +58,7 @@ export class Poller {
     this.#runner = new PacketRunner(probe);
     // Where the capture was taken is not known: no end is local, no socket listens, no interface has a name.
     this.#table = createFlowTable(span, { roleOf: () => "outward" }, undefined, {
+      mapCapacity: flow.table_capacity,
       samplingRate: capture.sampling,
       filter: createRecordFilter(filter, undefined),
       findDetails: (keys, at) => reader.findDetails(keys, at),
