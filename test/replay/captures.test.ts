@@ -2,11 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { basename } from "node:path";
-import { type Capture, describeWithCaptures, listCaptures, PENDING } from "./captures.ts";
+import { expectTsharksView } from "./agreement.ts";
+import { type Capture, describeWithCaptures, listCaptures } from "./captures.ts";
 import { askNfdump, sumUp } from "./nfdump.ts";
-import { accountedFor, type Replayed, replayFile } from "./replayed.ts";
-import { sightingsOf, tallyRecords } from "./tally.ts";
-import { askTshark, type Witnessed } from "./tshark.ts";
+import { replayFile } from "./replayed.ts";
+import { sightingsOf } from "./sighting.ts";
 
 const TIMEOUT_MS = 60_000;
 
@@ -17,65 +17,44 @@ const TIMEOUT_MS = 60_000;
  */
 const LEFT_OUT_BY_NFDUMP: Readonly<Record<string, number>> = { "truncated-header.pcap": 1 };
 
+/** Why nfpcapd has another view of a capture; elsewhere it reads through tunnels as we do. */
+const UNLIKE_NFDUMP: Readonly<Record<string, string>> = {
+  "fragmented-1.pcap": "it counts a datagram, not its fragments",
+  "fragmented-syn.pcap": "it counts a datagram, not its fragments",
+  "geneve-ipv6.pcap": "it reads no Geneve",
+  "geneve-many-options.pcap": "it reads no Geneve",
+  "geneve.pcap": "it reads no Geneve",
+  "gre-erspan3-dot1q.pcap": "it reads no ERSPAN",
+  "gtp_ext_header.pcap": "it reads no GTP-U",
+  "vxlan-encapsulated-http.pcap": "it reads no VXLAN",
+  "vxlan-triple-v2.pcap": "it reads no VXLAN",
+  "vxlan.pcap": "it reads no VXLAN",
+};
+
 const captures = listCaptures();
 
 describeWithCaptures("replay of a capture", () => {
-  test("every pending file is there", () => {
-    const names = new Set(captures.map(({ name }) => basename(name)));
-    expect(Object.keys(PENDING).filter((name) => !names.has(name))).toEqual([]);
-  });
-
   for (const capture of captures) {
-    const { name, pending } = capture;
-    if (pending === undefined)
-      test(`${name}: conversations are the witnesses'`, () => compare(capture), TIMEOUT_MS);
-    else {
-      test(
-        `${name} (pending: ${pending}): every packet is told or counted`,
-        async () => {
-          await count(capture);
-        },
-        TIMEOUT_MS,
-      );
-    }
+    test(`${capture.name}: conversations are tshark's`, () => expectTsharksView(capture.path), TIMEOUT_MS);
+    const reason = UNLIKE_NFDUMP[basename(capture.name)];
+    const view = reason === undefined ? "are nfdump's" : `are not nfdump's, ${reason}`;
+    test(`${capture.name}: packets and bytes ${view}`, () => compareWithNfdump(capture), TIMEOUT_MS);
   }
 });
 
-interface Observed {
-  readonly replayed: Replayed;
-  readonly witness: Witnessed;
-}
-
-async function count({ path }: Capture): Promise<Observed> {
-  const [replayed, witness] = await Promise.all([replayFile(path), askTshark(path)]);
-  expect(replayed.error).toBeUndefined();
-  expect(replayed.packets).toBe(witness.frames);
-  expectEveryPacketAccounted(replayed);
-  return { replayed, witness };
-}
-
-async function compare(capture: Capture): Promise<void> {
-  const { replayed, witness } = await count(capture);
-  expect(tallyRecords(replayed.records)).toEqual(witness.conversations);
-  expect(replayed.counters["not_ip"] ?? 0).toBe(witness.notIp);
-
-  const { sums, leftOut, hasExtensions } = await askNfdump(capture.path);
-  const own = sumUp(replayed.records.flatMap(sightingsOf), hasExtensions);
-  expect(leftOut).toBe(LEFT_OUT_BY_NFDUMP[basename(capture.name)] ?? 0);
-  if (leftOut === 0) expect(own).toEqual(sums);
+async function compareWithNfdump({ name, path }: Capture): Promise<void> {
+  const [{ records }, { sums, leftOut, hasExtensions }] = await Promise.all([
+    replayFile(path),
+    askNfdump(path),
+  ]);
+  const own = sumUp(records.flatMap(sightingsOf), hasExtensions);
+  const file = basename(name);
+  expect(leftOut).toBe(LEFT_OUT_BY_NFDUMP[file] ?? 0);
+  if (file in UNLIKE_NFDUMP) expect(own).not.toEqual(sums);
+  else if (leftOut === 0) expect(own).toEqual(sums);
   else expect(packetsOf(own)).toBe(packetsOf(sums) + leftOut);
 }
 
 function packetsOf(sums: Readonly<Record<string, { readonly packets: number }>>): number {
   return Object.values(sums).reduce((total, { packets }) => total + packets, 0);
-}
-
-function expectEveryPacketAccounted(replayed: Replayed): void {
-  const { records, table, counters } = replayed;
-  const told = records.reduce((sum, { forward, reverse }) => sum + forward.packets + reverse.packets, 0);
-  expect(accountedFor(replayed)).toBe(replayed.packets);
-  expect(told).toBe(counters["accounted"] ?? 0);
-  expect(table.packetsTold).toBe(told);
-  expect([table.packetsPending, table.packetsAbsent, table.livesMerged, table.active]).toEqual([0, 0, 0, 0]);
-  expect(counters["ring_full"] ?? 0).toBe(0);
 }

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { capturePath, describeWithCaptures, listCaptures } from "./captures.ts";
 import { replayFile } from "./replayed.ts";
-import { sightingsOf } from "./tally.ts";
+import { sightingsOf } from "./sighting.ts";
 
 const BASELINES = [
   { seed: 0, file: "community-id/baseline_deflt.json" },

@@ -5,7 +5,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { addWay, type Sighting, type WaySum } from "./tally.ts";
+import type { Sighting } from "./sighting.ts";
+import { addWay, type WaySum } from "./tally.ts";
+import { NO_OVERHEADS } from "./told-details.ts";
 
 /** Sums by way, TCP flags left out. */
 export type Sums = Record<string, WaySum>;
@@ -64,6 +66,7 @@ export function sumUp(sightings: readonly Sighting[], hasExtensions: boolean): S
       sourcePort: hasPorts ? sighting.sourcePort : 0,
       destinationPort: hasPorts ? sighting.destinationPort : 0,
       tcpFlags: 0,
+      overheads: NO_OVERHEADS,
     });
   }
   return sums;
@@ -85,6 +88,8 @@ function readFlow(line: string): Flow {
     packets: Number(packets),
     bytes: Number(bytes),
     tcpFlags: 0,
+    overheads: NO_OVERHEADS,
+    fragments: 0,
   };
   return { protocol: number, sighting };
 }

@@ -10,14 +10,17 @@ import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../.
 import { filterSection } from "../../src/flow/filter-config.ts";
 import { type FlowRecordBatch, RECORD, RECORD_FLAG, RECORD_WORDS } from "../../src/flow/flow.ts";
 import type { TableStats } from "../../src/flow/stats.ts";
-import { formatIpv4, formatIpv6 } from "../../src/lib/address.ts";
+import { formatIpv4, formatIpv6, formatMac } from "../../src/lib/address.ts";
 import { defaultedSection } from "../../src/lib/setting.ts";
 import { runReplay } from "../../src/replay.ts";
+import { type Overheads, readDetails, type ToldDetails } from "./told-details.ts";
 
 /** One direction of a record. */
 export interface ToldWay {
   readonly packets: number;
   readonly bytes: number;
+  /** Bytes around the packets, by encapsulation told: tunnel, IP in IP. */
+  readonly overheads: Overheads;
   readonly packetsTotal: number;
   readonly bytesTotal: number;
   readonly tcpFlags: number;
@@ -39,7 +42,10 @@ export interface Told {
   readonly reason: number;
   readonly ifindex: number;
   readonly hasMac: boolean;
+  /** Source of the innermost Ethernet header; undefined without {@link hasMac}. */
+  readonly mac: string | undefined;
   readonly vlanId: number;
+  readonly details: ToldDetails;
   readonly forward: ToldWay;
   readonly reverse: ToldWay;
 }
@@ -140,11 +146,12 @@ function readBatch(batch: FlowRecordBatch, span: SpanConfig): readonly Told[] {
   });
   return Array.from({ length: batch.count }, (_, row) => {
     const id = new TextDecoder().decode(communityIds.subarray(row * 30, row * 30 + 30));
-    return readRow(batch.words.subarray(row * RECORD_WORDS, (row + 1) * RECORD_WORDS), id);
+    const words = batch.words.subarray(row * RECORD_WORDS, (row + 1) * RECORD_WORDS);
+    return readRow(words, id, readDetails(batch, words[RECORD.detail] ?? 0));
   });
 }
 
-function readRow(words: Uint32Array, communityId: string): Told {
+function readRow(words: Uint32Array, communityId: string, details: ToldDetails): Told {
   const view = new DataView(words.buffer, words.byteOffset, words.byteLength);
   const word = (at: number): number => view.getUint32(at * 4, true);
   const wide = (at: number): bigint => view.getBigUint64(at * 4, true);
@@ -152,12 +159,14 @@ function readRow(words: Uint32Array, communityId: string): Told {
   const identity = word(RECORD.identity);
   const isIpv4 = ((identity >>> 8) & 0xff) === 4;
   const address = (at: number): string => (isIpv4 ? formatIpv4(octets, at * 4) : formatIpv6(octets, at * 4));
+  const hasMac = (word(RECORD.flags) & RECORD_FLAG.hasMac) !== 0;
   const way = (at: number, shift: number): ToldWay => ({
     packets: Number(wide(at)),
     bytes: Number(wide(at + 2)),
     packetsTotal: Number(wide(at + 4)),
     bytesTotal: Number(wide(at + 6)),
     tcpFlags: (word(RECORD.octets) >>> shift) & 0xff,
+    overheads: details.overheads[shift === 0 ? 0 : 1],
   });
   return {
     protocol: identity & 0xff,
@@ -173,8 +182,10 @@ function readRow(words: Uint32Array, communityId: string): Told {
     kind: (identity >>> 16) & 0xff,
     reason: identity >>> 24,
     ifindex: word(RECORD.ifindex),
-    hasMac: (word(RECORD.flags) & RECORD_FLAG.hasMac) !== 0,
+    hasMac,
+    mac: hasMac ? formatMac(octets, RECORD.sourceMac * 4) : undefined,
     vlanId: word(RECORD.vlanId),
+    details,
     forward: way(RECORD.packetsDelta, 0),
     reverse: way(RECORD.reversePacketsDelta, 8),
   };

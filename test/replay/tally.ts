@@ -1,25 +1,16 @@
-// What a witness and we are compared by: per conversation its packets, layer-3 bytes and TCP flags each way, its first
-// and last packet, and its Community ID.
+// What a witness and we are compared by: per conversation its packets, layer-3 bytes, TCP flags and what carried them
+// each way, its fragments, its first and last packet, and its Community ID.
 
 import type { Told } from "./replayed.ts";
-
-/** One packet, or the packets of one record, one way. */
-export interface Sighting {
-  readonly protocol: number;
-  readonly source: string;
-  readonly destination: string;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  readonly packets: number;
-  readonly bytes: number;
-  readonly tcpFlags: number;
-}
+import { conversationKey, type Sighting, sightingsOf, wayKey } from "./sighting.ts";
 
 /** Sums by direction, `protocol source:port > destination:port`. */
 export interface WaySum {
   packets: number;
   bytes: number;
   tcpFlags: number;
+  tunnelBytes: number;
+  ipipBytes: number;
 }
 
 /** A conversation, both ways. Times are UnixNanos. */
@@ -27,26 +18,24 @@ export interface Conversation {
   communityId: string;
   first: bigint;
   last: bigint;
+  fragments: number;
   readonly ways: Record<string, WaySum>;
 }
 
 /** By Community ID and both ends: pings of several identifiers between two hosts are one. */
 export type Conversations = Record<string, Conversation>;
 
-/** The way's name. Addresses in the one form that a URL gives them. */
-export function wayKey(sighting: Sighting): string {
-  const { protocol, source, destination, sourcePort, destinationPort } = sighting;
-  return `${protocol} ${endpoint(source, sourcePort)} > ${endpoint(destination, destinationPort)}`;
-}
-
 /** Adds a sighting to its way. */
 export function addWay(ways: Record<string, WaySum>, sighting: Sighting): void {
   if (sighting.packets === 0) return;
   const key = wayKey(sighting);
-  ways[key] ??= { packets: 0, bytes: 0, tcpFlags: 0 };
-  ways[key].packets += sighting.packets;
-  ways[key].bytes += sighting.bytes;
-  ways[key].tcpFlags |= sighting.tcpFlags;
+  ways[key] ??= { packets: 0, bytes: 0, tcpFlags: 0, tunnelBytes: 0, ipipBytes: 0 };
+  const way = ways[key];
+  way.packets += sighting.packets;
+  way.bytes += sighting.bytes;
+  way.tcpFlags |= sighting.tcpFlags;
+  way.tunnelBytes += sighting.overheads[0];
+  way.ipipBytes += sighting.overheads[1];
 }
 
 /** Adds a sighting, made at `first` and for the last time at `last`, to its conversation. */
@@ -56,32 +45,13 @@ export function addSighting(
   communityId: string,
   [first, last]: readonly [bigint, bigint],
 ): void {
-  const ends = [
-    endpoint(sighting.source, sighting.sourcePort),
-    endpoint(sighting.destination, sighting.destinationPort),
-  ];
-  const key = `${sighting.protocol} ${ends.toSorted().join(" ")} ${communityId}`;
-  conversations[key] ??= { communityId, first, last, ways: {} };
+  const key = conversationKey(sighting, communityId);
+  conversations[key] ??= { communityId, first, last, fragments: 0, ways: {} };
   const conversation = conversations[key];
   if (first < conversation.first) conversation.first = first;
   if (last > conversation.last) conversation.last = last;
+  conversation.fragments += sighting.fragments;
   addWay(conversation.ways, sighting);
-}
-
-/** The two ways of a record. */
-export function sightingsOf(record: Told): readonly [Sighting, Sighting] {
-  const { protocol, source, destination, sourcePort, destinationPort, forward, reverse } = record;
-  return [
-    { protocol, source, destination, sourcePort, destinationPort, ...forward },
-    {
-      protocol,
-      source: destination,
-      destination: source,
-      sourcePort: destinationPort,
-      destinationPort: sourcePort,
-      ...reverse,
-    },
-  ];
 }
 
 /** Sums records by conversation. */
@@ -93,9 +63,4 @@ export function tallyRecords(records: readonly Told[]): Conversations {
     }
   }
   return conversations;
-}
-
-function endpoint(address: string, port: number): string {
-  const text = address.includes(":") ? new URL(`http://[${address}]/`).hostname : address;
-  return `${text}:${port}`;
 }

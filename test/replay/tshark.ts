@@ -1,153 +1,151 @@
-// tshark as witness: each frame by its own dissectors, the outermost IP layer of each. Reassembly is off, so that every
-// frame stands for itself.
+// tshark as witness: which flow each frame of a file belongs to, by its dissectors and a book of fragments of our own.
 
+import type { Transport } from "./datagram.ts";
+import { expectedCommunityId } from "./expected-community-id.ts";
+import { FragmentBook } from "./fragment-book.ts";
+import { isRefused } from "./link-headers.ts";
+import { type Nest, readNest, toldCarriers } from "./nest.ts";
+import { dissect, type Frame, numberOf } from "./pdml.ts";
+import { conversationKey, type Ends, type Sighting } from "./sighting.ts";
 import { addSighting, type Conversations } from "./tally.ts";
-
-const FIELDS = [
-  "frame.time_epoch",
-  "frame.len",
-  "communityid",
-  "ip.src",
-  "ip.dst",
-  "ip.proto",
-  "ip.len",
-  "ipv6.src",
-  "ipv6.dst",
-  "ipv6.nxt",
-  "ipv6.plen",
-  "ipv6.hopopts.nxt",
-  "ipv6.routing.nxt",
-  "ipv6.fraghdr.nxt",
-  "ipv6.dstopts.nxt",
-  "tcp.srcport",
-  "tcp.dstport",
-  "tcp.flags",
-  "udp.srcport",
-  "udp.dstport",
-  "sctp.srcport",
-  "sctp.dstport",
-  "dccp.srcport",
-  "dccp.dstport",
-  "icmp.ident",
-  "icmpv6.echo.identifier",
-] as const;
-
-type Field = (typeof FIELDS)[number];
-
-/** Values of a frame: every occurrence of a field, outermost first. */
-type Frame = Readonly<Record<Field, readonly string[]>>;
 
 /** What tshark says of a file. */
 export interface Witnessed {
   readonly frames: number;
   readonly conversations: Conversations;
-  /** Frames without an IP layer. */
-  readonly notIp: number;
+  /** The packets of each conversation, by its key, in the order of the file. */
+  readonly members: Readonly<Record<string, readonly Member[]>>;
+  /** Packets by the counter that says why they are in no flow, or not wholly read; without those that are 0. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Frames for which tshark computes another Community ID than the test, though both read the same headers. */
+  readonly disputedIds: readonly number[];
   /** Pairs of addresses with an echo identifier. */
   readonly echoes: ReadonlySet<string>;
 }
 
-const EXTENSIONS: Readonly<Record<number, Field>> = {
-  0: "ipv6.hopopts.nxt",
-  43: "ipv6.routing.nxt",
-  44: "ipv6.fraghdr.nxt",
-  60: "ipv6.dstopts.nxt",
-};
-const PORTS: Readonly<Record<number, readonly [Field, Field]>> = {
-  6: ["tcp.srcport", "tcp.dstport"],
-  17: ["udp.srcport", "udp.dstport"],
-  33: ["dccp.srcport", "dccp.dstport"],
-  132: ["sctp.srcport", "sctp.dstport"],
-  136: ["udp.srcport", "udp.dstport"],
-};
+/** One packet of a conversation. */
+export interface Member {
+  readonly ends: Ends;
+  readonly frame: Frame;
+  readonly nest: Nest;
+}
+
+const ETHERNET_BYTES = 14;
 
 /** Runs tshark over a file. @throws Error where tshark is missing or fails on a file that is whole */
 export async function askTshark(file: string, seed = 0): Promise<Witnessed> {
-  const frames = await readFrames(file, seed);
-  const conversations: Conversations = {};
-  const echoes = new Set<string>();
-  let notIp = 0;
-  for (const frame of frames) {
-    const isIpv4 = frame["ip.src"].length > 0;
-    if (!isIpv4 && frame["ipv6.src"].length === 0) {
-      notIp++;
-      continue;
+  const frames = await dissect(file, seed);
+  const witness = new Witness(seed);
+  for (const frame of frames) witness.add(frame);
+  return { frames: frames.length, ...witness };
+}
+
+class Witness {
+  readonly conversations: Conversations = {};
+  readonly members: Record<string, Member[]> = {};
+  readonly counters: Record<string, number> = {};
+  readonly disputedIds: number[] = [];
+  readonly echoes: Set<string> = new Set();
+  readonly #book = new FragmentBook();
+  readonly #seed: number;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  add(frame: Frame): void {
+    const nest = readNest(frame);
+    if (isRefused(nest)) {
+      this.#count(isShort(frame) ? "short" : nest.counter);
+      return;
     }
-    const protocol = isIpv4 ? number(frame, "ip.proto") : upperProtocol(frame);
-    const ports = PORTS[protocol];
-    const sighting = {
-      protocol,
-      source: text(frame, isIpv4 ? "ip.src" : "ipv6.src"),
-      destination: text(frame, isIpv4 ? "ip.dst" : "ipv6.dst"),
-      sourcePort: ports === undefined ? 0 : number(frame, ports[0]),
-      destinationPort: ports === undefined ? 0 : number(frame, ports[1]),
+    if (nest.isUnread) this.#count("encapsulated_unread");
+    const transport = this.#joinFragments(nest, frame.time);
+    if (transport !== undefined) this.#tally({ frame, nest, ends: endsOf(nest, transport) }, transport);
+  }
+
+  /** The transport of the innermost packet; undefined where it is in no flow. */
+  #joinFragments({ carriers, innermost }: Nest, time: bigint): Transport | undefined {
+    for (const { datagram } of carriers) {
+      if (datagram.fragment !== undefined) this.#addFirst(this.#book.addFirst(datagram, time, true));
+    }
+    const { fragment, transport } = innermost;
+    if (fragment?.isFirst === true) this.#addFirst(this.#book.addFirst(innermost, time, false));
+    if (fragment?.isFirst !== false) return transport;
+    const found = this.#book.findLater(innermost, time);
+    if (found === "carrier") {
+      this.#count("fragment_encapsulated");
+      return undefined;
+    }
+    if (found !== "unknown") return { ...found, tcpFlags: 0 };
+    this.#count("fragment");
+    return { ...transport, ports: [0, 0] };
+  }
+
+  #addFirst(waited: number): void {
+    if (waited > 0) this.#count("fragment_reordered", waited);
+  }
+
+  #tally(member: Member, transport: Transport): void {
+    const { frame, nest, ends } = member;
+    const [tunnel, ipip] = toldCarriers(nest);
+    const sighting: Sighting = {
+      ...ends,
       packets: 1,
-      bytes: isIpv4 ? number(frame, "ip.len") : number(frame, "ipv6.plen") + 40,
-      tcpFlags: protocol === 6 ? number(frame, "tcp.flags") & 0xff : 0,
+      bytes: nest.innermost.bytes,
+      tcpFlags: transport.tcpFlags,
+      overheads: [tunnel?.overhead ?? 0, ipip?.overhead ?? 0],
+      fragments: nest.innermost.fragment === undefined ? 0 : 1,
     };
-    const time = nanoseconds(text(frame, "frame.time_epoch"));
-    addSighting(conversations, sighting, text(frame, "communityid"), [time, time]);
-    const identifier = frame[isIpv4 ? "icmp.ident" : "icmpv6.echo.identifier"][0];
+    const { source, destination } = ends;
+    const id = expectedCommunityId({ ...transport, source, destination }, this.#seed);
+    if (id !== frame.communityId && isSameToTshark(frame, nest)) this.disputedIds.push(frame.number);
+    addSighting(this.conversations, sighting, id, [frame.time, frame.time]);
+    const key = conversationKey(ends, id);
+    this.members[key] ??= [];
+    this.members[key].push(member);
+    const identifier = transport.icmp?.identifier;
     if (identifier !== undefined) {
-      echoes.add([...[sighting.source, sighting.destination].toSorted(), Number(identifier)].join(" "));
+      this.echoes.add([...[source, destination].toSorted(), Number(identifier)].join(" "));
     }
   }
-  return { frames: frames.length, conversations, notIp, echoes };
-}
 
-async function readFrames(file: string, seed: number): Promise<readonly Frame[]> {
-  const preferences = [
-    "ip.defragment:FALSE",
-    "ipv6.defragment:FALSE",
-    "tcp.desegment_tcp_streams:FALSE",
-    `communityid.seed:${seed}`,
-  ];
-  const command = [
-    ...["tshark", "-n", "-r", file, "--enable-protocol", "communityid", "-T", "fields"],
-    ...["-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=,"],
-    ...preferences.flatMap((preference) => ["-o", preference]),
-    ...FIELDS.flatMap((field) => ["-e", field]),
-  ];
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
-  const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  if ((await child.exited) !== 0) throw new Error(`tshark failed on ${file}: ${errors}`);
-  return output
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const values = line.split("\t").map((value) => (value === "" ? [] : value.split(",")));
-      return Object.fromEntries(FIELDS.map((field, index) => [field, values[index] ?? []])) as Record<
-        Field,
-        string[]
-      >;
-    });
-}
-
-/** The protocol behind the extension headers. */
-function upperProtocol(frame: Frame): number {
-  const used: Partial<Record<Field, number>> = {};
-  let next = number(frame, "ipv6.nxt");
-  for (let field = EXTENSIONS[next]; field !== undefined; field = EXTENSIONS[next]) {
-    const index = used[field] ?? 0;
-    used[field] = index + 1;
-    const value = frame[field][index];
-    if (value === undefined) return next;
-    next = Number(value);
+  #count(counter: string, packets = 1): void {
+    this.counters[counter] = (this.counters[counter] ?? 0) + packets;
   }
-  return next;
 }
 
-function text(frame: Frame, field: Field): string {
-  return frame[field][0] ?? "";
+/**
+ * True where tshark's Community ID is of the same headers. It looks for no first fragment, reads on where we do not (a
+ * fourth encapsulation, ports at the other end), leaves the ports of a cut UDP header out, and hashes a packet without
+ * ports with those of what carries it.
+ */
+function isSameToTshark({ layers }: Frame, { carriers, innermost }: Nest): boolean {
+  const { fragment, transport } = innermost;
+  const packets = layers.filter(({ name }) => name === "ip" || name === "ipv6");
+  const hasOwnPorts = transport.ports !== undefined || transport.icmp !== undefined || carriers.length === 0;
+  const isWhole = fragment?.isFirst !== false && !transport.isCut;
+  return packets.length === carriers.length + 1 && isWhole && hasOwnPorts;
 }
 
-/** Decimal or 0x; 0 where tshark says nothing. */
-function number(frame: Frame, field: Field): number {
-  return Number(frame[field][0] ?? 0);
+function endsOf({ innermost }: Nest, { protocol, ports }: Transport): Ends {
+  const { source, destination } = innermost;
+  return {
+    protocol,
+    source,
+    destination,
+    sourcePort: ports?.[0] ?? 0,
+    destinationPort: ports?.[1] ?? 0,
+  };
 }
 
-/** "1258544215.161354000" in nanoseconds. */
-function nanoseconds(epoch: string): bigint {
-  const [seconds = "0", fraction = ""] = epoch.split(".");
-  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0").slice(0, 9));
+/** A frame that ends before its link header or the IP header behind that: the kernel runs no program on it. */
+function isShort({ layers, capturedBytes }: Frame): boolean {
+  const [first, second] = layers;
+  const isEthernet = first === undefined || first.name === "eth";
+  const ethertype = numberOf(first, "eth.type");
+  const isIpv4 = ethertype === 0x0800 || (isEthernet ? second : first)?.name === "ip";
+  const isIpv6 = ethertype === 0x86dd || (isEthernet ? second : first)?.name === "ipv6";
+  const linkBytes = isEthernet ? ETHERNET_BYTES : 0;
+  return capturedBytes < linkBytes + (isIpv4 ? 20 : isIpv6 ? 40 : 0);
 }
