@@ -64,6 +64,36 @@ describeWithCaptures("mermin replay", () => {
   );
 
   test(
+    "tells the tunnel around a flow",
+    async () => {
+      const [output, , code] = await runMermin(
+        ...["replay", capturePath("traces/geneve.pcap"), "--format", "ndjson"],
+      );
+      expect(code).toBe(0);
+      const { attributes } = v.parse(span, JSON.parse(output));
+      const tunnel = Object.entries(attributes).filter(([name]) => name.startsWith("tunnel."));
+      // Three pings and their answers, all of 84 bytes, in datagrams of 142 bytes there and 134 bytes back.
+      expect(Object.fromEntries(tunnel)).toEqual({
+        "tunnel.type": "geneve",
+        "tunnel.id": "0",
+        "tunnel.source.address": "20.0.0.1",
+        "tunnel.source.port": 50_901,
+        "tunnel.destination.address": "20.0.0.2",
+        "tunnel.destination.port": 6081,
+        "tunnel.network.type": "ipv4",
+        "tunnel.network.transport": "udp",
+        "tunnel.network.interface.mac": "00:1b:21:3c:ab:64",
+        "tunnel.bytes.delta": 3 * 58,
+        "tunnel.bytes.total": 3 * 58,
+        "tunnel.reverse.bytes.delta": 3 * 50,
+        "tunnel.reverse.bytes.total": 3 * 50,
+      });
+      expect([attributes["flow.bytes.delta"], attributes["flow.reverse.bytes.delta"]]).toEqual([252, 252]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "tells what comes before the break of a file, names it, and exits 1",
     async () => {
       const whole = new Uint8Array(await Bun.file(capturePath("traces/missing-syn.pcap")).arrayBuffer());
