@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { EXTENSION, extension, fragmentHeader } from "../support/extensions.ts";
 import { filler, frame, ipv4, ipv6, type NetworkPacket, type Segment } from "../support/packets.ts";
+import { authenticated } from "../support/packets-ipsec.ts";
 import { icmp, icmpv6, sctp, TCP_FLAG, tcp, udp } from "../support/segments.ts";
 import { Bench, type Counts } from "./bench.ts";
 
@@ -22,6 +23,9 @@ interface Sample {
   readonly shortest: number;
   /** Where IP, extension headers and transport are enough for a key, from the beginning of the IP header. */
   readonly captured: readonly Boundary[];
+  /** Where the IP header with its options ends, and where the headers that are walked do. */
+  readonly headerEnd: number;
+  readonly chainEnd: number;
   /** Where the transport is whole, in a packet that ends there. */
   readonly transport: Boundary;
   /** Where TCP flags are read, else 0. */
@@ -56,26 +60,37 @@ const SEGMENTS = [
 
 function sample4(segment: Segment, isTagged: boolean): Sample {
   const packet = ipv4({ source: "10.0.0.1", destination: "10.0.0.2", options: filler(8) }, segment);
-  return sample(packet, segment, isTagged, [{ end: 20, reason: "malformed_ipv4" }], 28);
+  const captured = [{ end: 20, reason: "malformed_ipv4" }];
+  return sample(packet, segment, { isTagged, captured, headerEnd: 28, chainEnd: 28 });
+}
+
+/** With an authentication header of 24 bytes, of which the first 8 are read. */
+function sampleAuthenticated(segment: Segment, isTagged: boolean): Sample {
+  const ends = { source: "10.0.0.1", destination: "10.0.0.2" };
+  const packet = ipv4(ends, authenticated(segment, 0x01020304));
+  const captured = [
+    { end: 20, reason: "malformed_ipv4" },
+    { end: 20 + 8, reason: "malformed_extension" },
+  ];
+  return sample(packet, segment, { isTagged, captured, headerEnd: 20, chainEnd: 44 });
 }
 
 function sample6(segment: Segment, isTagged: boolean): Sample {
   const ends = { source: "2001:db8:0:0:0:0:0:1", destination: "2001:db8:0:0:0:0:0:2" };
   const packet = ipv6({ ...ends, extensions: IPV6_CHAIN }, segment);
-  const boundaries = [
+  const captured = [
     { end: 40, reason: "malformed_ipv6" },
     { end: 40 + 8 + 16 + 8, reason: "malformed_extension" },
   ];
-  return sample(packet, segment, isTagged, boundaries, 72);
+  return sample(packet, segment, { isTagged, captured, headerEnd: 40, chainEnd: 72 });
 }
 
 function sample(
   packet: NetworkPacket,
   segment: Segment,
-  isTagged: boolean,
-  captured: readonly Boundary[],
-  transportOffset: number,
+  layout: Pick<Sample, "captured" | "headerEnd" | "chainEnd"> & { readonly isTagged: boolean },
 ): Sample {
+  const { isTagged, captured, headerEnd, chainEnd } = layout;
   const linkBytes = isTagged ? 22 : 14;
   const [reason, forKey, header] = NEEDS[segment.protocol] ?? ["", 0, 0];
   return {
@@ -84,9 +99,11 @@ function sample(
     packet,
     port: forKey === 8 ? 0x0707 : 1000,
     shortest: isTagged ? 14 : packet.ethertype === 0x0800 ? 34 : 54,
-    captured: [...captured, { end: transportOffset + forKey, reason }],
-    transport: { end: transportOffset + header, reason },
-    flagsEnd: segment.protocol === 6 ? transportOffset + 20 : 0,
+    captured: [...captured, { end: chainEnd + forKey, reason }],
+    headerEnd,
+    chainEnd,
+    transport: { end: chainEnd + header, reason },
+    flagsEnd: segment.protocol === 6 ? chainEnd + 20 : 0,
   };
 }
 
@@ -96,6 +113,8 @@ function samples(): (readonly [string, Sample])[] {
     const link = isTagged ? "QinQ" : "Ethernet";
     for (const segment of [...SEGMENTS, icmp({ type: 8, identifier: 0x0707 }, 9)]) {
       named.push([`${link} / IPv4 / protocol ${segment.protocol}`, sample4(segment, isTagged)]);
+      const walked = sampleAuthenticated(segment, isTagged);
+      named.push([`${link} / IPv4 with authentication / protocol ${segment.protocol}`, walked]);
     }
     for (const segment of [...SEGMENTS, icmpv6({ type: 128, identifier: 0x0707 }, 9)]) {
       named.push([`${link} / IPv6 / protocol ${segment.protocol}`, sample6(segment, isTagged)]);
@@ -155,19 +174,17 @@ describe("a frame cut at every byte", () => {
 
 describe("a packet that ends at every byte and says so", () => {
   test.each(samples())("%s has its key or none", (_, sampled) => {
-    const first = sampled.linkBytes + (sampled.packet.ethertype === 0x0800 ? 28 : 40);
-    const chainEnd = sampled.captured.at(-2)?.end ?? 0;
-    for (let length = first; length <= sampled.bytes.length; length++) {
+    for (let length = sampled.linkBytes + sampled.headerEnd; length <= sampled.bytes.length; length++) {
       const networkBytes = length - sampled.linkBytes;
       const bytes = setLength(sampled.bytes.subarray(0, length), sampled, networkBytes);
       const counts = runPrefix(live, bytes, sampled);
       if (counts === undefined) continue;
-      const isInChain = sampled.packet.ethertype === 0x86dd && networkBytes < chainEnd;
-      const reason = isInChain
-        ? "malformed_extension"
-        : networkBytes < sampled.transport.end
-          ? sampled.transport.reason
-          : "accounted";
+      const reason =
+        networkBytes < sampled.chainEnd
+          ? "malformed_extension"
+          : networkBytes < sampled.transport.end
+            ? sampled.transport.reason
+            : "accounted";
       expect([length, counts]).toEqual([length, { [reason]: [1, networkBytes] }]);
       const ports = live.flows().map((flow) => flow.lowPort);
       expect([length, ports]).toEqual([length, reason === "accounted" ? [sampled.port] : []]);
