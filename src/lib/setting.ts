@@ -216,10 +216,10 @@ export function tableSetting(
 ): v.GenericSchema<unknown, Readonly<Record<string, string>>> {
   const allowed = form === "secrets" ? 'strings or `{ file = "path" }`' : "strings";
   const message = form === "secrets" ? 'must be a string or { file = "path" }' : "must be a string";
-  const schema = v.record(
-    v.string(),
-    v.string(message),
-    "must be a table (in the environment: name=value,name=value)",
+  // A list is a record to valibot, with its places for names.
+  const schema = v.pipe(
+    v.custom<Record<string, unknown>>(isTable, "must be a table (in the environment: name=value,name=value)"),
+    v.record(v.string(), v.string(message)),
   );
   return v.pipe(v.optional(schema, {}), documented({ ...facts, form, allowed }));
 }
