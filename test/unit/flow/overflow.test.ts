@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { END_REASON, RECORD, RECORD_WORDS, SPAN_KIND } from "../../../src/flow/flow.ts";
 import { MOST_OVERFLOW_FLOWS } from "../../../src/flow/overflow.ts";
-import type { FlowTable } from "../../../src/flow/table.ts";
-import { fieldsOf, newTable, type RecordFields, scan, scanWith } from "./driver.ts";
+import { FlowTable } from "../../../src/flow/table.ts";
+import { CONTEXT, fieldsOf, newTable, type RecordFields, scan, scanWith, TIMEOUTS } from "./driver.ts";
 import { ACK, clockAt, KernelModel, keyOf, OFFSET_NS, SECOND, SYN } from "./kernel-model.ts";
 import { type OverflowFields, overflowEvents } from "./overflow-event.ts";
 
@@ -149,6 +149,23 @@ describe("OverflowFlows", () => {
     const records = scanWith(table, kernel, 5 * SECOND, { isFinal: true });
     expect(records.map(({ reason, delta }) => [reason, delta[0]])).toEqual([[END_REASON.forcedEnd, 5]]);
     expectSum(table, kernel.accountedPackets);
+  });
+
+  test("asks the filter, and counts what it leaves out", () => {
+    const filter = { accepts: (words: Uint32Array, at: number) => words[at + RECORD.ports] !== 53 << 16 };
+    const table = new FlowTable({ timeouts: TIMEOUTS, context: CONTEXT, filter });
+    const kernel = new KernelModel();
+    add(table, keyOf({ protocol: 17, lowPort: 0, highPort: 53 }), {
+      way: 0,
+      at: SECOND,
+      packets: 3,
+      bytes: 300,
+    });
+    add(table, UDP_KEY, { way: 0, at: SECOND, packets: 4 });
+    expect(only(scanWith(table, kernel, 2 * SECOND, { isFinal: true })).delta[0]).toBe(4);
+    const expected = { packetsTold: 4, packetsFiltered: 3, bytesFiltered: 300, packetsPending: 0 };
+    expect(table.stats()).toMatchObject(expected);
+    expectSum(table);
   });
 
   test("tells everything at the last scan, and has a replay scan at once while it holds a flow", () => {
