@@ -8,7 +8,7 @@ import { type Cgroup, openCgroup, removeCgroup } from "./cgroup.ts";
 import { numbers, run } from "./command.ts";
 import type { Figure, Ground, Measurement } from "./figure.ts";
 
-const FLOOD_PACKETS = 8_000_000;
+const FLOOD_PACKETS = 6_000_000;
 const FLOOD_RATE = 1_000_000;
 /** Of the quiet flow; it lasts longer than the flood. */
 const QUIET = { packets: 400, rate: 20 } as const;
