@@ -1,14 +1,12 @@
 // bpf/flow.h as the compiler lays it out, against the offsets of src/capture/record.ts.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { FILTER_RULES_BYTES } from "../../src/capture/kernel-filter.ts";
 import { loadLibrary } from "../../src/capture/library.ts";
 import * as record from "../../src/capture/record.ts";
 import { COUNTER_NAMES } from "../../src/capture/stats.ts";
+import { compileLayout, findField } from "./flow-header.ts";
 
 /**
  * Layout of schema version 2: of all that a map holds or the ring carries. A change of layout raises
@@ -16,86 +14,11 @@ import { COUNTER_NAMES } from "../../src/capture/stats.ts";
  */
 const KNOWN = { version: 2, hash: "19905838c013aef6bace0f62fbbab3485029cef40db2a0659a074043e4919bb2" };
 
-const header = join(import.meta.dir, "..", "..", "bpf", "flow.h");
-
-interface Field {
-  readonly offset: number;
-  readonly size: number;
-}
-
-let directory: string;
-let structs: Map<string, Map<string, Field>>;
-let constants: Map<string, number>;
-let sizes: Map<string, number>;
-
-/** Names of the fields of each struct, and of the constants of each enum, as flow.h writes them. */
-function declared(): {
-  readonly fields: readonly [string, string][];
-  readonly enumerators: readonly string[];
-} {
-  const text = readFileSync(header, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
-  const fields: [string, string][] = [];
-  for (const [, name = "", body = ""] of text.matchAll(/struct (\w+) \{([^}]*)\};/g)) {
-    for (const [, field = ""] of body.matchAll(/(\w+)(?:\s*\[\w+\])*;/g)) fields.push([name, field]);
-  }
-  const enumerators = [...text.matchAll(/enum \w+ \{([^}]*)\};/g)].flatMap(([, body = ""]) =>
-    [...body.matchAll(/(\w+)\s*=/g)].map(([, name = ""]) => name),
-  );
-  return { fields, enumerators: [...enumerators, "MERMIN_SCHEMA_VERSION"] };
-}
-
-/** Compiles a program that prints offset, size and value of everything declared, and reads what it prints. */
-function compileAndRun(): readonly string[][] {
-  const { fields, enumerators } = declared();
-  const names = new Set(fields.map(([name]) => name));
-  const lines = [
-    "#include <stddef.h>",
-    "#include <stdio.h>",
-    `#include "${header}"`,
-    "int main(void) {",
-    ...fields.map(
-      ([name, field]) =>
-        `printf("field ${name} ${field} %zu %zu\\n", offsetof(struct ${name}, ${field}), sizeof(((struct ${name} *)0)->${field}));`,
-    ),
-    ...[...names].map((name) => `printf("size ${name} %zu\\n", sizeof(struct ${name}));`),
-    ...enumerators.map((name) => `printf("constant ${name} %d\\n", (int)${name});`),
-    "}",
-  ];
-  writeFileSync(join(directory, "layout.c"), lines.join("\n"));
-  const program = join(directory, "layout");
-  run("cc", "-o", program, join(directory, "layout.c"));
-  return run(program)
-    .trim()
-    .split("\n")
-    .map((line) => line.split(" "));
-}
-
-function run(...command: readonly string[]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...command]);
-  if (exitCode !== 0) throw new Error(`${command[0]}: ${stderr.toString()}`);
-  return stdout.toString();
-}
-
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), "layout-"));
-  structs = new Map();
-  constants = new Map();
-  sizes = new Map();
-  for (const [kind, name = "", ...rest] of compileAndRun()) {
-    if (kind === "constant") constants.set(name, Number(rest[0]));
-    else if (kind === "size") sizes.set(name, Number(rest[0]));
-    else {
-      const fields = structs.get(name) ?? new Map<string, Field>();
-      structs.set(name, fields.set(rest[0] ?? "", { offset: Number(rest[1]), size: Number(rest[2]) }));
-    }
-  }
-});
-afterAll(() => rmSync(directory, { recursive: true }));
+const layout = compileLayout();
+const { structs, sizes, constants } = layout;
 
 function offsetOf(struct: string, field: string): number {
-  const found = structs.get(struct)?.get(field);
-  if (found === undefined) throw new Error(`flow.h has no ${struct}.${field}`);
-  return found.offset;
+  return findField(layout, struct, field).offset;
 }
 
 function snakeCase(name: string): string {
