@@ -310,11 +310,11 @@ __noinline int finish_special(struct __sk_buff *skb, struct packet *packet)
 
 	if (!packet || !descent)
 		return 0;
+	count_segments(skb, packet);
 	if (is_read_through(packet->encapsulation))
-		counter_add(COUNTER_ENCAPSULATED_UNREAD, 1, packet->network_bytes);
+		counter_add(COUNTER_ENCAPSULATED_UNREAD, packet->segments, wire_bytes(packet));
 	else if (packet->encapsulation)
 		read_security(skb, packet);
-	count_segments(skb, packet);
 	if (packet->is_fragment)
 		reason = follow_fragment(skb, packet, 0);
 	if (reason) {

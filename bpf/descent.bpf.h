@@ -30,7 +30,8 @@ struct carrier {
 	__u8 protocol;
 	__u8 has_id;
 	__u8 is_fragment;
-	__u8 padding[7];
+	__u8 jumbo_bytes;
+	__u8 padding[6];
 };
 
 struct descent {
@@ -88,13 +89,15 @@ static __always_inline __u32 key_tunnel_id(const struct encapsulation *found, co
 static __always_inline void begin_inner(const struct encapsulation *found, const struct packet *packet,
                                         struct packet *inner)
 {
+	__u32 end = packet_end(packet);
+
 	__builtin_memset(inner, 0, sizeof(*inner));
 	inner->hook = packet->hook;
 	inner->vlan_id = packet->vlan_id;
 	inner->offset = found->offset;
 	inner->ethertype = found->ethertype;
-	inner->length = packet->is_fragment ? found->offset + MAX_IP_BYTES
-	                                    : packet->network_offset + packet->network_bytes;
+	inner->length = packet->is_fragment ? found->offset + MAX_IP_BYTES : end;
+	inner->carried_end = packet->carried_end && packet->carried_end < end ? packet->carried_end : end;
 	inner->tunnel_id = key_tunnel_id(found, packet);
 	inner->is_encapsulated = 1;
 	inner->has_details = 1;
@@ -123,6 +126,7 @@ static __always_inline void note_carrier(struct carrier *carrier, const struct p
 	carrier->ip_version = packet->ip_version;
 	carrier->protocol = packet->protocol;
 	carrier->is_fragment = packet->is_fragment;
+	carrier->jumbo_bytes = packet->jumbo_bytes;
 }
 
 /* The first encapsulation is the tunnel, the first IP-in-IP inside of it is told beside. */
@@ -151,6 +155,9 @@ static __always_inline int descend(struct __sk_buff *skb, struct descent *descen
 		return reason;
 	begin_inner(&descent->found, packet, inner);
 	reason = parse_inner(skb, inner);
+	/* Of what a first fragment carries the headers must be in the fragment. */
+	if (!reason && inner->network_offset + inner->header_bytes + inner->jumbo_bytes > inner->carried_end)
+		reason = UNREAD;
 	if (reason)
 		return reason;
 	note_carriers(descent, packet, depth);
@@ -166,11 +173,11 @@ static __always_inline int descend(struct __sk_buff *skb, struct descent *descen
 static __always_inline __u64 overhead_bytes(const struct carrier *carrier, __u32 inner_offset,
                                             __u32 inner_bytes, __u32 segments)
 {
-	__u32 headers = inner_offset - carrier->network_offset;
+	__u32 headers = inner_offset - carrier->network_offset - carrier->jumbo_bytes;
 	__u32 difference = carrier->network_bytes - inner_bytes;
 
 	if (carrier->is_fragment || carrier->network_bytes < inner_bytes)
-		difference = headers;
+		difference = inner_offset - carrier->network_offset;
 	return difference + (__u64)(segments - 1) * headers;
 }
 

@@ -7,17 +7,13 @@
 /* Linux gives up reassembly then (net.ipv4.ipfrag_time); what comes later belongs to another datagram. */
 #define FRAGMENT_LIFE_NS (30ULL * 1000000000ULL)
 
-/* IPv4: fragments are found by the protocol in the IP header, whatever was read behind it. */
-#define IPV4_PROTOCOL_OFFSET 9
-
 /* Captures need not be in the order of time. */
 static __always_inline int is_fresh(const struct fragment_ports *ports, __u64 now)
 {
 	return (__s64)(now - ports->seen_ns) < (__s64)FRAGMENT_LIFE_NS;
 }
 
-static __always_inline void form_fragment_key(struct __sk_buff *skb, struct packet *packet,
-                                              struct fragment_key *key)
+static __always_inline void form_fragment_key(const struct packet *packet, struct fragment_key *key)
 {
 	__builtin_memcpy(key->source, packet->source, sizeof(key->source));
 	__builtin_memcpy(key->destination, packet->destination, sizeof(key->destination));
@@ -26,11 +22,7 @@ static __always_inline void form_fragment_key(struct __sk_buff *skb, struct pack
 	key->tunnel_id = packet->tunnel_id;
 	if (key_includes_vlan)
 		key->vlan_id = packet->vlan_id;
-	if (packet->ip_version == 4) {
-		__u8 *protocol = rare_header_at(skb, packet->network_offset + IPV4_PROTOCOL_OFFSET, 1);
-
-		key->protocol = protocol ? *protocol : 0;
-	}
+	key->protocol = packet->fragment_protocol;
 }
 
 static __always_inline void remember_first(struct packet *packet, const struct fragment_key *key, __u64 now,
@@ -99,7 +91,7 @@ __noinline int follow_fragment(struct __sk_buff *skb, struct packet *packet, __u
 	if (!packet)
 		return 0;
 	now = packet_time_coarse(skb);
-	form_fragment_key(skb, packet, &key);
+	form_fragment_key(packet, &key);
 	packet->has_details = 1;
 	if (packet->is_later_fragment)
 		return join_first(packet, &key, now);

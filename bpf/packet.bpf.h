@@ -42,10 +42,14 @@ struct packet {
 	__u64 source[2]; /* 16 bytes in network order */
 	__u64 destination[2];
 	__u8 ip_version;
-	__u8 icmp_pairing;    /* enum icmp_pairing as the sender has it: never ICMP_ONE_WAY_HIGH */
-	__u8 encapsulation;   /* enum flow_encapsulation: what it may carry; set by the transport */
-	__u8 is_encapsulated; /* it was carried by another: DESCENT has the layers */
-	__u16 ethernet_end;   /* behind its own Ethernet addresses and type; 0: it has none */
+	__u8 icmp_pairing;      /* enum icmp_pairing as the sender has it: never ICMP_ONE_WAY_HIGH */
+	__u8 encapsulation;     /* enum flow_encapsulation: what it may carry; set by the transport */
+	__u8 is_encapsulated;   /* it was carried by another: DESCENT has the layers */
+	__u8 fragment_protocol; /* of an IPv4 fragment, as in its IP header */
+	__u8 jumbo_bytes;       /* of the header that BIG TCP puts into IPv6, and that is on no wire */
+	__u16 ethernet_end;     /* behind its own Ethernet addresses and type; 0: it has none */
+	__u32 carried_end; /* end of the bytes that every packet around carries; 0: the frame alone is around
+	                    */
 	__u32 identification; /* of a fragment, network order */
 	__u32 tunnel_id;      /* as in struct flow_key */
 	__u32 ah_spi;
@@ -108,6 +112,12 @@ static __always_inline __u32 port_index(__be16 port)
 static __always_inline __u32 bytes_after(const struct packet *packet, __u32 offset)
 {
 	return packet->length > offset ? packet->length - offset : 0;
+}
+
+/* Where the packet's last byte stands, if `length` does not cut it. */
+static __always_inline __u32 packet_end(const struct packet *packet)
+{
+	return packet->network_offset + packet->network_bytes + packet->jumbo_bytes;
 }
 
 static __always_inline __u64 packet_time_exact(struct __sk_buff *skb)

@@ -295,8 +295,10 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *pack
 	packet->network_bytes = total;
 	packet->header_bytes = header_bytes;
 	packet->offset += header_bytes;
-	if (packet->is_fragment)
+	if (packet->is_fragment) {
 		packet->identification = ip->identification;
+		packet->fragment_protocol = ip->protocol;
+	}
 	if (packet->protocol == NEXT_AUTHENTICATION && !packet->is_later_fragment)
 		reason = parse_authentication(skb, packet);
 	return reason;
@@ -354,7 +356,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *pack
 		return COUNTER_MALFORMED_IPV6;
 	class_label = bpf_ntohl(ip->version_class_label);
 	network_bytes = ipv6_bytes(skb, packet, ip);
-	if (class_label >> 28 != 6 || network_bytes > bytes_after(packet, packet->offset))
+	if (class_label >> 28 != 6 || network_bytes < IPV6_HEADER_BYTES ||
+	    network_bytes > bytes_after(packet, packet->offset))
 		return COUNTER_MALFORMED_IPV6;
 
 	is_jumbo = !ip->payload_length && ip->next_header == NEXT_HOP_BY_HOP &&
@@ -372,6 +375,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *pack
 	if (is_extension(packet->protocol))
 		reason = parse_extensions(skb, packet);
 	if (is_jumbo) {
+		packet->jumbo_bytes = IPV6_JUMBO_HEADER_BYTES;
 		packet->network_bytes -= IPV6_JUMBO_HEADER_BYTES;
 		packet->header_bytes -= IPV6_JUMBO_HEADER_BYTES;
 	}

@@ -34,8 +34,10 @@ static __always_inline __u32 from_little_endian(__u32 value)
 static __always_inline void read_wireguard(struct __sk_buff *skb, struct packet *packet, __u32 start,
                                            __u32 bytes)
 {
-	struct wireguard_header *message = rare_header_at(skb, start, sizeof(*message));
+	struct wireguard_header *message = tunnel_header_at(skb, packet, start, sizeof(*message));
 
+	/* Another protocol on that port, until the message is known. */
+	packet->encapsulation = ENCAPSULATION_NONE;
 	if (!message || message->reserved[0] || message->reserved[1] || message->reserved[2])
 		return;
 	if (message->type == WIREGUARD_INITIATION && bytes >= WIREGUARD_INITIATION_BYTES) {
@@ -49,6 +51,7 @@ static __always_inline void read_wireguard(struct __sk_buff *skb, struct packet 
 	} else {
 		return;
 	}
+	packet->encapsulation = ENCAPSULATION_WIREGUARD;
 	packet->has_details = 1;
 }
 
@@ -56,7 +59,7 @@ static __always_inline void read_wireguard(struct __sk_buff *skb, struct packet 
  */
 static __always_inline void read_esp(struct __sk_buff *skb, struct packet *packet, __u32 start, __u32 bytes)
 {
-	__be32 *spi = rare_header_at(skb, start, sizeof(*spi));
+	__be32 *spi = tunnel_header_at(skb, packet, start, sizeof(*spi));
 
 	if (!spi || bytes < ESP_HEADER_BYTES || !*spi)
 		return;
@@ -68,7 +71,7 @@ static __always_inline void read_esp(struct __sk_buff *skb, struct packet *packe
 static __always_inline void read_security(struct __sk_buff *skb, struct packet *packet)
 {
 	__u32 start = packet->offset + (packet->protocol == TRANSPORT_UDP ? UDP_HEADER_BYTES : 0);
-	__u32 end = packet->network_offset + packet->network_bytes;
+	__u32 end = packet_end(packet);
 	__u32 bytes = end > start ? end - start : 0;
 
 	if (packet->encapsulation == ENCAPSULATION_WIREGUARD)

@@ -49,11 +49,12 @@ struct encapsulation {
 	__u8 kind; /* enum flow_encapsulation */
 };
 
-/* `size` header bytes at `offset` of the packet inside its own length, or NULL. */
+/* `size` header bytes at `offset`, inside the packet and whatever carries it, or NULL. */
 static __always_inline void *tunnel_header_at(struct __sk_buff *skb, struct packet *packet, __u32 offset,
                                               __u32 size)
 {
-	if (offset + size > packet->network_offset + packet->network_bytes)
+	if (offset + size > packet_end(packet) ||
+	    (packet->carried_end && offset + size > packet->carried_end))
 		return NULL;
 	return rare_header_at(skb, offset, size);
 }
