@@ -132,11 +132,12 @@ static __always_inline void note_created(__u64 now)
 	struct table_use *use = bpf_map_lookup_elem(&TABLE_USE, &zero);
 	struct scan_state *scan = find_scan();
 	struct flow_event *event;
-	__u64 used;
+	__s64 used;
 	__u32 previous;
 
 	if (!use || !scan)
 		return;
+	/* Signed: an entry may be taken before its making is counted. */
 	used = __sync_fetch_and_add(&use->created, 1) + 1 - scan->removed;
 	previous = use->pressed_generation;
 	if (!scan->pressure_entries || used <= scan->pressure_entries || previous == scan->generation ||
@@ -339,6 +340,7 @@ __noinline int observe_special(struct __sk_buff *skb, struct packet *outermost)
 		return 0;
 	descent->carriers[FLOW_LAYER_IPIP].encapsulation = ENCAPSULATION_NONE;
 	descent->has_ethernet = outermost->ethernet_end != 0;
+	bound_carried(outermost, 0);
 	/* Written out: an index that the verifier does not know costs copies instead. */
 	if (descend(skb, descent, outermost, 0))
 		return finish_special(skb, outermost);

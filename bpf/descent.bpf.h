@@ -89,15 +89,12 @@ static __always_inline __u32 key_tunnel_id(const struct encapsulation *found, co
 static __always_inline void begin_inner(const struct encapsulation *found, const struct packet *packet,
                                         struct packet *inner)
 {
-	__u32 end = packet_end(packet);
-
 	__builtin_memset(inner, 0, sizeof(*inner));
 	inner->hook = packet->hook;
 	inner->vlan_id = packet->vlan_id;
 	inner->offset = found->offset;
 	inner->ethertype = found->ethertype;
-	inner->length = packet->is_fragment ? found->offset + MAX_IP_BYTES : end;
-	inner->carried_end = packet->carried_end && packet->carried_end < end ? packet->carried_end : end;
+	inner->length = packet->is_fragment ? found->offset + MAX_IP_BYTES : packet_end(packet);
 	inner->tunnel_id = key_tunnel_id(found, packet);
 	inner->is_encapsulated = 1;
 	inner->has_details = 1;
@@ -156,10 +153,11 @@ static __always_inline int descend(struct __sk_buff *skb, struct descent *descen
 	begin_inner(&descent->found, packet, inner);
 	reason = parse_inner(skb, inner);
 	/* Of what a first fragment carries the headers must be in the fragment. */
-	if (!reason && inner->network_offset + inner->header_bytes + inner->jumbo_bytes > inner->carried_end)
+	if (!reason && inner->network_offset + inner->header_bytes + inner->jumbo_bytes > packet->carried_end)
 		reason = UNREAD;
 	if (reason)
 		return reason;
+	bound_carried(inner, packet->carried_end);
 	note_carriers(descent, packet, depth);
 	if (packet->is_fragment)
 		follow_fragment(skb, packet, FRAGMENT_ENCAPSULATED);

@@ -48,10 +48,9 @@ struct packet {
 	__u8 fragment_protocol; /* of an IPv4 fragment, as in its IP header */
 	__u8 jumbo_bytes;       /* of the header that BIG TCP puts into IPv6, and that is on no wire */
 	__u16 ethernet_end;     /* behind its own Ethernet addresses and type; 0: it has none */
-	__u32 carried_end; /* end of the bytes that every packet around carries; 0: the frame alone is around
-	                    */
-	__u32 identification; /* of a fragment, network order */
-	__u32 tunnel_id;      /* as in struct flow_key */
+	__u32 carried_end;      /* of this packet and every one around, what ends first; 0: not known yet */
+	__u32 identification;   /* of a fragment, network order */
+	__u32 tunnel_id;        /* as in struct flow_key */
 	__u32 ah_spi;
 	__u32 indices[2]; /* ESP: SPI; WireGuard: sender's, receiver's */
 };
@@ -118,6 +117,15 @@ static __always_inline __u32 bytes_after(const struct packet *packet, __u32 offs
 static __always_inline __u32 packet_end(const struct packet *packet)
 {
 	return packet->network_offset + packet->network_bytes + packet->jumbo_bytes;
+}
+
+/* Before anything is read behind the transport header. `around`: carried_end of the packet that carries it,
+ * or 0. */
+static __always_inline void bound_carried(struct packet *packet, __u32 around)
+{
+	__u32 end = packet_end(packet);
+
+	packet->carried_end = around && around < end ? around : end;
 }
 
 static __always_inline __u64 packet_time_exact(struct __sk_buff *skb)

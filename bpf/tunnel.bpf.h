@@ -53,8 +53,7 @@ struct encapsulation {
 static __always_inline void *tunnel_header_at(struct __sk_buff *skb, struct packet *packet, __u32 offset,
                                               __u32 size)
 {
-	if (offset + size > packet_end(packet) ||
-	    (packet->carried_end && offset + size > packet->carried_end))
+	if (offset + size > packet->carried_end)
 		return NULL;
 	return rare_header_at(skb, offset, size);
 }
