@@ -10,6 +10,7 @@ import { $ } from "bun";
 const MODULES = [
   ...["virtio_pci", "virtio_blk", "veth", "8021q", "bonding", "macvlan", "ipvlan", "bridge"],
   ...["ipip", "sit", "ip_gre", "ip6_tunnel", "ip6_gre", "vxlan", "geneve", "wireguard", "tun"],
+  ...["fou", "xfrm_user", "esp4", "ah4", "authenc", "ecb", "crypto_null"],
   ...["sch_ingress", "cls_bpf", "cls_matchall", "act_gact", "crc32c_generic", "tcp_diag", "udp_diag"],
 ];
 

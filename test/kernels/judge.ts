@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { compareTunnel, isOpaque, judgeOpaque, judgeWire } from "./judge-tunnel.ts";
 import type { Scenario } from "./scenario.ts";
 import { type PlannedExchange, planExchanges } from "./script.ts";
 import {
@@ -53,17 +54,27 @@ export function judgeScenario(evidence: Evidence): Check[] {
   const planned = planExchanges(scenario, evidence.index);
   const label = (what: string): string => `${scenario.name}: ${what}`;
   const flows = (): Map<string, ToldFlow> => groupFlows(parseSpans(read(folder, "spans.ndjson")));
+  const { opaque = [], wire } = scenario;
   return [
     check(label("devices are set up"), () => demandSuccess(folder, "setup.rc", "setup.log")),
     check(label(`attaches by ${scenario.attachMode ?? evidence.mode} where it should`), () =>
       judgeHooks(evidence),
     ),
     ...planned.map((one) =>
-      check(label(`counts ${one.exchange.name} ${one.kind} exactly`), () =>
-        judgeExchange(evidence, one, flows()),
+      check(
+        label(`${one.exchange.isHidden ? "hides" : "counts"} ${one.exchange.name} ${one.kind} exactly`),
+        () => judgeExchange(evidence, one, flows()),
       ),
     ),
-    check(label("tells no other flow"), () => judgeStrangers(planned, flows())),
+    ...opaque.map((one) =>
+      check(label(`tells ${one.transport} ${one.ends.join(" - ")} as what it is`), () =>
+        demandNone(judgeOpaque(flows(), one)),
+      ),
+    ),
+    ...(wire === undefined
+      ? []
+      : [check(label(`tells all that ${wire.device} carried`), () => judgeCarried(folder, wire, flows()))]),
+    check(label("tells no other flow"), () => judgeStrangers(scenario, planned, flows())),
     check(label("ends flows for the right reason"), () => judgeEndReasons(scenario, flows())),
     check(label("ends with 0 on SIGTERM"), () => demandSuccess(folder, "agent.rc", "agent.log")),
     check(label("leaves nothing behind"), () => judgeTraces(evidence)),
@@ -139,13 +150,35 @@ function judgeExchange(evidence: Evidence, planned: PlannedExchange, flows: Map<
   const client = readTestimony(folder, id, "client");
   const expected = expectFlow(planned, client, readTestimony(folder, id, "server"));
   const flow = flows.get(conversationOf(planned));
+  if (planned.exchange.isHidden) {
+    if (flow !== undefined) throw new Error("it was told");
+    return;
+  }
   if (flow === undefined) throw new Error(`no span of ${conversationOf(planned)}`);
-  const complaints = [
+  demandNone([
     ...compareAmount(flow, "", expected.forward),
     ...compareAmount(flow, "reverse.", expected.reverse),
     ...flow.spans.flatMap((span) => compareObservation(span, planned, scenario)),
-  ];
+    ...compareTunnel(flow, planned.exchange, expected),
+  ]);
+}
+
+function demandNone(complaints: readonly string[]): void {
   if (complaints.length > 0) throw new Error(complaints.join(", "));
+}
+
+function judgeCarried(
+  folder: string,
+  wire: NonNullable<Scenario["wire"]>,
+  flows: Map<string, ToldFlow>,
+): void {
+  const readings = {
+    outsideBefore: read(folder, "wire.outside.before"),
+    insideBefore: read(folder, "wire.inside.before"),
+    insideAfter: read(folder, "wire.inside.after"),
+    outsideAfter: read(folder, "wire.outside.after"),
+  };
+  demandNone(judgeWire(flows, wire, readings));
 }
 
 function compareAmount(flow: ToldFlow, way: "" | "reverse.", expected: Amount): string[] {
@@ -162,14 +195,16 @@ function compareAmount(flow: ToldFlow, way: "" | "reverse.", expected: Amount): 
 }
 
 function compareObservation(span: Span, planned: PlannedExchange, scenario: Scenario): string[] {
-  const { vlanId, isLayer3Device } = planned.exchange;
+  const { vlanId, isLayer3Device, authentication } = planned.exchange;
   const attributes = span.attributes;
   const device = attributes["network.interface.name"];
   const vlan = attributes["network.vlan.id"];
   const mac = attributes["network.interface.mac"];
+  const spi = attributes["flow.ipsec.ah.spi"];
   return [
     ...(device !== undefined && scenario.hooked.includes(device) ? [] : [`seen at "${device ?? ""}"`]),
     ...(vlanId === undefined || vlan === (vlanId ?? undefined) ? [] : [`VLAN ${vlan} instead of ${vlanId}`]),
+    ...(spi === authentication?.spi ? [] : [`flow.ipsec.ah.spi is ${spi}`]),
     ...(isLayer3Device && mac !== undefined ? [`a MAC address (${mac}) on a device without`] : []),
   ];
 }
@@ -180,11 +215,20 @@ function isKernelsOwn(span: Span): boolean {
   return span.attributes["network.transport"] === "icmpv6" && type !== 128 && type !== 129;
 }
 
-function judgeStrangers(planned: readonly PlannedExchange[], flows: Map<string, ToldFlow>): void {
+function judgeStrangers(
+  { opaque = [] }: Scenario,
+  planned: readonly PlannedExchange[],
+  flows: Map<string, ToldFlow>,
+): void {
   if (flows.size === 0) throw new Error("no flow was told");
   const known = new Set(planned.map(conversationOf));
   const strangers = [...flows.values()].flatMap(({ spans }) =>
-    spans.filter((span) => !isKernelsOwn(span) && !known.has(formatConversation(span.attributes))),
+    spans.filter(
+      (span) =>
+        !isKernelsOwn(span) &&
+        !known.has(formatConversation(span.attributes)) &&
+        !opaque.some((one) => isOpaque(span, one)),
+    ),
   );
   if (strangers.length === 0) return;
   const names = new Set(strangers.map((span) => formatConversation(span.attributes)));

@@ -40,7 +40,7 @@ const HOST_PACKAGES = [
   ],
 ];
 
-/** A guest that takes longer hangs; alone on two cores it takes about two minutes. */
+/** A guest that takes longer hangs; two at once on two cores take about six minutes. */
 const GUEST_TIMEOUT_MS = 900_000;
 
 interface Options {

@@ -4,6 +4,40 @@
 /** How the two ends talk: 20 UDP datagrams, a TCP stream, 7 echo requests; script.ts has the sizes. */
 export type ExchangeKind = "udp" | "tcp" | "icmp";
 
+/** What a flow's spans must say of the packets that carry it. */
+export interface ExpectedTunnel {
+  /** As `tunnel.type` and `tunnel.id` have them; without id there must be none. */
+  readonly type: string;
+  readonly id?: string;
+  /** As `tunnel.network.transport`. */
+  readonly transport: string;
+  /** Outer addresses of the client and the server. */
+  readonly addresses: readonly [string, string];
+  /** UDP port that the tunnel's packets are sent to. */
+  readonly port?: number;
+  /** Ethernet source of the client's outer frames. */
+  readonly mac: string;
+  /** Layer-3 bytes of the outer headers, in each packet. */
+  readonly headerBytes: number;
+}
+
+/** A flow whose packets carry others that nobody can read: told by its outer headers, all there is of it. */
+export interface OpaqueFlow {
+  readonly transport: string;
+  /** Addresses of the agent's end and of the peer's; either may be taken for the initiator. */
+  readonly ends: readonly [string, string];
+  /** Port of both ends; 0 where there is none. */
+  readonly port: number;
+  /** `tunnel.type`; absent: there must be none. */
+  readonly type?: string;
+  /** Numbers that the encrypted packets show: they must be there. */
+  readonly numbered: readonly (
+    | "flow.ipsec.esp.spi"
+    | "flow.ipsec.sender_index"
+    | "flow.ipsec.receiver_index"
+  )[];
+}
+
 /** Exchanges between one client address and one server address. */
 export interface Exchange {
   readonly name: string;
@@ -21,6 +55,14 @@ export interface Exchange {
   readonly isSteady?: boolean;
   /** True where the observed device has no Ethernet header: the span has no MAC. */
   readonly isLayer3Device?: boolean;
+  /** Absent: no attribute of a tunnel may be told. */
+  readonly tunnel?: ExpectedTunnel;
+  /** An authentication header in each packet, part of the flow's own bytes. */
+  readonly authentication?: { readonly spi: number; readonly headerBytes: number };
+  /** True where nobody can read what is exchanged: no flow of it may be told. */
+  readonly isHidden?: boolean;
+  /** Absent: every kind. */
+  readonly kinds?: readonly ExchangeKind[];
 }
 
 /** One run of the agent. */
@@ -30,6 +72,8 @@ export interface Scenario {
   readonly interfaces?: readonly string[];
   /** `capture.attach_mode`; absent: the agent's default, which takes the best there is. */
   readonly attachMode?: "clsact";
+  /** Lines of the `[parser]` section. */
+  readonly parser?: string;
   /** Lines of the `[span]` section, instead of timeouts that no exchange reaches. */
   readonly span?: string;
   /** Devices that must carry both hooks, and devices that must carry none. */
@@ -42,6 +86,12 @@ export interface Scenario {
   /** Shell commands in the words of guest/steps.sh. */
   readonly setup: string;
   readonly exchanges: readonly Exchange[];
+  readonly opaque?: readonly OpaqueFlow[];
+  /**
+   * A watched Ethernet device of the agent's that everything passes but what `besides` names, addresses by their
+   * beginning. All flows together must be what it has carried: packets, and bytes with the tunnels' own.
+   */
+  readonly wire?: { readonly device: string; readonly besides: readonly string[] };
 }
 
 /** Exchanges between the agent's namespace and `peer`, unless `rest` says otherwise. */
@@ -58,3 +108,12 @@ export function between(
 export const CABLE: string = `
 add_namespace peer
 add_cable root veth0 peer veth0`;
+
+/**
+ * Super-packets of the tunnels reach the cable's hook as they are and are cut up behind it: so its counters are of
+ * packets on the wire.
+ */
+export const CUT_UP = `
+for namespace in root peer; do
+  in_namespace $namespace ip link set veth0 gso_max_segs 1
+done`;

@@ -1,7 +1,7 @@
 // What is tried in each guest: one run of the agent per kind of device, and per situation it finds.
 
 import { between, CABLE, type Scenario } from "./scenario.ts";
-import { TUNNEL_SCENARIO } from "./tunnel-devices.ts";
+import { TUNNEL_SCENARIOS } from "./tunnel-scenarios.ts";
 
 const VLAN = `${CABLE}
 for namespace in root peer; do
@@ -193,4 +193,4 @@ add_address peer veth0 10.10.0.2/24`,
 ];
 
 /** Every scenario, in the order in which a guest runs them. */
-export const SCENARIOS: readonly Scenario[] = [...LINK_SCENARIOS, TUNNEL_SCENARIO];
+export const SCENARIOS: readonly Scenario[] = [...LINK_SCENARIOS, ...TUNNEL_SCENARIOS];

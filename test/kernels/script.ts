@@ -36,7 +36,7 @@ export interface PlannedExchange {
 /** Every exchange of a scenario; `index` is the scenario's place and keeps client ports apart. */
 export function planExchanges(scenario: Scenario, index: number): PlannedExchange[] {
   return scenario.exchanges.flatMap((exchange, place) =>
-    EXCHANGE_KINDS.map((kind) => {
+    (exchange.kinds ?? EXCHANGE_KINDS).map((kind) => {
       const hasPorts = kind !== "icmp";
       return {
         id: `${place}-${kind}`,
@@ -87,6 +87,7 @@ export function formatScript(scenario: Scenario, planned: readonly PlannedExchan
     `hooked="${scenario.hooked.join(" ")}"`,
     `await_spans=${scenario.awaitsTimeouts ? planned.length : 0}`,
     `crash_first=${scenario.crashesFirst ? "yes" : "no"}`,
+    `wire=${scenario.wire?.device ?? ""}`,
     `setup() {\n${scenario.setup.trim()}\n}`,
     `exchanges() {\n${lines.join("\n")}\n}`,
     "",
@@ -106,6 +107,7 @@ export function formatConfig(scenario: Scenario): string {
     "[capture]",
     ...(interfaces === undefined ? [] : [`interfaces = [${interfaces}]`]),
     ...(scenario.attachMode === undefined ? [] : [`attach_mode = "${scenario.attachMode}"`]),
+    ...(scenario.parser === undefined ? [] : ["[parser]", scenario.parser]),
     "[span]",
     scenario.span ?? LONG_TIMEOUTS.map((name) => `${name} = "10m"`).join("\n"),
     "[export.stdout]",

@@ -22,6 +22,22 @@ export interface SpanAttributes {
   readonly "flow.reverse.packets.total": number;
   readonly "flow.reverse.bytes.delta": number;
   readonly "flow.reverse.bytes.total": number;
+  readonly "tunnel.type"?: string | undefined;
+  readonly "tunnel.id"?: string | undefined;
+  readonly "tunnel.network.interface.mac"?: string | undefined;
+  readonly "tunnel.network.type"?: string | undefined;
+  readonly "tunnel.network.transport"?: string | undefined;
+  readonly "tunnel.source.address"?: string | undefined;
+  readonly "tunnel.destination.address"?: string | undefined;
+  readonly "tunnel.destination.port"?: number | undefined;
+  readonly "tunnel.bytes.delta"?: number | undefined;
+  readonly "tunnel.bytes.total"?: number | undefined;
+  readonly "tunnel.reverse.bytes.delta"?: number | undefined;
+  readonly "tunnel.reverse.bytes.total"?: number | undefined;
+  readonly "flow.ipsec.ah.spi"?: number | undefined;
+  readonly "flow.ipsec.esp.spi"?: number | undefined;
+  readonly "flow.ipsec.sender_index"?: number | undefined;
+  readonly "flow.ipsec.receiver_index"?: number | undefined;
 }
 
 /** One span of the agent's stdout. */
@@ -51,6 +67,22 @@ const attributesSchema: v.GenericSchema<unknown, SpanAttributes> = v.looseObject
   "flow.reverse.packets.total": count,
   "flow.reverse.bytes.delta": count,
   "flow.reverse.bytes.total": count,
+  "tunnel.type": v.optional(v.string()),
+  "tunnel.id": v.optional(v.string()),
+  "tunnel.network.interface.mac": v.optional(v.string()),
+  "tunnel.network.type": v.optional(v.string()),
+  "tunnel.network.transport": v.optional(v.string()),
+  "tunnel.source.address": v.optional(v.string()),
+  "tunnel.destination.address": v.optional(v.string()),
+  "tunnel.destination.port": v.optional(count),
+  "tunnel.bytes.delta": v.optional(count),
+  "tunnel.bytes.total": v.optional(count),
+  "tunnel.reverse.bytes.delta": v.optional(count),
+  "tunnel.reverse.bytes.total": v.optional(count),
+  "flow.ipsec.ah.spi": v.optional(count),
+  "flow.ipsec.esp.spi": v.optional(count),
+  "flow.ipsec.sender_index": v.optional(count),
+  "flow.ipsec.receiver_index": v.optional(count),
 });
 
 const spanSchema: v.GenericSchema<unknown, Span> = v.looseObject({
@@ -88,10 +120,12 @@ export function groupFlows(spans: readonly Span[]): Map<string, ToldFlow> {
   return new Map([...groups].map(([conversation, members]) => [conversation, { spans: members }]));
 }
 
+/** A counter of one direction since the record before; a span without a tunnel has none of the tunnel's. */
+export type DeltaAttribute =
+  | `flow.${"" | "reverse."}${"packets" | "bytes"}.delta`
+  | `tunnel.${"" | "reverse."}bytes.delta`;
+
 /** The sum of an attribute over a flow's spans. */
-export function sumAttribute(
-  flow: ToldFlow,
-  name: `flow.${"" | "reverse."}${"packets" | "bytes"}.delta`,
-): number {
-  return flow.spans.reduce((sum, span) => sum + span.attributes[name], 0);
+export function sumAttribute(flow: ToldFlow, name: DeltaAttribute): number {
+  return flow.spans.reduce((sum, span) => sum + (span.attributes[name] ?? 0), 0);
 }

@@ -96,6 +96,13 @@ function expectStream(testimony: Testimony, payloadBytes: number, isV6: boolean)
 
 /** What the flow's spans must add up to. Throws where the exchange did not go as planned. */
 export function expectFlow(planned: PlannedExchange, client: Testimony, server: Testimony): Expectation {
+  const { forward, reverse } = expectPlain(planned, client, server);
+  const more = planned.exchange.authentication?.headerBytes ?? 0;
+  const withHeaders = ({ packets, bytes }: Amount): Amount => ({ packets, bytes: bytes + packets * more });
+  return { forward: withHeaders(forward), reverse: withHeaders(reverse) };
+}
+
+function expectPlain(planned: PlannedExchange, client: Testimony, server: Testimony): Expectation {
   const isV6 = planned.exchange.clientAddress.includes(":");
   switch (planned.kind) {
     case "udp":

@@ -1,5 +1,6 @@
 # What a scenario's script is made of. A scenario defines: hooked (interfaces the agent must attach
-# to), namespaces, await_spans, crash_first, and the functions setup and exchanges.
+# to), await_spans, crash_first, wire (a device whose counters are kept, or nothing), and the functions
+# setup and exchanges.
 # shellcheck shell=sh disable=SC2154
 
 # A deadline in tenths of a second for whatever is waited for; emulation is slow.
@@ -60,6 +61,13 @@ add_address() {
 	in_namespace "$1" ip link set "$2" up
 }
 
+# add_neighbour NAMESPACE DEVICE ADDRESS NAMESPACE_THERE: the address is at the device of the same name
+# there, so that nobody asks for it: ARP in a tunnel is a flow of its outer headers.
+add_neighbour() {
+	mac=$(in_namespace "$4" ip link show dev "$2" | sed -n 's/.*link\/ether \([0-9a-f:]*\).*/\1/p')
+	in_namespace "$1" ip neighbour replace "$3" dev "$2" lladdr "$mac" nud permanent
+}
+
 # await_device NAMESPACE DEVICE
 await_device() {
 	left=$DEADLINE
@@ -100,6 +108,10 @@ remove_everything() {
 	for device in $(list_devices); do
 		# A device may go with another one: then there is nothing left to delete.
 		[ "$device" = lo ] || ip link delete "$device" 2>/dev/null
+	done
+	# Each line is "port NUMBER …"; without the module there is none.
+	ip fou show 2>/dev/null | while read -r _ port _; do
+		ip fou del port "$port"
 	done
 	sysctl -q -w net.ipv4.ip_forward=0 kernel.modprobe=/sbin/modprobe
 }
@@ -143,6 +155,14 @@ is_hooked() {
 
 show_counters() {
 	in_namespace "$1" cat /proc/net/snmp /proc/net/netstat /proc/net/snmp6
+}
+
+# show_wire STEP: what the device has sent and received so far.
+show_wire() {
+	[ -n "$wire" ] || return 0
+	for counter in tx_packets tx_bytes rx_packets rx_bytes; do
+		echo "$counter $(cat "/sys/class/net/$wire/statistics/$counter")"
+	done >"wire.$1"
 }
 
 # ---- the agent ----
@@ -245,13 +265,17 @@ run_scenario() {
 		wait "$agent"
 		: >spans.ndjson
 	fi
+	show_wire outside.before
 	start_agent
 	echo $? >attach.rc
+	show_wire inside.before
 	show_hooks >hooks
 	exchanges
 	if [ "$await_spans" -gt 0 ]; then
 		await_spans "$await_spans"
 	fi
+	show_wire inside.after
 	stop_agent
+	show_wire outside.after
 	await_traces
 }
