@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 import { expectedSurroundings, toldSurroundings } from "./expected-details.ts";
 import { accountedFor, type Replayed, replayFile } from "./replayed.ts";
-import { conversationKey } from "./sighting.ts";
+import { conversationKey, endsOf } from "./sighting.ts";
 import { tallyRecords } from "./tally.ts";
 import { askTshark, type Witnessed } from "./tshark.ts";
 
@@ -28,7 +28,7 @@ function expectSurroundings({ records }: Replayed, { members }: Witnessed): void
   const told = new Map<string, unknown>();
   const expected = new Map<string, unknown>();
   for (const record of records) {
-    const key = conversationKey(record, record.communityId);
+    const key = conversationKey(endsOf(record), record.communityId);
     const [first, ...others] = members[key] ?? [];
     if (first === undefined || told.has(key)) continue;
     told.set(key, toldSurroundings(record));

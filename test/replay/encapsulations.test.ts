@@ -99,6 +99,11 @@ const SITUATIONS: Readonly<Record<string, () => readonly Uint8Array[]>> = {
     frame(outer(gre(0x0806, filler(28)))),
   ],
   ERSPAN: () => [
+    ...[inner()].flatMap((original) => [
+      frame(original, { tags: [{ ethertype: 0x8100, id: 3 }] }),
+      frame(outer(erspan2(frame(original), 300))),
+      frame(outer(erspan2(frame(original), 301))),
+    ]),
     frame(outer(erspan1(frame(inner())))),
     frame(outer(erspan2(frame(inner()), 300))),
     frame(outer(erspan3(frame(inner()), { session: 301 }))),

@@ -3,7 +3,7 @@
 import type { Datagram } from "./datagram.ts";
 import { type Carrier, toldCarriers } from "./nest.ts";
 import type { Told } from "./replayed.ts";
-import { turned, wayKey } from "./sighting.ts";
+import { endsOf, turned, wayKey } from "./sighting.ts";
 import type { ToldLayer } from "./told-details.ts";
 import type { Member } from "./tshark.ts";
 
@@ -30,8 +30,9 @@ export function expectedSurroundings(record: Told, members: readonly [Member, ..
   const [first] = members;
   const { carriers, innermost } = first.nest;
   const datagrams = [...carriers.map(({ datagram }) => datagram), innermost];
-  const forward = members.find(({ ends }) => wayKey(ends) === wayKey(record));
-  const reverse = members.find(({ ends }) => wayKey(ends) === wayKey(turned(record)));
+  const source = endsOf(record);
+  const forward = members.find(({ ends }) => wayKey(ends) === wayKey(source));
+  const reverse = members.find(({ ends }) => wayKey(ends) === wayKey(turned(source)));
   const isForward = first === forward;
   return {
     tunnel: expectedLayer([forward, reverse], 0),

@@ -90,6 +90,7 @@ function readFlow(line: string): Flow {
     tcpFlags: 0,
     overheads: NO_OVERHEADS,
     fragments: 0,
+    mirror: "",
   };
   return { protocol: number, sighting };
 }

@@ -11,6 +11,8 @@ export interface Ends {
   readonly destination: string;
   readonly sourcePort: number;
   readonly destinationPort: number;
+  /** Type and session of the mirror around a copy: a flow apart from the original's. Empty for all else. */
+  readonly mirror: string;
 }
 
 /** One packet, or the packets of one record, one way. */
@@ -32,13 +34,32 @@ export function turned(ends: Ends): Ends {
     destination: ends.source,
     sourcePort: ends.destinationPort,
     destinationPort: ends.sourcePort,
+    mirror: ends.mirror,
   };
+}
+
+/** Source and destination of a record. */
+export function endsOf({
+  protocol,
+  source,
+  destination,
+  sourcePort,
+  destinationPort,
+  details: { tunnel },
+}: Told): Ends {
+  const mirror = mirrorName(tunnel?.kind, tunnel?.id);
+  return { protocol, source, destination, sourcePort, destinationPort, mirror };
+}
+
+/** {@link Ends.mirror} by the outermost encapsulation. */
+export function mirrorName(kind: string | undefined, id: number | undefined): string {
+  return kind === "erspan" ? `erspan ${id ?? 0}` : "";
 }
 
 /** The two ways of a record. Its fragments, which it tells for both together, stand with the first. */
 export function sightingsOf(record: Told): readonly [Sighting, Sighting] {
-  const { protocol, source, destination, sourcePort, destinationPort, forward, reverse, details } = record;
-  const ends = { protocol, source, destination, sourcePort, destinationPort };
+  const { forward, reverse, details } = record;
+  const ends = endsOf(record);
   return [
     { ...ends, ...forward, fragments: details.fragments },
     { ...turned(ends), ...reverse, fragments: 0 },
@@ -53,7 +74,7 @@ export function wayKey(ends: Ends): string {
 /** Both ways' name. The Community ID tells pings of several kinds between two hosts apart. */
 export function conversationKey(ends: Ends, communityId: string): string {
   const both = [sourceOf(ends), sourceOf(turned(ends))].toSorted();
-  return `${ends.protocol} ${both.join(" ")} ${communityId}`;
+  return `${ends.protocol} ${both.join(" ")} ${communityId} ${ends.mirror}`.trimEnd();
 }
 
 function sourceOf({ source, sourcePort }: Ends): string {

@@ -6,7 +6,7 @@ import { FragmentBook } from "./fragment-book.ts";
 import { isRefused } from "./link-headers.ts";
 import { type Nest, readNest, toldCarriers } from "./nest.ts";
 import { dissect, type Frame, numberOf } from "./pdml.ts";
-import { conversationKey, type Ends, type Sighting } from "./sighting.ts";
+import { conversationKey, type Ends, mirrorName, type Sighting } from "./sighting.ts";
 import { addSighting, type Conversations } from "./tally.ts";
 
 /** What tshark says of a file. */
@@ -61,7 +61,7 @@ class Witness {
     }
     if (nest.isUnread) this.#count("encapsulated_unread");
     const transport = this.#joinFragments(nest, frame.time);
-    if (transport !== undefined) this.#tally({ frame, nest, ends: endsOf(nest, transport) }, transport);
+    if (transport !== undefined) this.#tally({ frame, nest, ends: endsIn(nest, transport) }, transport);
   }
 
   /** The transport of the innermost packet; undefined where it is in no flow. */
@@ -128,7 +128,7 @@ function isSameToTshark({ layers }: Frame, { carriers, innermost }: Nest): boole
   return packets.length === carriers.length + 1 && isWhole && hasOwnPorts;
 }
 
-function endsOf({ innermost }: Nest, { protocol, ports }: Transport): Ends {
+function endsIn({ carriers, innermost }: Nest, { protocol, ports }: Transport): Ends {
   const { source, destination } = innermost;
   return {
     protocol,
@@ -136,6 +136,7 @@ function endsOf({ innermost }: Nest, { protocol, ports }: Transport): Ends {
     destination,
     sourcePort: ports?.[0] ?? 0,
     destinationPort: ports?.[1] ?? 0,
+    mirror: mirrorName(carriers[0]?.kind, carriers[0]?.id),
   };
 }
 
