@@ -26,22 +26,28 @@ static __always_inline void copy_address(__u8 *target, const __u64 *address)
 	__builtin_memcpy(target, address, 16);
 }
 
-/* As the first packet of each way has it; addresses as the first packet at all. */
+/*
+ * As the first packet of each way has it, if that is of the kind and IP version of the first at all: what is
+ * told is never one encapsulation's name and another's numbers.
+ */
 static __always_inline void note_layer(struct flow_layer *layer, const struct carrier *carrier, __u32 way)
 {
 	if (!carrier->encapsulation || layer->flags & (FLOW_LAYER_SEEN_LOW << way))
 		return;
 	if (!layer->encapsulation) {
-		copy_address(way ? layer->high_address : layer->low_address, carrier->source);
-		copy_address(way ? layer->low_address : layer->high_address, carrier->destination);
 		layer->encapsulation = carrier->encapsulation;
 		layer->ip_version = carrier->ip_version;
 		layer->protocol = carrier->protocol;
-		layer->ah_spi = carrier->ah_spi;
+	} else if (layer->encapsulation != carrier->encapsulation ||
+	           layer->ip_version != carrier->ip_version) {
+		return;
 	}
+	copy_address(layer->source[way], carrier->source);
+	copy_address(layer->destination[way], carrier->destination);
 	layer->id[way] = carrier->id;
 	layer->ports[way][0] = carrier->source_port;
 	layer->ports[way][1] = carrier->destination_port;
+	layer->ah_spi[way] = carrier->ah_spi;
 	if (carrier->has_id)
 		layer->flags |= FLOW_LAYER_HAS_ID_LOW << way;
 	layer->flags |= FLOW_LAYER_SEEN_LOW << way;

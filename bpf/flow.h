@@ -143,17 +143,21 @@ enum flow_encapsulation {
 enum flow_layer_flag {
 	FLOW_LAYER_HAS_ID_LOW = 1 << 0, /* id[FLOW_LOW_TO_HIGH] is set */
 	FLOW_LAYER_HAS_ID_HIGH = 1 << 1,
-	FLOW_LAYER_SEEN_LOW = 1 << 2, /* ports[FLOW_LOW_TO_HIGH] were seen */
+	FLOW_LAYER_SEEN_LOW = 1 << 2, /* what is by way was seen low to high */
 	FLOW_LAYER_SEEN_HIGH = 1 << 3,
 };
 
-/* The headers of one encapsulation, as its first packet of each way had them. "Low" is the flow's low end. */
+/*
+ * The headers of one encapsulation, as its first packet of each way of the flow had them: the ways may come
+ * through tunnels of their own, or out of one mirror. Of several encapsulations or IP versions the first is
+ * kept.
+ */
 struct flow_layer {
-	__u8 low_address[16]; /* of the encapsulating packets' end on the low end's side; network order */
-	__u8 high_address[16];
+	__u8 source[2][16]; /* by way; network order, IPv4 as ::ffff:a.b.c.d */
+	__u8 destination[2][16];
 	__u32 id[2];        /* by way: VNI, GRE key, ERSPAN session, TEID; host order */
 	__be16 ports[2][2]; /* by way: source, destination; 0 where the transport has none */
-	__u32 ah_spi;       /* of an authentication header in front of the encapsulation, 0 none */
+	__u32 ah_spi[2];    /* by way: of an authentication header in front of the encapsulation, 0 none */
 	__u8 encapsulation; /* enum flow_encapsulation; 0: there is no such layer */
 	__u8 ip_version;    /* of the encapsulating packets */
 	__u8 protocol;      /* their transport: 17, 47, 4, 41 */
@@ -192,7 +196,7 @@ struct flow_details {
 	__u32 wireguard_index[2]; /* by end (0 low, 1 high): the index that end chose; 0 not seen */
 	__u8 tunnel_mac[6];       /* Ethernet source of the outermost frame */
 	__u8 flags;               /* enum flow_details_flag */
-	__u8 padding[9];
+	__u8 padding;
 };
 
 /* flow_event.kind */

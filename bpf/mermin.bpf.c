@@ -35,8 +35,8 @@ _Static_assert(sizeof(struct flow_stats) == 256, "flow_stats is 256 bytes");
 _Static_assert(sizeof(struct flow_event) == 64, "flow_event is 64 bytes");
 _Static_assert(sizeof(struct flow_reopened_event) == 192, "flow_reopened_event is 192 bytes");
 _Static_assert(sizeof(struct flow_overflow_event) == 96, "flow_overflow_event is 96 bytes");
-_Static_assert(sizeof(struct flow_layer) == 56, "flow_layer is 56 bytes");
-_Static_assert(sizeof(struct flow_details) == 256, "flow_details is 256 bytes");
+_Static_assert(sizeof(struct flow_layer) == 92, "flow_layer is 92 bytes");
+_Static_assert(sizeof(struct flow_details) == 320, "flow_details is 320 bytes");
 
 static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 {

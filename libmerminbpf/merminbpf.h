@@ -141,7 +141,7 @@ int merminbpf_scan_begin(struct merminbpf *handle, uint32_t generation);
 /*
  * Reads up to `max` entries (>= 512) of FLOW_STATS: keys 48 bytes, values 256 bytes each, in the order
  * of the table. Returns their number; 0 is the end of the scan. An entry that lives during the whole
- * scan is read once. `details`: 256 bytes each, written only where the value has FLOW_HAS_DETAILS (zero where
+ * scan is read once. `details`: 320 bytes each, written only where the value has FLOW_HAS_DETAILS (zero where
  * FLOW_DETAILS has no entry all the same).
  */
 int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void *details, uint32_t max);

@@ -14,7 +14,7 @@
 
 _Static_assert(sizeof(struct flow_key) == 48, "flow_key");
 _Static_assert(sizeof(struct flow_stats) == 256, "flow_stats");
-_Static_assert(sizeof(struct flow_details) == 256, "flow_details");
+_Static_assert(sizeof(struct flow_details) == 320, "flow_details");
 /* Per-CPU values are read as arrays: the kernel pads them to 8 bytes, which these are. */
 _Static_assert(sizeof(struct interface_stats) == 40, "interface_stats");
 _Static_assert(sizeof(struct related_interfaces) == 40, "related_interfaces");

@@ -110,41 +110,43 @@ export const ENCAPSULATION = {
 } as const;
 
 /** Words of one encapsulation (`struct flow_layer`). */
-export const LAYER_WORDS = 14;
+export const LAYER_WORDS = 23;
 export const LAYER = {
-  lowAddress: 0,
-  highAddress: 4,
+  /** Four words by way, as the packets of that way have it. */
+  source: 0,
+  destination: 8,
   /** By way. */
-  id: 8,
+  id: 16,
   /** A word by way: source port in the low half, destination port in the high half, both big-endian. */
-  ports: 10,
-  ahSpi: 12,
+  ports: 18,
+  /** By way. */
+  ahSpi: 20,
   /** Bytes: encapsulation ({@link ENCAPSULATION}), IP version, protocol, flags ({@link LAYER_FLAG}). */
-  octets: 13,
+  octets: 22,
 } as const;
 
 /** Bits of the fourth octet of {@link LAYER.octets}; `<< way`. */
 export const LAYER_FLAG = { hasId: 1, seen: 4 } as const;
 
 /** Sizes and words of `struct flow_details`; 64-bit fields: low word first. */
-export const DETAILS_BYTES = 256;
-export const DETAILS_WORDS = 64;
+export const DETAILS_BYTES = 320;
+export const DETAILS_WORDS = 80;
 export const DETAILS = {
   tunnel: 0,
-  ipip: 14,
+  ipip: 23,
   /** Four 64-bit values: tunnel low → high, tunnel high → low, ipip likewise. */
-  overheadBytes: 28,
-  baseOverheadBytes: 36,
-  fragments: 44,
-  baseFragments: 46,
-  tunnelSeenNs: 48,
-  tunnelHook: 52,
-  espSpi: 54,
-  ahSpi: 56,
+  overheadBytes: 46,
+  baseOverheadBytes: 54,
+  fragments: 62,
+  baseFragments: 64,
+  tunnelSeenNs: 66,
+  tunnelHook: 70,
+  espSpi: 72,
+  ahSpi: 74,
   /** By end: low, high. */
-  wireguardIndex: 58,
+  wireguardIndex: 76,
   /** Six bytes, then the flags ({@link DETAILS_FLAG}) in the third byte of the second word. */
-  tunnelMac: 60,
+  tunnelMac: 78,
 } as const;
 
 /** Bits of `flow_details.flags`. */

@@ -34,29 +34,34 @@ export function writeDetail(
   write64(out, at + RECORD_DETAIL.fragmentsDelta, deltaOf(details.numbers, numbers + FRAGMENTS));
 }
 
+/** As forward packets have it; where none was seen, as answers to the reverse ones would. */
 function writeLayer(out: Uint32Array, at: number, words: Uint32Array, layer: number, forward: number): void {
   const octets = words[layer + LAYER.octets] as number;
   const flags = octets >>> 24;
   const hasId = (flags & (LAYER_FLAG.hasId * 3)) === 0 ? 0 : 1;
   out[at + RECORD_LAYER.octets] = (octets & 0xffffff) | (hasId << 24);
+  const isSeen = (flags & (LAYER_FLAG.seen << forward)) !== 0;
+  const seen = isSeen ? forward : 1 - forward;
+  const source = layer + (isSeen ? LAYER.source : LAYER.destination) + seen * 4;
+  const destination = layer + (isSeen ? LAYER.destination : LAYER.source) + seen * 4;
   for (let i = 0; i < 4; i++) {
-    out[at + RECORD_LAYER.sourceAddress + i] = words[layer + LAYER.lowAddress + forward * 4 + i] as number;
-    const destination = layer + LAYER.lowAddress + (1 - forward) * 4;
+    out[at + RECORD_LAYER.sourceAddress + i] = words[source + i] as number;
     out[at + RECORD_LAYER.destinationAddress + i] = words[destination + i] as number;
   }
-  out[at + RECORD_LAYER.ports] = portsOf(words, layer, flags, forward);
+  const ports = words[layer + LAYER.ports + seen] as number;
+  out[at + RECORD_LAYER.ports] = isSeen ? hostPorts(ports) : swapHalves(hostPorts(ports));
   const way = (flags & (LAYER_FLAG.hasId << forward)) === 0 ? 1 - forward : forward;
   out[at + RECORD_LAYER.id] = words[layer + LAYER.id + way] as number;
-  out[at + RECORD_LAYER.ahSpi] = words[layer + LAYER.ahSpi] as number;
+  out[at + RECORD_LAYER.ahSpi] = ofForward(words, layer + LAYER.ahSpi, forward);
 }
 
-/** Source | destination << 16 in host order: as forward packets have them, else as answers to the reverse ones would. */
-function portsOf(words: Uint32Array, layer: number, flags: number, forward: number): number {
-  const isSeen = (flags & (LAYER_FLAG.seen << forward)) !== 0;
-  const ports = words[layer + LAYER.ports + (isSeen ? forward : 1 - forward)] as number;
-  const first = swapOctets(ports & 0xffff);
-  const second = swapOctets(ports >>> 16);
-  return isSeen ? first | (second << 16) : second | (first << 16);
+/** Two ports in host order of a word with two big-endian ones. */
+function hostPorts(ports: number): number {
+  return swapOctets(ports & 0xffff) | (swapOctets(ports >>> 16) << 16);
+}
+
+function swapHalves(word: number): number {
+  return (word >>> 16) | (word << 16);
 }
 
 function swapOctets(port: number): number {

@@ -76,8 +76,8 @@ export const RECORD = {
 export const RECORD_LAYER_WORDS = 20;
 
 /**
- * Word offsets of one encapsulation in a detail row, oriented like the flow: source is the end of the outer headers on
- * the source's side.
+ * Word offsets of one encapsulation in a detail row, oriented like the flow: the outer headers as packets from source to
+ * destination have them; where none of those was seen encapsulated, those of the others turned round.
  */
 export const RECORD_LAYER = {
   /** Bytes: encapsulation (`ENCAPSULATION` of capture/record.ts, 0: no such layer), IP version, protocol, 1 where `id` is set. */

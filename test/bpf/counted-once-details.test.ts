@@ -62,7 +62,7 @@ describe("a tunnel's headers", () => {
     const flow = bench.flow();
     expect(flow.ways[0]).toMatchObject({ packets: 3, bytes: 3 * BYTES, ownerHook: ingress(DEVICE) });
     expect(flow.details).toMatchObject({
-      tunnel: { low: "192.168.0.1", high: "192.168.0.2", encapsulation: 1, ids: [42, undefined] },
+      tunnel: { ends: [["192.168.0.1", "192.168.0.2"], undefined], encapsulation: 1, ids: [42, undefined] },
       tunnelOverhead: [3 * OVERHEAD, 0],
       tunnelHook: [ingress(NIC), 0],
       tunnelSeenNs: [START + 2 * MS, 0],

@@ -5,12 +5,12 @@ import { addressText, macText, pair, uint64 } from "./decode-bytes.ts";
 
 /** One encapsulation; pairs are by way, and undefined where that way was not seen or has none. */
 export interface Layer {
-  readonly low: string;
-  readonly high: string;
+  /** Outer source, destination. */
+  readonly ends: readonly [readonly [string, string] | undefined, readonly [string, string] | undefined];
   readonly ids: readonly [number | undefined, number | undefined];
   /** Source, destination. */
   readonly ports: readonly [readonly [number, number] | undefined, readonly [number, number] | undefined];
-  readonly ahSpi: number;
+  readonly ahSpi: readonly [number, number];
   readonly encapsulation: number;
   readonly ipVersion: number;
   readonly protocol: number;
@@ -87,18 +87,20 @@ function decodeLayer(details: DataView, word: number): Layer | undefined {
   if (encapsulation === 0) return undefined;
   const id = (way: 0 | 1): number | undefined =>
     (flags & (LAYER_FLAG.hasId << way)) === 0 ? undefined : view.getUint32((LAYER.id + way) * 4, true);
+  const isSeen = (way: 0 | 1): boolean => (flags & (LAYER_FLAG.seen << way)) !== 0;
+  const ends = (way: 0 | 1): readonly [string, string] | undefined => {
+    const address = (word: number): string => addressText(view, (word + way * 4) * 4);
+    return isSeen(way) ? [address(LAYER.source), address(LAYER.destination)] : undefined;
+  };
   const ports = (way: 0 | 1): readonly [number, number] | undefined => {
     const at = (LAYER.ports + way) * 4;
-    return (flags & (LAYER_FLAG.seen << way)) === 0
-      ? undefined
-      : [view.getUint16(at), view.getUint16(at + 2)];
+    return isSeen(way) ? [view.getUint16(at), view.getUint16(at + 2)] : undefined;
   };
   return {
-    low: addressText(view, LAYER.lowAddress * 4),
-    high: addressText(view, LAYER.highAddress * 4),
+    ends: [ends(0), ends(1)],
     ids: [id(0), id(1)],
     ports: [ports(0), ports(1)],
-    ahSpi: view.getUint32(LAYER.ahSpi * 4, true),
+    ahSpi: [view.getUint32(LAYER.ahSpi * 4, true), view.getUint32((LAYER.ahSpi + 1) * 4, true)],
     encapsulation,
     ipVersion: view.getUint8(LAYER.octets * 4 + 1),
     protocol: view.getUint8(LAYER.octets * 4 + 2),

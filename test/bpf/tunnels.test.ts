@@ -214,11 +214,13 @@ describe("open_encapsulation", () => {
       mac: row.mac ?? NO_MAC,
       details: {
         tunnel: {
-          low: "192.168.0.9",
-          high: "192.168.0.2",
+          ends: [
+            ["192.168.0.9", "192.168.0.2"],
+            ["192.168.0.2", "192.168.0.9"],
+          ],
           ids: [row.id, row.id],
           ports: [ports, ports],
-          ahSpi: 0,
+          ahSpi: [0, 0],
           encapsulation: row.encapsulation,
           ipVersion: 4,
           protocol: row.protocol ?? 17,
@@ -280,8 +282,7 @@ describe("open_encapsulation", () => {
     expect(bench.run(frame(carrier))).toEqual({ accounted: [1, bytes] });
     expect(bench.flow().details).toMatchObject({
       tunnel: {
-        low: "2001:db8:0:0:0:0:1:9",
-        high: "2001:db8:0:0:0:0:1:2",
+        ends: [["2001:db8:0:0:0:0:1:9", "2001:db8:0:0:0:0:1:2"], undefined],
         encapsulation,
         ipVersion: 6,
         protocol,

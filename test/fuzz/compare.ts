@@ -118,20 +118,16 @@ function compareLayer(
   if (expected === undefined || actual === undefined) {
     return compare(name, expected === undefined ? "none" : "some", actual === undefined ? "none" : "some");
   }
-  if (expected.isMixed) return [];
-  const { fields, way } = expected;
-  const ends = [fields.source, fields.destination].map((address) =>
-    textOf(Buffer.from(address).toString("hex")),
-  );
+  const { first, ways } = expected;
+  const address = (bytes: Uint8Array): string => textOf(Buffer.from(bytes).toString("hex"));
   const wanted = {
-    low: ends[way],
-    high: ends[1 - way],
-    ids: expected.ids,
-    ports: expected.ports,
-    ahSpi: fields.ahSpi,
-    encapsulation: fields.kind,
-    ipVersion: fields.ipVersion,
-    protocol: fields.protocol,
+    ends: ways.map((way) => way && [address(way.source), address(way.destination)]),
+    ids: ways.map((way) => way?.id),
+    ports: ways.map((way) => way && [way.sourcePort, way.destinationPort]),
+    ahSpi: ways.map((way) => way?.ahSpi ?? 0),
+    encapsulation: first.kind,
+    ipVersion: first.ipVersion,
+    protocol: first.protocol,
   };
   return compare(name, wanted, actual);
 }

@@ -9,14 +9,11 @@ import type { Verdict } from "../support/reference-packet.ts";
 export type Fields = Readonly<Record<string, string>>;
 
 export interface ExpectedLayer {
-  readonly fields: LayerFields;
-  /** Way of the packet that told the addresses. */
-  readonly way: 0 | 1;
-  readonly ids: [number | undefined, number | undefined];
-  readonly ports: [readonly [number, number] | undefined, readonly [number, number] | undefined];
+  /** Of the first packet at all. */
+  readonly first: LayerFields;
+  /** Of the first packet of each way that is like it. */
+  readonly ways: [LayerFields | undefined, LayerFields | undefined];
   readonly overhead: [number, number];
-  /** Packets of other encapsulations came too: only sums are told for certain. */
-  isMixed: boolean;
 }
 
 export interface ExpectedFlow {
@@ -122,19 +119,10 @@ function addLayer(
   packet: LayerFields | undefined,
 ): ExpectedLayer | undefined {
   if (packet === undefined) return before;
-  const layer = before ?? {
-    fields: packet,
-    way,
-    ids: [undefined, undefined],
-    ports: [undefined, undefined],
-    overhead: [0, 0],
-    isMixed: false,
-  };
+  const layer = before ?? { first: packet, ways: [undefined, undefined], overhead: [0, 0] };
   layer.overhead[way] += packet.overheadBytes;
-  layer.isMixed ||= layer.fields.kind !== packet.kind;
-  if (layer.ports[way] === undefined) {
-    layer.ports[way] = [packet.sourcePort, packet.destinationPort];
-    layer.ids[way] = packet.id;
+  if (packet.kind === layer.first.kind && packet.ipVersion === layer.first.ipVersion) {
+    layer.ways[way] ??= packet;
   }
   return layer;
 }

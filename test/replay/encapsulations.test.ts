@@ -29,6 +29,7 @@ const B = "10.0.0.2";
 const A6 = "2001:db8:0:0:0:0:0:1";
 const B6 = "2001:db8:0:0:0:0:0:2";
 const OUTER = { source: "192.0.2.1", destination: "192.0.2.2" };
+const ELSEWHERE = { source: "192.0.2.9", destination: "192.0.2.8" };
 
 /** Destination options: eight bytes with nothing but padding. RFC 8200, section 4.2. */
 const EMPTY_OPTIONS: Extension = { kind: 60, bytes: Uint8Array.of(0, 0, 1, 4, 0, 0, 0, 0) };
@@ -38,6 +39,14 @@ let port = 20_000;
 /** A packet of a conversation of its own. */
 function inner(bytes = 20): NetworkPacket {
   return ip(A, B, udp([++port, 9999], bytes));
+}
+
+type Wrap = (packet: NetworkPacket) => Uint8Array;
+
+/** A conversation whose answer is seen first, each way in a frame of its own. Its ports tell who asked. */
+function exchange(answerIn: Wrap, questionIn: Wrap): readonly Uint8Array[] {
+  const ephemeral = ++port + 20_000;
+  return [answerIn(ip(B, A, udp([9999, ephemeral], 30))), questionIn(ip(A, B, udp([ephemeral, 9999], 20)))];
 }
 
 function inner6(bytes = 20): NetworkPacket {
@@ -108,6 +117,32 @@ const SITUATIONS: Readonly<Record<string, () => readonly Uint8Array[]>> = {
     frame(outer(erspan2(frame(inner()), 300))),
     frame(outer(erspan3(frame(inner()), { session: 301 }))),
     frame(outer(erspan3(frame(inner()), { hasPlatform: true }))),
+  ],
+  "two ways through one mirror, two tunnels, and two kinds of them": () => [
+    ...exchange(
+      (answer) => frame(inVxlan(frame(answer))),
+      (question) => frame(inVxlan(frame(question))),
+    ),
+    ...exchange(
+      (answer) => frame(ipv4(ELSEWHERE, vxlan(frame(answer), { ports: [50_001, 4789], vni: 7 }))),
+      (question) => frame(inVxlan(frame(question))),
+    ),
+    ...exchange(
+      (answer) => frame(outer(gre(0x0800, ip("172.16.0.4", "172.16.0.3", ipInIp(answer)).bytes, { key: 9 }))),
+      (question) => frame(outer(gre(0x0800, ip("172.16.0.1", "172.16.0.2", ipInIp(question)).bytes))),
+    ),
+    ...exchange(
+      (answer) => frame(outer(gre(0x0800, answer.bytes, { key: 9 }))),
+      (question) => frame(ipv4(ELSEWHERE, vxlan(frame(question)))),
+    ),
+    ...exchange(
+      (answer) => frame(outer(gre(0x0800, answer.bytes))),
+      (question) => frame(ipv6({ source: A6, destination: B6 }, gre(0x0800, question.bytes))),
+    ),
+    ...exchange(
+      (answer) => frame(inVxlan(frame(answer))),
+      (question) => frame(question),
+    ),
   ],
   "IP in IP, alone and in another tunnel": () => [
     frame(outer(ipInIp(inner()))),

@@ -1,9 +1,10 @@
 // What a record is to say of the headers around its flow, by the packets that a witness saw of it, beside what it says.
 
+import { isIPv4 } from "node:net";
 import type { Datagram } from "./datagram.ts";
 import { type Carrier, toldCarriers } from "./nest.ts";
 import type { Told } from "./replayed.ts";
-import { endsOf, turned, wayKey } from "./sighting.ts";
+import { type Ends, endsOf, turned, wayKey } from "./sighting.ts";
 import type { ToldLayer } from "./told-details.ts";
 import type { Member } from "./tshark.ts";
 
@@ -23,7 +24,7 @@ export function toldSurroundings({ details, mac, vlanId }: Told): Surroundings {
 }
 
 /**
- * What it is to say: what the flow's first packet had; ports and identifier as the source sends them, if it does.
+ * What it is to say: what the flow's first packet had; outer ends and identifier as the source sends them, if it does.
  * @param members all packets of the record's flow, in order
  */
 export function expectedSurroundings(record: Told, members: readonly [Member, ...Member[]]): Surroundings {
@@ -32,11 +33,10 @@ export function expectedSurroundings(record: Told, members: readonly [Member, ..
   const datagrams = [...carriers.map(({ datagram }) => datagram), innermost];
   const source = endsOf(record);
   const forward = members.find(({ ends }) => wayKey(ends) === wayKey(source));
-  const reverse = members.find(({ ends }) => wayKey(ends) === wayKey(turned(source)));
   const isForward = first === forward;
   return {
-    tunnel: expectedLayer([forward, reverse], 0),
-    ipip: expectedLayer([forward, reverse], 1),
+    tunnel: expectedLayer(source, members, 0),
+    ipip: expectedLayer(source, members, 1),
     tunnelMac: isForward ? macOf(carriers[0]?.datagram) : undefined,
     mac: isForward ? macOf(innermost) : undefined,
     vlanId: datagrams.flatMap(({ vlanIds }) => vlanIds).find((id) => id !== 0) ?? 0,
@@ -48,16 +48,22 @@ function macOf(datagram: Datagram | undefined): string | undefined {
   return datagram?.mac === "00:00:00:00:00:00" ? undefined : datagram?.mac;
 }
 
-/** @param ways first packets forward and reverse */
-function expectedLayer(
-  ways: readonly [Member | undefined, Member | undefined],
-  index: 0 | 1,
-): ToldLayer | undefined {
-  const [forward, reverse] = ways.map((way) =>
-    way === undefined ? undefined : toldCarriers(way.nest)[index]?.carrier,
-  );
+/** By the first packets of each way that are carried as the first one of all is. */
+function expectedLayer(source: Ends, members: readonly Member[], index: 0 | 1): ToldLayer | undefined {
+  const carried = members.flatMap(({ ends, nest }) => {
+    const carrier = toldCarriers(nest)[index]?.carrier;
+    return carrier === undefined ? [] : [{ way: wayKey(ends), carrier }];
+  });
+  const [first] = carried;
+  const firstOf = (ends: Ends): Carrier | undefined =>
+    carried.find(({ way, carrier }) => way === wayKey(ends) && isLike(carrier, first?.carrier))?.carrier;
+  const [forward, reverse] = [firstOf(source), firstOf(turned(source))];
   const told = forward === undefined ? mirrored(reverse) : describe(forward);
   return told === undefined ? undefined : { ...told, id: forward?.id ?? reverse?.id };
+}
+
+function isLike(carrier: Carrier, other: Carrier | undefined): boolean {
+  return carrier.kind === other?.kind && isIPv4(carrier.datagram.source) === isIPv4(other.datagram.source);
 }
 
 function describe({ kind, id, datagram }: Carrier): ToldLayer {

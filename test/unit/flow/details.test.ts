@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { DETAILS, ENCAPSULATION, LAYER, LAYER_WORDS } from "../../../src/capture/record.ts";
+import { DETAILS, DETAILS_WORDS, ENCAPSULATION, LAYER, LAYER_WORDS } from "../../../src/capture/record.ts";
 import { FlowDetails } from "../../../src/flow/details.ts";
 import { FlowSlots } from "../../../src/flow/slots.ts";
 import { type DetailFields, newTable, type RecordFields, scan, scanWith } from "./driver.ts";
@@ -22,28 +22,39 @@ function detailOf(records: readonly RecordFields[]): DetailFields {
 }
 
 interface LayerWords {
-  readonly low?: string;
-  readonly high?: string;
+  /** Source and destination by way, as on the wire. */
+  readonly ends?: readonly [readonly [string, string], readonly [string, string]];
   readonly id?: readonly [number, number];
   /** Source and destination by way, as on the wire. */
   readonly ports?: readonly [readonly [number, number], readonly [number, number]];
-  readonly ahSpi?: number;
+  readonly ahSpi?: readonly [number, number];
   readonly kind?: number;
   readonly ipVersion?: number;
   readonly protocol?: number;
   readonly flags?: number;
 }
 
+/** Both ways seen, and neither with an id. */
+const SEEN = 0b1100;
+/** A tunnel between two ends. */
+const ENDS = [
+  ["192.0.2.1", "192.0.2.2"],
+  ["192.0.2.2", "192.0.2.1"],
+] as const;
+
 /** Writes a layer as the program does. */
 function setLayer(details: Uint32Array, layer: 0 | 1, fields: LayerWords): void {
   const view = new DataView(details.buffer, layer * LAYER_WORDS * 4);
   const bytes = new Uint8Array(details.buffer, layer * LAYER_WORDS * 4);
-  bytes.set(addressBytes(fields.low ?? "192.0.2.1"), LAYER.lowAddress * 4);
-  bytes.set(addressBytes(fields.high ?? "192.0.2.2"), LAYER.highAddress * 4);
+  for (const [way, [source, destination]] of (fields.ends ?? ENDS).entries()) {
+    bytes.set(addressBytes(source), (LAYER.source + way * 4) * 4);
+    bytes.set(addressBytes(destination), (LAYER.destination + way * 4) * 4);
+  }
   for (const [i, id] of fields.id?.entries() ?? []) view.setUint32((LAYER.id + i) * 4, id, true);
   for (const [i, port] of fields.ports?.flat().entries() ?? []) view.setUint16(LAYER.ports * 4 + i * 2, port);
-  view.setUint32(LAYER.ahSpi * 4, fields.ahSpi ?? 0, true);
-  bytes.set([fields.kind ?? 1, fields.ipVersion ?? 4, fields.protocol ?? 17, fields.flags ?? 0], 52);
+  for (const [i, spi] of fields.ahSpi?.entries() ?? []) view.setUint32((LAYER.ahSpi + i) * 4, spi, true);
+  const { kind = 1, ipVersion = 4, protocol = 17, flags = SEEN } = fields;
+  bytes.set([kind, ipVersion, protocol, flags], LAYER.octets * 4);
 }
 
 const TUNNEL: LayerWords = {
@@ -52,7 +63,7 @@ const TUNNEL: LayerWords = {
     [50000, 4789],
     [50001, 4789],
   ],
-  ahSpi: 77,
+  ahSpi: [77, 88],
   flags: 0b1111,
 };
 
@@ -68,13 +79,14 @@ function tell(key: Uint32Array, write: (details: Uint32Array) => void): DetailFi
 describe("writeDetail", () => {
   test("turns a layer to the flow: the source's end, the forward way's id and ports", () => {
     const forward = tell(KEY, (details) => setLayer(details, 0, TUNNEL));
-    const same = { encapsulation: ENCAPSULATION.vxlan, ipVersion: 4, protocol: 17, ahSpi: 77 };
+    const same = { encapsulation: ENCAPSULATION.vxlan, ipVersion: 4, protocol: 17 };
     expect(forward.tunnel).toMatchObject({
       ...same,
       source: "192.0.2.1",
       destination: "192.0.2.2",
       id: 100,
       ports: [50000, 4789],
+      ahSpi: 77,
     });
     expect(forward.ipip.encapsulation).toBe(ENCAPSULATION.none);
     const turned = tell(TURNED_KEY, (details) => setLayer(details, 0, TUNNEL));
@@ -84,18 +96,48 @@ describe("writeDetail", () => {
       destination: "192.0.2.1",
       id: 200,
       ports: [50001, 4789],
+      ahSpi: 88,
     });
   });
 
-  test("takes id and ports of the reverse way, swapped, where the forward one was not seen", () => {
-    const answered = (details: Uint32Array): void => setLayer(details, 0, { ...TUNNEL, flags: 0b1010 });
-    expect(tell(KEY, answered).tunnel).toMatchObject({ id: 200, ports: [4789, 50001] });
-    const asked = (details: Uint32Array): void => setLayer(details, 0, { ...TUNNEL, flags: 0b0101 });
-    expect(tell(TURNED_KEY, asked).tunnel).toMatchObject({ id: 100, ports: [4789, 50000] });
+  test("tells the forward way's own ends, of a tunnel that only it comes through or of a mirror's sender", () => {
+    const from = ["192.0.2.1", "192.0.2.2"] as const;
+    const other = ["192.0.2.9", "192.0.2.8"] as const;
+    for (const ends of [[from, other] as const, [from, from] as const]) {
+      const write = (details: Uint32Array): void => setLayer(details, 0, { ...TUNNEL, ends });
+      for (const [way, key] of [KEY, TURNED_KEY].entries()) {
+        const [source, destination] = ends[way === 0 ? 0 : 1];
+        expect(tell(key, write).tunnel).toMatchObject({ source, destination, ports: [50000 + way, 4789] });
+      }
+    }
+  });
+
+  test("turns the reverse way's headers round where the forward one was not seen", () => {
+    const v6 = ["20010db8000000000000000000000001", "20010db8000000000000000000000002"] as const;
+    const none = ["", ""] as const;
+    const answered = (details: Uint32Array): void =>
+      setLayer(details, 0, { ...TUNNEL, ends: [none, v6], ahSpi: [0, 88], ipVersion: 6, flags: 0b1010 });
+    expect(tell(KEY, answered).tunnel).toMatchObject({
+      source: v6[1],
+      destination: v6[0],
+      ipVersion: 6,
+      id: 200,
+      ports: [4789, 50001],
+      ahSpi: 88,
+    });
+    const asked = (details: Uint32Array): void =>
+      setLayer(details, 0, { ...TUNNEL, ends: [v6, none], ahSpi: [77, 0], flags: 0b0101 });
+    expect(tell(TURNED_KEY, asked).tunnel).toMatchObject({
+      source: v6[1],
+      destination: v6[0],
+      id: 100,
+      ports: [4789, 50000],
+      ahSpi: 77,
+    });
   });
 
   test("knows an id of zero from none", () => {
-    const zero = tell(KEY, (details) => setLayer(details, 0, { id: [0, 0], flags: 1 }));
+    const zero = tell(KEY, (details) => setLayer(details, 0, { id: [0, 0], flags: SEEN | 1 }));
     const none = tell(KEY, (details) => setLayer(details, 0, { kind: ENCAPSULATION.gre, protocol: 47 }));
     expect([zero.tunnel.id, none.tunnel.id]).toEqual([0, undefined]);
     expect(none.tunnel.ports).toEqual([0, 0]);
@@ -104,8 +146,9 @@ describe("writeDetail", () => {
   test("writes the inner layer beside the outer one", () => {
     const { tunnel, ipip } = tell(KEY, (details) => {
       setLayer(details, 0, TUNNEL);
-      const low = "20010db8000000000000000000000001";
-      setLayer(details, 1, { low, kind: ENCAPSULATION.ip6ip6, ipVersion: 6, protocol: 41 });
+      const inner = ["20010db8000000000000000000000001", "20010db8000000000000000000000002"] as const;
+      const kind = ENCAPSULATION.ip6ip6;
+      setLayer(details, 1, { ends: [inner, inner], kind, ipVersion: 6, protocol: 41 });
     });
     expect([tunnel.encapsulation, ipip.encapsulation]).toEqual([ENCAPSULATION.vxlan, ENCAPSULATION.ip6ip6]);
     expect(ipip).toMatchObject({
@@ -305,14 +348,15 @@ test("FlowDetails grows, gives rows back and begins them at zero", () => {
   const rows = Array.from({ length: 100 }, (_, slot) => details.open(slot, 128));
   expect(new Set(rows).size).toBe(100);
   expect(rows).not.toContain(0);
-  const words = new Uint32Array(128).fill(9);
-  details.load(details.rowOf(40), words, 64);
+  const words = new Uint32Array(2 * DETAILS_WORDS).fill(9);
+  details.load(details.rowOf(40), words, DETAILS_WORDS);
   details.beginLife(details.rowOf(40));
   const { bytes } = details;
   details.close(40);
   const again = details.open(90_000, 100_000);
   expect(again).toBe(rows[40] as number);
-  expect(details.words.subarray(again * 64, again * 64 + 64).every((word) => word === 0)).toBe(true);
+  const row = details.words.subarray(again * DETAILS_WORDS, (again + 1) * DETAILS_WORDS);
+  expect(row.every((word) => word === 0)).toBe(true);
   expect(details.numbers.subarray(again * 15, again * 15 + 15).every((count) => count === 0)).toBe(true);
   expect(details.rowOf(99)).toBe(rows[99] as number);
   expect(details.bytes - bytes).toBe((100_000 - 128) * 4);
