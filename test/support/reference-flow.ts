@@ -117,6 +117,7 @@ function describeLayer(layers: readonly Layer[], index: number, next: number, se
     destinationPort: transport.destinationPort,
     ...(carries?.id === undefined ? {} : { id: carries.id }),
     ahSpi: datagram.ahSpi,
-    overheadBytes: once + (segments - 1) * headerBytes,
+    // A jumbo header of the kernel's own is in no segment.
+    overheadBytes: once + (segments - 1) * (headerBytes - datagram.jumboBytes),
   };
 }
