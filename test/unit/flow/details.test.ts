@@ -275,6 +275,24 @@ describe("FlowTable tells a flow's details", () => {
     expect(next).toMatchObject({ ipip: { delta: [0, 0], total: [0, 0] }, fragments: 3 });
   });
 
+  test("turned as its own life is, where the next one is asked by the other end", () => {
+    const table = newTable();
+    const kernel = new KernelModel();
+    const ends = [
+      ["192.0.2.1", "192.0.2.2"],
+      ["192.0.2.9", "192.0.2.8"],
+    ] as const;
+    kernel.packet(TCP_KEY, { way: 0, at: SECOND, flags: SYN, overhead: [50, 0] });
+    setLayer(kernel.detailsOf(TCP_KEY), 0, { ...TUNNEL, ends });
+    scan(table, kernel, 2 * SECOND);
+    kernel.packet(TCP_KEY, { way: 1, at: 3 * SECOND, flags: RST, overhead: [60, 0] });
+    kernel.packet(TCP_KEY, { way: 1, at: 4 * SECOND, flags: SYN, overhead: [51, 0] });
+    const old = detailOf(scan(table, kernel, 4.5 * SECOND));
+    expect(old.tunnel).toMatchObject({ source: "192.0.2.1", destination: "192.0.2.2", total: [50, 60] });
+    const next = detailOf(scanWith(table, kernel, 5 * SECOND, { isFinal: true }));
+    expect(next.tunnel).toMatchObject({ source: "192.0.2.9", destination: "192.0.2.8", total: [51, 0] });
+  });
+
   test("in the life they belong to, by the base where the event was lost, with the old life's headers", () => {
     const table = newTable();
     const kernel = new KernelModel();
