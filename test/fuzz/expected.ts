@@ -6,7 +6,7 @@ import type { ReferenceKey } from "../support/reference-key.ts";
 import type { Verdict } from "../support/reference-packet.ts";
 
 /** One flow as lines of text by field, so that differences read well. */
-export type Fields = Readonly<Record<string, string>>;
+type Fields = Readonly<Record<string, string>>;
 
 export interface ExpectedLayer {
   /** Of the first packet at all. */

@@ -60,7 +60,3 @@ export function formKey(fields: KeyFields, ports: Transport): OrientedKey {
     },
   };
 }
-
-export function keyText(key: ReferenceKey): string {
-  return `${key.low}.${key.lowPort} ${key.high}.${key.highPort} ${key.protocol} v${key.ipVersion} ${key.vlan} ${key.tunnelId} ${key.icmpPairing}`;
-}
