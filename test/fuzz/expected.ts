@@ -5,9 +5,6 @@ import type { FlowFields, LayerFields } from "../support/reference-flow.ts";
 import type { ReferenceKey } from "../support/reference-key.ts";
 import type { Verdict } from "../support/reference-packet.ts";
 
-/** One flow as lines of text by field, so that differences read well. */
-type Fields = Readonly<Record<string, string>>;
-
 export interface ExpectedLayer {
   /** Of the first packet at all. */
   readonly first: LayerFields;
