@@ -138,6 +138,16 @@ static __always_inline void note_carriers(struct descent *descent, const struct 
 		note_carrier(ipip, packet, &descent->found);
 }
 
+/* Whether an IP header says how long its packet is: in a first fragment nothing else does. */
+static __always_inline int has_length(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 place = packet->ip_version == 4 ? offsetof(struct ipv4_header, total_length)
+	                                      : offsetof(struct ipv6_header, payload_length);
+	__be16 *length = rare_header_at(skb, packet->network_offset + place, sizeof(*length));
+
+	return length && *length;
+}
+
 /* Opens the encapsulation of `packet` into inner[depth]. 0, or a reason why what is inside was not read. */
 static __always_inline int descend(struct __sk_buff *skb, struct descent *descent, struct packet *packet,
                                    int depth)
@@ -154,6 +164,8 @@ static __always_inline int descend(struct __sk_buff *skb, struct descent *descen
 	reason = parse_inner(skb, inner);
 	/* Of what a first fragment carries the headers must be in the fragment. */
 	if (!reason && inner->network_offset + inner->header_bytes + inner->jumbo_bytes > packet->carried_end)
+		reason = UNREAD;
+	if (!reason && packet->is_fragment && !has_length(skb, inner))
 		reason = UNREAD;
 	if (reason)
 		return reason;

@@ -7,7 +7,7 @@ import { FragmentTable } from "./reference-fragments.ts";
 import { formKey, type OrientedKey } from "./reference-key.ts";
 import { readEthernet } from "./reference-link.ts";
 import { type Datagram, readDatagram } from "./reference-network.ts";
-import { isRefused, type Refusal, type Refused, type Scope } from "./reference-scope.ts";
+import { isRefused, type Refusal, type Refused, type Scope, uint16 } from "./reference-scope.ts";
 import { none, readTransport, type Transport } from "./reference-transport.ts";
 import { type Carried, readCarried } from "./reference-tunnel.ts";
 
@@ -108,6 +108,10 @@ export class ReferenceParser {
       if (isRefused(datagram) || isRefused(transport) || transport.payloadOffset > inside.scope.carried) {
         return { layers, carried: { kind: "unread" } };
       }
+      // What a first fragment carries may be longer than the fragment: only its own length says how long.
+      if (layer.datagram.fragment === "first" && !hasLength(inside.scope, datagram)) {
+        return { layers, carried: { kind: "unread" } };
+      }
       const vlan = layer.vlan === 0 ? inside.vlan : layer.vlan;
       layers[layers.length - 1] = { ...layer, carries: { kind, ...(id === undefined ? {} : { id }) } };
       layers.push({
@@ -180,6 +184,10 @@ function transportOf(datagram: Datagram): Transport | Refused {
 
 function macOf(mac: Uint8Array | undefined): { readonly mac?: Uint8Array } {
   return mac === undefined ? {} : { mac };
+}
+
+function hasLength(scope: Scope, { offset, version }: Datagram): boolean {
+  return uint16(scope, offset + (version === 4 ? 2 : 4)) !== 0;
 }
 
 /** A TEID is chosen by the end that receives, so it differs by direction and names no network. */
