@@ -18,22 +18,17 @@ static __always_inline void restart_first(struct packet *packet, struct flow_sta
 	stats->first_icmp_code[packet->way & 1] = packet->icmp_code;
 }
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define TCP_FLAGS_SHIFT 0
-#else
-#define TCP_FLAGS_SHIFT 24
-#endif
-
 /* Atomic, as part of the word of four octets it begins: other CPUs may set bits at the same time. */
 static __always_inline void merge_tcp_flags(struct flow_way_stats *way, __u8 flags)
 {
 	if ((way->tcp_flags | flags) != way->tcp_flags)
-		__sync_fetch_and_or((__u32 *)&way->tcp_flags, (__u32)flags << TCP_FLAGS_SHIFT);
+		__sync_fetch_and_or((__u32 *)&way->tcp_flags, (__u32)flags << OCTET_SHIFT(0));
 }
 
 static __always_inline __u64 observation_time(struct __sk_buff *skb, const struct packet *packet)
 {
-	if (packet->protocol == TRANSPORT_TCP && (packet->payload_bytes || packet->tcp_flags & TCP_SYN))
+	if (packet->protocol == TRANSPORT_TCP &&
+	    (packet->payload_bytes || packet->tcp_flags & (TCP_SYN | TCP_FIN)))
 		return packet_time_exact(skb);
 	return packet_time_coarse(skb);
 }
@@ -63,8 +58,8 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 	if (replay && now < way->first_seen_ns)
 		way->first_seen_ns = now;
 	if (packet->protocol == TRANSPORT_TCP) {
-		if (packet->tcp_flags & TCP_SYN)
-			observe_handshake(packet, stats, now);
+		if (is_telling(packet, way))
+			observe_tcp(packet, stats, now);
 		merge_tcp_flags(way, packet->tcp_flags);
 	}
 	counter_add(COUNTER_ACCOUNTED, packet->segments, bytes);
@@ -201,11 +196,11 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 	way->bytes = wire_bytes(packet);
 	way->generation = scan_generation();
 	way->last_seen_ns = now;
-	way->tcp_flags = packet->tcp_flags;
 	restart_first(packet, stats, way, now);
 	note_sender(skb, packet, stats);
-	if (packet->protocol == TRANSPORT_TCP && packet->tcp_flags & TCP_SYN)
-		observe_handshake(packet, stats, now);
+	if (packet->protocol == TRANSPORT_TCP && is_telling(packet, way))
+		observe_tcp(packet, stats, now);
+	way->tcp_flags = packet->tcp_flags;
 }
 
 /*

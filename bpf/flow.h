@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define MERMIN_SCHEMA_VERSION 2
+#define MERMIN_SCHEMA_VERSION 3
 
 /* Index of the two directions of a flow in every array of two below. */
 enum flow_way {
@@ -54,6 +54,7 @@ enum flow_way_flag {
 	FLOW_WAY_ENTERED = 1 << 1,     /* the owner's first packet had entered this node before */
 	FLOW_WAY_COPIED = 1 << 2,      /* some candidate was interleaved since the owner took the way */
 	FLOW_WAY_AGE = 3 << 3,         /* generations the owner has had the way for, 3: or more */
+	FLOW_WAY_AWAITED = 1 << 5, /* acknowledgements this way are looked at: the TCP state waits for one */
 };
 
 /* One direction of a flow: one cache line. */
@@ -81,6 +82,19 @@ enum flow_flag {
 	FLOW_HAS_DETAILS = 1 << 2,  /* FLOW_DETAILS has an entry under the same key */
 };
 
+/*
+ * flow_stats.tcp_state: what the unions of the flags do not tell. `<< way` of the sender where it says so. Of
+ * the owner hooks' packets alone, as all that is told of TCP.
+ */
+enum flow_tcp_state {
+	FLOW_TCP_SEQUENCE = 1 << 0,   /* << way: sequence_end is known */
+	FLOW_TCP_FIN_ACTIVE = 1 << 2, /* << way: sent its FIN before it acknowledged the other end's */
+	FLOW_TCP_FIN_ACKED = 1 << 4,  /* << way: the other end acknowledged its FIN */
+	FLOW_TCP_ESTABLISHED =
+		1 << 6, /* the initiator acknowledged the SYN-ACK, or the responder sent payload */
+	FLOW_TCP_SIMULTANEOUS = 1 << 7, /* each end sent a SYN of its own accord */
+};
+
 /* flow_stats.initiator */
 enum flow_initiator {
 	FLOW_INITIATOR_UNKNOWN = 0,
@@ -95,17 +109,17 @@ struct flow_stats {
 	__u64 socket_cookie;
 	__u64 base_packets[2]; /* ways[].packets when this incarnation began */
 	__u64 base_bytes[2];
-	__u64 syn_ns;     /* CLOCK_MONOTONIC of the incarnation's SYN, 0 unknown */
-	__u64 payload_ns; /* last payload byte of the present request */
-	__u64 response_sum_ns;
-	__u32 incarnation;  /* 0 for the first life of the 5-tuple in this entry */
-	__u32 handshake_ns; /* SYN-ACK minus the SYN it answers, 0 unknown */
+	__u64 syn_ns;          /* CLOCK_MONOTONIC of the incarnation's SYN, 0 unknown */
+	__u64 payload_ns;      /* CLOCK_MONOTONIC: last new payload of a request without a response, 0 none */
+	__u64 response_sum_ns; /* of the times from payload_ns to the first new payload of the responder */
+	__u32 incarnation;     /* 0 for the first life of the 5-tuple in this entry */
+	__u32 handshake_ns;    /* SYN-ACK minus the SYN it answers, 0 unknown */
 	__u32 response_count;
-	__u32 response_jitter_ns;
-	__u32 response_previous_ns;
-	__u32 sequence_end[2];
-	__u32 sequence_raised[2]; /* CLOCK_MONOTONIC >> 16 */
-	__u16 retransmits[2];     /* wrap; the reader takes differences */
+	__u32 response_jitter_ns;   /* RFC 3550, 6.4.1, over consecutive ones */
+	__u32 response_previous_ns; /* saturating */
+	__u32 sequence_end[2];      /* highest sequence number behind what was sent; SYN and FIN take one */
+	__u32 sequence_raised[2];   /* CLOCK_MONOTONIC >> 16 */
+	__u16 retransmits[2];       /* packets; wrap: the reader takes differences */
 	__u16 out_of_order[2];
 	__u16 candidate_delay_ms[2]; /* the candidate's last packet after the owner's last, saturating */
 	__u16 vlan_id;               /* outermost tag, 0 none */
@@ -114,8 +128,8 @@ struct flow_stats {
 	__u8 first_icmp_code[2];
 	__u8 first_way; /* direction of the incarnation's first packet */
 	__u8 initiator; /* enum flow_initiator, of this incarnation */
-	__u8 tcp_state;
-	__u8 flags; /* enum flow_flag */
+	__u8 tcp_state; /* enum flow_tcp_state */
+	__u8 flags;     /* enum flow_flag */
 };
 
 /* How one IP packet is carried by another (flow_layer.encapsulation). 0: not at all. */
@@ -216,7 +230,7 @@ struct flow_event {
 	__u32 incarnation; /* reopened: of the new life; pressure: entries in use; else 0 */
 };
 
-/* The end of one incarnation and the beginning of the next. 192 bytes. */
+/* The end of one incarnation and the beginning of the next. 256 bytes. */
 struct flow_reopened_event {
 	struct flow_event event;
 	__u64 packets[2]; /* ways[].packets at that moment: the new life's base */
@@ -231,6 +245,14 @@ struct flow_reopened_event {
 	__u8 first_ttl[2];
 	__u16 vlan_id;
 	__u8 source_mac[6]; /* zero: none */
+	/* What is left are the fields of flow_stats at the old life's end. */
+	__u64 response_sum_ns;
+	__u32 response_count;
+	__u32 response_jitter_ns;
+	__u16 retransmits[2];
+	__u16 out_of_order[2];
+	__u8 tcp_state;
+	__u8 padding[39];
 };
 
 /* A packet whose flow is in no entry: all that there is of it. 96 bytes. */

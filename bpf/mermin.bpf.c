@@ -20,6 +20,7 @@
 #include "descent.bpf.h"
 #include "key.bpf.h"
 #include "tcp.bpf.h"
+#include "stream.bpf.h"
 #include "interface.bpf.h"
 #include "owner.bpf.h"
 #include "details.bpf.h"
@@ -33,7 +34,7 @@ _Static_assert(sizeof(struct flow_key) == 48, "flow_key is 48 bytes");
 _Static_assert(sizeof(struct flow_way_stats) == 64, "one cache line a direction");
 _Static_assert(sizeof(struct flow_stats) == 256, "flow_stats is 256 bytes");
 _Static_assert(sizeof(struct flow_event) == 64, "flow_event is 64 bytes");
-_Static_assert(sizeof(struct flow_reopened_event) == 192, "flow_reopened_event is 192 bytes");
+_Static_assert(sizeof(struct flow_reopened_event) == 256, "flow_reopened_event is 256 bytes");
 _Static_assert(sizeof(struct flow_overflow_event) == 96, "flow_overflow_event is 96 bytes");
 _Static_assert(sizeof(struct flow_layer) == 92, "flow_layer is 92 bytes");
 _Static_assert(sizeof(struct flow_details) == 320, "flow_details is 320 bytes");

@@ -29,7 +29,7 @@ static __always_inline void claim_way(struct __sk_buff *skb, struct packet *pack
                                       struct flow_way_stats *way)
 {
 	if (__sync_val_compare_and_swap(&way->owner_hook, 0, packet->hook) == 0)
-		way->flags = first_flags(skb, packet);
+		way->flags = (way->flags & FLOW_WAY_AWAITED) | first_flags(skb, packet);
 }
 
 static __always_inline int owns_or_waits(const struct flow_way_stats *way, __u32 hook)
@@ -132,7 +132,7 @@ static __always_inline void take_over(struct __sk_buff *skb, struct packet *pack
 	way->candidate_hook = 0;
 	way->candidate_packets = 0;
 	way->candidate_bytes = 0;
-	way->flags = first_flags(skb, packet);
+	way->flags = (way->flags & FLOW_WAY_AWAITED) | first_flags(skb, packet);
 }
 
 /* The second packet in a row at a hook that would have seen copies before. One alone may be late. */

@@ -39,6 +39,8 @@ struct packet {
 	__u8 way;         /* enum flow_way */
 	__be16 source_port;
 	__be16 destination_port;
+	__be32 sequence; /* TCP; set where tcp_flags are */
+	__be32 acknowledgement;
 	__u64 source[2]; /* 16 bytes in network order */
 	__u64 destination[2];
 	__u8 ip_version;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Lives of a TCP 5-tuple: who opened it, how long the handshake took, when a new one begins. */
+/*
+ * Lives of a TCP 5-tuple: who opened it, how long the handshake took, when a new one begins. Of the owner
+ * hook's packets, in order of arrival.
+ */
 #ifndef MERMIN_TCP_BPF_H
 #define MERMIN_TCP_BPF_H
 
@@ -32,11 +35,17 @@ static __always_inline void describe_old_life(struct flow_reopened_event *event,
 		event->first_flow_label[way] = stats->ways[way].first_flow_label;
 		event->first_traffic_class[way] = stats->ways[way].first_traffic_class;
 		event->first_ttl[way] = stats->ways[way].first_ttl;
+		event->retransmits[way] = stats->retransmits[way];
+		event->out_of_order[way] = stats->out_of_order[way];
 	}
 	event->handshake_ns = stats->handshake_ns;
 	event->vlan_id = stats->vlan_id;
 	if (stats->flags & FLOW_HAS_MAC)
 		__builtin_memcpy(event->source_mac, stats->source_mac, sizeof(event->source_mac));
+	event->response_sum_ns = stats->response_sum_ns;
+	event->response_count = stats->response_count;
+	event->response_jitter_ns = stats->response_jitter_ns;
+	event->tcp_state = stats->tcp_state;
 }
 
 /* Overhead and fragments of the old life end where those of the new one begin. */
@@ -97,6 +106,27 @@ static __always_inline void note_sender(struct __sk_buff *skb, struct packet *pa
 		stats->flags &= ~FLOW_HAS_MAC;
 }
 
+/* What was measured of the old life's connection is no part of the new one's. */
+static __always_inline void forget_connection(struct flow_stats *stats)
+{
+	stats->syn_ns = 0;
+	stats->handshake_ns = 0;
+	stats->initiator = FLOW_INITIATOR_UNKNOWN;
+	stats->flags &= ~FLOW_SYN_REPEATED;
+	stats->tcp_state = 0;
+	stats->payload_ns = 0;
+	stats->response_sum_ns = 0;
+	stats->response_count = 0;
+	stats->response_jitter_ns = 0;
+	stats->response_previous_ns = 0;
+	for (int way = 0; way < 2; way++) {
+		stats->sequence_end[way] = 0;
+		stats->sequence_raised[way] = 0;
+		stats->retransmits[way] = 0;
+		stats->out_of_order[way] = 0;
+	}
+}
+
 /*
  * A SYN on a closed 5-tuple. The counters run on; what they are now is the new life's base. Both ways'
  * owners are open again, because the new conversation may take another path.
@@ -122,19 +152,41 @@ static __always_inline void reopen(struct __sk_buff *skb, struct packet *packet,
 		stats->ways[way].candidate_packets = 0;
 		stats->ways[way].candidate_bytes = 0;
 	}
-	stats->syn_ns = 0;
-	stats->handshake_ns = 0;
-	stats->initiator = FLOW_INITIATOR_UNKNOWN;
-	stats->flags &= ~FLOW_SYN_REPEATED;
+	forget_connection(stats);
 	note_sender(skb, packet, stats);
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define OCTET_SHIFT(octet) (8 * (octet))
+#else
+#define OCTET_SHIFT(octet) (24 - 8 * (octet))
+#endif
+
+/* Atomic, as part of the word of four octets it is the third of: both ways' CPUs set bits. */
+static __always_inline void add_tcp_state(struct flow_stats *stats, __u8 bits)
+{
+	if ((stats->tcp_state | bits) != stats->tcp_state)
+		__sync_fetch_and_or((__u32 *)&stats->first_way, (__u32)bits << OCTET_SHIFT(2));
+}
+
+/* Has acknowledgements of `way` looked at. Likewise, of the word that its TCP flags begin. */
+static __always_inline void await_acknowledgement(struct flow_way_stats *way)
+{
+	if (!(way->flags & FLOW_WAY_AWAITED))
+		__sync_fetch_and_or((__u32 *)&way->tcp_flags, (__u32)FLOW_WAY_AWAITED << OCTET_SHIFT(3));
 }
 
 static __always_inline void observe_syn(struct packet *packet, struct flow_stats *stats, __u64 now)
 {
 	if (!stats->initiator)
 		stats->initiator = packet->way + 1;
-	if (stats->initiator != packet->way + 1)
-		return; /* simultaneous open: the first SYN decides */
+	if (stats->initiator != packet->way + 1) {
+		/* Simultaneous open: the first SYN decides. */
+		if (!(stats->tcp_state & FLOW_TCP_ESTABLISHED))
+			add_tcp_state(stats, FLOW_TCP_SIMULTANEOUS);
+		return;
+	}
+	await_acknowledgement(&stats->ways[packet->way & 1]);
 	if (stats->syn_ns)
 		stats->flags |= FLOW_SYN_REPEATED;
 	else
@@ -148,6 +200,8 @@ static __always_inline void observe_syn_ack(struct packet *packet, struct flow_s
 
 	if (!stats->initiator)
 		stats->initiator = initiator;
+	if (stats->initiator == initiator)
+		await_acknowledgement(&stats->ways[!(packet->way & 1)]);
 	if (stats->initiator != initiator || !stats->syn_ns || stats->handshake_ns ||
 	    (stats->flags & FLOW_SYN_REPEATED) || now < stats->syn_ns)
 		return;
@@ -155,7 +209,7 @@ static __always_inline void observe_syn_ack(struct packet *packet, struct flow_s
 	stats->handshake_ns = latency > 0xffffffff ? 0xffffffff : latency;
 }
 
-/* Called for packets that carry SYN, by the owner hook only, in order of arrival. */
+/* Of packets that carry SYN. */
 static __always_inline void observe_handshake(struct packet *packet, struct flow_stats *stats, __u64 now)
 {
 	if (packet->tcp_flags & TCP_ACK)

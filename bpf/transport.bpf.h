@@ -92,6 +92,8 @@ static __always_inline int parse_tcp(struct __sk_buff *skb, struct packet *packe
 	packet->source_port = tcp->source;
 	packet->destination_port = tcp->destination;
 	packet->tcp_flags = tcp->flags;
+	packet->sequence = tcp->sequence;
+	packet->acknowledgement = tcp->acknowledgement;
 	packet->header_bytes += header_bytes;
 	packet->payload_bytes = remaining > header_bytes ? remaining - header_bytes : 0;
 	return 0;

@@ -3,7 +3,7 @@
 // readers index the words directly (bench/decode.ts: 2.1 ns a field against 2.9 for a DataView).
 
 /** Must equal MERMIN_SCHEMA_VERSION in bpf/flow.h; raised with every change of layout. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Sizes of the structures of bpf/flow.h, in bytes and in 32-bit words. */
 export const KEY_BYTES = 48;
@@ -45,7 +45,7 @@ export const WAY = {
 } as const;
 
 /** Bits of the fourth octet of {@link WAY.octets}. */
-export const WAY_FLAG = { interleaved: 1, entered: 2, copied: 4, age: 24 } as const;
+export const WAY_FLAG = { interleaved: 1, entered: 2, copied: 4, age: 24, awaited: 32 } as const;
 
 /** Words of the shared part of `struct flow_stats`. */
 export const SHARED = {
@@ -62,6 +62,7 @@ export const SHARED = {
   responsePreviousNs: 52,
   sequenceEnd: 53,
   sequenceRaised: 55,
+  /** Two 16-bit counts that wrap, as {@link SHARED.outOfOrder}; by direction. */
   retransmits: 57,
   outOfOrder: 58,
   /** Two 16-bit values, milliseconds after the owner's last packet; by direction. */
@@ -71,7 +72,7 @@ export const SHARED = {
   macRest: 61,
   /** Bytes: type low→high, type high→low, code low→high, code high→low. */
   icmp: 62,
-  /** Bytes: first way, initiator (0 unknown, 1 low, 2 high), TCP state, flags ({@link FLOW_FLAG}). */
+  /** Bytes: first way, initiator (0 unknown, 1 low, 2 high), TCP state ({@link TCP_STATE}), flags ({@link FLOW_FLAG}). */
   octets: 63,
 } as const;
 
@@ -88,6 +89,15 @@ export const VALUE_BYTE = {
 
 /** Bits of `flow_stats.flags`. */
 export const FLOW_FLAG = { synRepeated: 1, hasMac: 2, hasDetails: 4 } as const;
+
+/** Bits of `flow_stats.tcp_state`; the first three `<< way` of the sender. */
+export const TCP_STATE = {
+  sequence: 1,
+  finActive: 4,
+  finAcked: 16,
+  established: 64,
+  simultaneous: 128,
+} as const;
 
 /** `enum flow_encapsulation`. */
 export const ENCAPSULATION = {
@@ -156,7 +166,7 @@ export const DETAILS_FLAG = { hasMacLow: 1, hasMacHigh: 2, wireguard: 4 } as con
 export const EVENT_KIND = { opened: 1, reopened: 2, overflow: 3, pressure: 4 } as const;
 
 /**
- * Byte offsets in `struct flow_event` (64 bytes), `struct flow_reopened_event` (192 bytes) and, from `overflowPackets`
+ * Byte offsets in `struct flow_event` (64 bytes), `struct flow_reopened_event` (256 bytes) and, from `overflowPackets`
  * on, `struct flow_overflow_event` (96 bytes).
  */
 export const EVENT = {
@@ -179,6 +189,12 @@ export const EVENT = {
   firstTtl: 182,
   vlanId: 184,
   sourceMac: 186,
+  responseSumNs: 192,
+  responseCount: 200,
+  responseJitterNs: 204,
+  retransmits: 208,
+  outOfOrder: 212,
+  tcpState: 216,
   overflowPackets: 64,
   overflowBytes: 68,
   overflowHook: 72,
@@ -192,7 +208,7 @@ export const EVENT = {
   overflowSourceMac: 88,
 } as const;
 export const EVENT_BYTES = 64;
-export const REOPENED_EVENT_BYTES = 192;
+export const REOPENED_EVENT_BYTES = 256;
 export const OVERFLOW_EVENT_BYTES = 96;
 
 /** Entries of FLOW_STATS as one scan slice read them: `count` keys and values, packed. Valid until the next read. */

@@ -2,6 +2,7 @@
 // Comes in: rows of FLOW_DETAILS and counts of events. Goes out: rows for detail-row.ts. Decides nothing.
 
 import { DETAILS, DETAILS_WORDS, number64 } from "../capture/record.ts";
+import { SlotRows } from "./slot-rows.ts";
 
 /** Counts of a flow's details: overhead as DETAILS.overheadBytes has it, then fragments. */
 const DETAIL_COUNTS = 5;
@@ -16,39 +17,30 @@ export class FlowDetails {
   /** {@link DETAILS_WORDS} a row; of the counts only those in {@link numbers} are true. */
   words: Uint32Array = new Uint32Array(0);
   numbers: Float64Array = new Float64Array(0);
-  #rowOfSlot: Uint32Array = new Uint32Array(0);
-  #end = 1;
-  #free = 0;
+  readonly #rows = new SlotRows();
 
   /** Bytes held. */
   get bytes(): number {
-    return this.words.byteLength + this.numbers.byteLength + this.#rowOfSlot.byteLength;
+    return this.words.byteLength + this.numbers.byteLength + this.#rows.bytes;
   }
 
-  /** Row of a slot that has one. */
+  /** Row of a slot, 0 where it has none. */
   rowOf(slot: number): number {
-    return this.#rowOfSlot[slot] as number;
+    return this.#rows.rowOf(slot);
   }
 
-  /** Gives a slot below `capacity` a row, all zero. */
-  open(slot: number, capacity: number): number {
-    if (slot >= this.#rowOfSlot.length) {
-      const rows = new Uint32Array(capacity);
-      rows.set(this.#rowOfSlot);
-      this.#rowOfSlot = rows;
-    }
-    const row = this.#take();
+  /** Gives a slot without a row one, all zero. */
+  open(slot: number): number {
+    const row = this.#rows.open(slot);
+    if ((row + 1) * DETAILS_WORDS > this.words.length) this.#grow(row);
     this.words.fill(0, row * DETAILS_WORDS, (row + 1) * DETAILS_WORDS);
     this.numbers.fill(0, row * DETAIL_NUMBERS, (row + 1) * DETAIL_NUMBERS);
-    this.#rowOfSlot[slot] = row;
     return row;
   }
 
   /** Frees the row of a slot. */
   close(slot: number): void {
-    const row = this.rowOf(slot);
-    this.words[row * DETAILS_WORDS] = this.#free;
-    this.#free = row;
+    this.#rows.close(slot);
   }
 
   /** Takes over the details at `at`, counts and all. */
@@ -82,18 +74,8 @@ export class FlowDetails {
     this.numbers.copyWithin(row * DETAIL_NUMBERS + DETAIL_NUMBER.base, told, told + DETAIL_COUNTS);
   }
 
-  #take(): number {
-    const row = this.#free;
-    if (row !== 0) {
-      this.#free = this.words[row * DETAILS_WORDS] as number;
-      return row;
-    }
-    if ((this.#end + 1) * DETAILS_WORDS > this.words.length) this.#grow();
-    return this.#end++;
-  }
-
-  #grow(): void {
-    const rows = Math.max(FIRST_ROWS, this.#end * 2);
+  #grow(row: number): void {
+    const rows = Math.max(FIRST_ROWS, row * 2);
     const words = new Uint32Array(rows * DETAILS_WORDS);
     words.set(this.words);
     this.words = words;

@@ -13,6 +13,22 @@ export const END_REASON = {
   lackOfResources: 5,
 } as const;
 
+/** States of a TCP connection on the initiator's side (RFC 9293, 3.3.2); unknown where a header was cut off. */
+export const CONNECTION_STATE = {
+  unknown: 0,
+  synSent: 1,
+  /** In a simultaneous open alone. */
+  synReceived: 2,
+  established: 3,
+  finWait1: 4,
+  finWait2: 5,
+  closing: 6,
+  timeWait: 7,
+  closeWait: 8,
+  lastAck: 9,
+  closed: 10,
+} as const;
+
 /** Words of one record row. */
 export const RECORD_WORDS = 56;
 
@@ -70,6 +86,17 @@ export const RECORD = {
   detail: 45,
   /** `capture.sampling`: one flow in so many was taken; 0 and 1: every flow. */
   samplingRate: 46,
+  /** Byte: {@link CONNECTION_STATE}. Like all that follows valid with {@link RECORD_FLAG.hasTcp}. */
+  connectionState: 47,
+  /** Mean of the record's response latencies in ns, 64 bits. Valid with {@link RECORD_FLAG.hasResponse}. */
+  responseNs: 48,
+  /** Smoothed |difference| of the life's response latencies. Valid with {@link RECORD_FLAG.hasJitter}. */
+  responseJitterNs: 50,
+  /** Packets in this record. */
+  retransmitsDelta: 51,
+  reverseRetransmitsDelta: 52,
+  outOfOrderDelta: 53,
+  reverseOutOfOrderDelta: 54,
 } as const;
 
 /** Words of one layer in a detail row. */
@@ -131,6 +158,12 @@ export const RECORD_FLAG = {
   hasReverse: 4,
   /** Community ID: ICMP message type without a counterpart, ends are not ordered. */
   isOneWay: 8,
+  /** The flow is TCP whose segments were followed. */
+  hasTcp: 16,
+  /** A request was answered in the record. */
+  hasResponse: 32,
+  /** Likewise, and it was not the life's first one. */
+  hasJitter: 64,
 } as const;
 
 /** Records in the order they were told. The buffer may be transferred to another thread; then it is gone here. */

@@ -119,6 +119,7 @@ export class Lives {
     reading.firstWay = (state & STATE.firstWay) >>> STATE.firstWayShift;
     const firstNs = noteReopened(this.slots, slot, reading, words, at);
     if (firstNs !== NEVER_NS) this.#starts.beginRecord(slot, firstNs);
+    this.slots.tcp.note(slot, reading);
     noteDetailsAtEnd(this.slots, slot, words, at, this.#findDetails);
     this.#endLife(slot, reading.lastSeenNs, nowNs);
     this.livesMerged += incarnation - own - 1;
@@ -236,6 +237,7 @@ export class Lives {
     words[row + SLOT.incarnation] = incarnation;
     const detail = this.slots.detailRow(slot);
     if (detail !== 0) this.slots.details.beginLife(detail);
+    this.slots.tcp.close(slot);
     const kept = STATE.live | STATE.hasHooks | STATE.hasHeldRows | STATE.scanMask | STATE.hasDetails;
     words[row + SLOT.state] = (words[row + SLOT.state] as number) & kept;
     words[row + SLOT.ways] = (words[row + SLOT.ways] as number) & SLOT_WAY.entered;
@@ -250,6 +252,7 @@ export class Lives {
     const hasMore = this.#noteSeen(row);
     const firstNs = notePackets(this.slots, slot, this.reading, values, value);
     if (firstNs !== NEVER_NS) this.#starts.beginRecord(slot, firstNs);
+    this.slots.tcp.note(slot, this.reading);
     let state = words[row + SLOT.state] as number;
     state &= ~(STATE.scanMask | STATE.reasonMask | STATE.firstWay);
     state |= (this.scan << STATE.scanShift) | STATE.hasHooks;

@@ -263,6 +263,8 @@ export class OverflowFlows {
   #tell(slot: number, reason: number, nowNs: number): void {
     const { keys } = this.#lives.slots;
     this.#lives.observe(keys, slot * KEY_WORDS, this.#values, slot * VALUE_WORDS, NO_DETAILS, 0, nowNs);
+    // Events have no sequence numbers.
+    this.#lives.reading.hasTcp = false;
     this.#lives.tell(slot, reason, nowNs);
   }
 }

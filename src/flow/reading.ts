@@ -5,7 +5,8 @@ import { EVENT, FLOW_FLAG, number64, SHARED, WAY, WAY_FLAG, WAY_WORDS } from "..
 
 type EventWord =
   | ("time" | "octets" | "incarnation" | "base" | "firstSeen" | "lastSeen" | "overhead" | "fragments")
-  | ("handshake" | "firstFlowLabel" | "firstOctets" | "vlanAndMac");
+  | ("handshake" | "firstFlowLabel" | "firstOctets" | "vlanAndMac")
+  | ("responseSum" | "responseCount" | "responseJitter" | "retransmits" | "outOfOrder" | "tcpState");
 
 /** Words of an event; from `base` on of a reopened one alone. 64-bit values by way: the low word of the first. */
 export const EVENT_WORD: Readonly<Record<EventWord, number>> = {
@@ -25,6 +26,12 @@ export const EVENT_WORD: Readonly<Record<EventWord, number>> = {
   firstOctets: EVENT.firstTrafficClass / 4,
   /** As SHARED.vlanAndMac and the word behind it. */
   vlanAndMac: EVENT.vlanId / 4,
+  responseSum: EVENT.responseSumNs / 4,
+  responseCount: EVENT.responseCount / 4,
+  responseJitter: EVENT.responseJitterNs / 4,
+  retransmits: EVENT.retransmits / 4,
+  outOfOrder: EVENT.outOfOrder / 4,
+  tcpState: EVENT.tcpState / 4,
 };
 
 /** First seen where nothing was. */
@@ -56,6 +63,16 @@ export class Reading {
   hasMac = false;
   /** FLOW_DETAILS has an entry. */
   hasDetails = false;
+  /** What follows was measured: it is of a value or an event of the kernel's. */
+  hasTcp = false;
+  /** Bits of TCP_STATE. */
+  tcpState = 0;
+  responseSumNs = 0;
+  responseCount = 0;
+  responseJitterNs = 0;
+  /** As SHARED.retransmits and SHARED.outOfOrder. */
+  retransmits = 0;
+  outOfOrder = 0;
   /** Way of the life's first packet: whose sender's MAC it is. */
   firstWay = 0;
 
@@ -75,6 +92,14 @@ export class Reading {
     this.#loadSender(values, at + SHARED.vlanAndMac);
     this.hasMac &&= ((octets >>> 24) & FLOW_FLAG.hasMac) !== 0;
     this.hasDetails = ((octets >>> 24) & FLOW_FLAG.hasDetails) !== 0;
+    this.hasTcp = true;
+    this.tcpState = (octets >>> 16) & 0xff;
+    this.responseCount = values[at + SHARED.responseCount] as number;
+    this.retransmits = values[at + SHARED.retransmits] as number;
+    this.outOfOrder = values[at + SHARED.outOfOrder] as number;
+    if (this.responseCount === 0) return;
+    this.responseSumNs = number64(values, at + SHARED.responseSumNs);
+    this.responseJitterNs = values[at + SHARED.responseJitterNs] as number;
   }
 
   /** The end of a life as the reopened event at `at` tells it, but for {@link firstWay}. */
@@ -85,11 +110,18 @@ export class Reading {
     this.lastSeenNs = Math.max(low, number64(words, at + EVENT_WORD.lastSeen + 2));
     this.handshakeNs = words[at + EVENT_WORD.handshake] as number;
     this.#loadSender(words, at + EVENT_WORD.vlanAndMac);
+    this.hasTcp = true;
+    this.tcpState = (words[at + EVENT_WORD.tcpState] as number) & 0xff;
+    this.responseSumNs = number64(words, at + EVENT_WORD.responseSum);
+    this.responseCount = words[at + EVENT_WORD.responseCount] as number;
+    this.responseJitterNs = words[at + EVENT_WORD.responseJitter] as number;
+    this.retransmits = words[at + EVENT_WORD.retransmits] as number;
+    this.outOfOrder = words[at + EVENT_WORD.outOfOrder] as number;
   }
 
   /**
    * The end of a life at `base` (packets low, high, bytes low, high: four 64-bit words at `at`). What only its value or
-   * its event tells (MAC, VLAN, handshake) is unknown.
+   * its event tells (MAC, VLAN, handshake, TCP) is unknown.
    */
   loadBase(words: Uint32Array, at: number): void {
     for (let i = 0; i < 4; i++) {
@@ -100,6 +132,7 @@ export class Reading {
     this.vlanAndMac = 0;
     this.macRest = 0;
     this.hasMac = false;
+    this.hasTcp = false;
   }
 
   #loadSender(words: Uint32Array, at: number): void {

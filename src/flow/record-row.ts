@@ -7,6 +7,7 @@ import { highPort, lowPort, RULE } from "./direction.ts";
 import { RECORD, RECORD_FLAG } from "./flow.ts";
 import type { Reading } from "./reading.ts";
 import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE } from "./slots.ts";
+import { writeTcp } from "./tcp-row.ts";
 
 /** What a row says beside the slot's own words; reused, so mutable. */
 export interface Telling {
@@ -47,6 +48,7 @@ export function writeRecord(
   out[at + RECORD.handshakeNs] = reading.handshakeNs;
   out[at + RECORD.vlanId] = reading.vlanAndMac & 0xffff;
   out[at + RECORD.samplingRate] = telling.samplingRate;
+  if (reading.hasTcp) writeTcp(out, at, slots.tcp, telling.slot, reading, forward);
   if (!reading.hasMac || reading.firstWay !== forward) return;
   out[at + RECORD.sourceMac] = (reading.vlanAndMac >>> 16) | (reading.macRest << 16);
   out[at + RECORD.sourceMac + 1] = reading.macRest >>> 16;

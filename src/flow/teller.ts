@@ -254,5 +254,6 @@ export class Teller {
     numbers[told + TOLD.timeNs] = nowNs;
     const detail = this.#slots.detailRow(slot);
     if (detail !== 0) this.#slots.details.remember(detail);
+    this.#slots.tcp.remember(slot, reading);
   }
 }

@@ -9,10 +9,10 @@ import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 import { compileLayout, findField } from "./flow-header.ts";
 
 /**
- * Layout of schema version 2: of all that a map holds or the ring carries. A change of layout raises
+ * Layout of schema version 3: of all that a map holds or the ring carries. A change of layout raises
  * MERMIN_SCHEMA_VERSION and then this pair, never the hash alone.
  */
-const KNOWN = { version: 2, hash: "d2d8e093a4d1261cd4b3a1199f8ab10084f7c90fc05afb59d1d6b3bb933511b0" };
+const KNOWN = { version: 3, hash: "f24c780395af0a85a22523a98b1a2ffcbbfb4ae1a8363881f2021a7eac6e4569" };
 
 const layout = compileLayout();
 const { structs, sizes, constants } = layout;
@@ -175,7 +175,16 @@ describe("record.ts", () => {
   });
 
   test("has the values of flow.h's enumerations", () => {
-    const { DETAILS_FLAG, ENCAPSULATION, EVENT_KIND, FLOW_FLAG, ICMP_PAIRING, LAYER_FLAG, WAY_FLAG } = record;
+    const {
+      DETAILS_FLAG,
+      ENCAPSULATION,
+      EVENT_KIND,
+      FLOW_FLAG,
+      ICMP_PAIRING,
+      LAYER_FLAG,
+      TCP_STATE,
+      WAY_FLAG,
+    } = record;
     const known: Readonly<Record<string, number>> = {
       ICMP_PAIRED: ICMP_PAIRING.paired,
       ICMP_ECHO: ICMP_PAIRING.echo,
@@ -189,6 +198,12 @@ describe("record.ts", () => {
       FLOW_WAY_ENTERED: WAY_FLAG.entered,
       FLOW_WAY_COPIED: WAY_FLAG.copied,
       FLOW_WAY_AGE: WAY_FLAG.age,
+      FLOW_WAY_AWAITED: WAY_FLAG.awaited,
+      FLOW_TCP_SEQUENCE: TCP_STATE.sequence,
+      FLOW_TCP_FIN_ACTIVE: TCP_STATE.finActive,
+      FLOW_TCP_FIN_ACKED: TCP_STATE.finAcked,
+      FLOW_TCP_ESTABLISHED: TCP_STATE.established,
+      FLOW_TCP_SIMULTANEOUS: TCP_STATE.simultaneous,
       FLOW_SYN_REPEATED: FLOW_FLAG.synRepeated,
       FLOW_HAS_MAC: FLOW_FLAG.hasMac,
       FLOW_HAS_DETAILS: FLOW_FLAG.hasDetails,
@@ -217,7 +232,7 @@ describe("record.ts", () => {
       ENCAPSULATION_ESP: ENCAPSULATION.esp,
     };
     const families =
-      /^(ICMP_|FLOW_EVENT_|FLOW_WAY_|FLOW_SYN_|FLOW_HAS_|FLOW_LAYER_(HAS|SEEN)_|FLOW_DETAILS_|ENCAPSULATION_)/;
+      /^(ICMP_|FLOW_EVENT_|FLOW_WAY_|FLOW_TCP_|FLOW_SYN_|FLOW_HAS_|FLOW_LAYER_(HAS|SEEN)_|FLOW_DETAILS_|ENCAPSULATION_)/;
     const found = [...constants].filter(([name]) => families.test(name));
     expect(Object.fromEntries(found)).toEqual(known);
   });

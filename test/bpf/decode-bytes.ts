@@ -23,3 +23,8 @@ export function pair(view: DataView, offset: number): readonly [number, number] 
 export function uint64(view: DataView, offset: number): number {
   return Number(view.getBigUint64(offset, true));
 }
+
+/** Two 32-bit values, one a direction. */
+export function pair32(view: DataView, offset: number): readonly [number, number] {
+  return [view.getUint32(offset, true), view.getUint32(offset + 4, true)];
+}

@@ -15,7 +15,7 @@ import {
   WAY,
   WAY_WORDS,
 } from "../../src/capture/record.ts";
-import { addressText, macText, pair, uint64 } from "./decode-bytes.ts";
+import { addressText, macText, pair, pair32, uint64 } from "./decode-bytes.ts";
 import { type Details, decodeDetails } from "./decode-details.ts";
 
 /** A key with its addresses as text: dotted, or eight groups written out. */
@@ -50,6 +50,17 @@ export interface Way {
   readonly icmpCode: number;
 }
 
+/** What is told of a connection's segments; an event and a value have the same. */
+export interface Tcp {
+  /** Bits of TCP_STATE. */
+  readonly state: number;
+  readonly responseSumNs: number;
+  readonly responseCount: number;
+  readonly responseJitterNs: number;
+  readonly retransmits: readonly [number, number];
+  readonly outOfOrder: readonly [number, number];
+}
+
 export interface Flow extends Key {
   readonly ways: readonly [Way, Way];
   readonly basePackets: readonly [number, number];
@@ -61,13 +72,17 @@ export interface Flow extends Key {
   readonly mac: string;
   readonly firstWay: number;
   readonly initiator: number;
+  readonly tcp: Tcp;
+  readonly payloadNs: number;
+  readonly sequenceEnd: readonly [number, number];
+  readonly sequenceRaised: readonly [number, number];
   readonly flags: number;
   /** Undefined where the flow has none. */
   readonly details: Details | undefined;
 }
 
 export interface FlowEvent extends Key {
-  /** Bytes of the record: 64, 96 or 192. */
+  /** Bytes of the record: 64, 96 or 256. */
   readonly size: number;
   readonly kind: number;
   readonly way: number;
@@ -92,6 +107,7 @@ export interface FlowEvent extends Key {
     readonly tunnelOverhead: readonly [number, number];
     readonly ipipOverhead: readonly [number, number];
     readonly fragments: number;
+    readonly tcp: Tcp;
   };
   /** Of FLOW_EVENT_OVERFLOW. */
   readonly overflow?: {
@@ -109,6 +125,16 @@ export interface FlowEvent extends Key {
   };
 }
 
+/** Byte offsets in a value. */
+const VALUE_TCP = {
+  tcpState: SHARED.octets * 4 + 2,
+  responseSumNs: SHARED.responseSumNs * 4,
+  responseCount: SHARED.responseCount * 4,
+  responseJitterNs: SHARED.responseJitterNs * 4,
+  retransmits: SHARED.retransmits * 4,
+  outOfOrder: SHARED.outOfOrder * 4,
+};
+
 export function decodeFlow(batch: FlowSampleBatch, index: number): Flow {
   const key = new DataView(batch.keys.buffer, batch.keys.byteOffset + index * KEY_BYTES, KEY_BYTES);
   const value = new DataView(batch.values.buffer, batch.values.byteOffset + index * VALUE_BYTES, VALUE_BYTES);
@@ -125,6 +151,10 @@ export function decodeFlow(batch: FlowSampleBatch, index: number): Flow {
     mac: macText(value, VALUE_BYTE.sourceMac),
     firstWay: value.getUint8(VALUE_BYTE.firstWay),
     initiator: value.getUint8(VALUE_BYTE.initiator),
+    tcp: decodeTcp(value, VALUE_TCP),
+    payloadNs: uint64(value, SHARED.payloadNs * 4),
+    sequenceEnd: pair32(value, SHARED.sequenceEnd * 4),
+    sequenceRaised: pair32(value, SHARED.sequenceRaised * 4),
     flags,
     details: (flags & FLOW_FLAG.hasDetails) === 0 ? undefined : decodeDetails(batch.details, index),
   };
@@ -169,10 +199,7 @@ function decodeReopened(view: DataView): Required<Pick<FlowEvent, "end" | "reope
   ];
   const reopened = {
     handshakeNs: view.getUint32(EVENT.handshakeNs, true),
-    flowLabel: [
-      view.getUint32(EVENT.firstFlowLabel, true),
-      view.getUint32(EVENT.firstFlowLabel + 4, true),
-    ] as const,
+    flowLabel: pair32(view, EVENT.firstFlowLabel),
     trafficClass: octets(EVENT.firstTrafficClass),
     ttl: octets(EVENT.firstTtl),
     vlan: view.getUint16(EVENT.vlanId, true),
@@ -180,8 +207,24 @@ function decodeReopened(view: DataView): Required<Pick<FlowEvent, "end" | "reope
     tunnelOverhead: pair(view, EVENT.overheadBytes),
     ipipOverhead: pair(view, EVENT.overheadBytes + 16),
     fragments: uint64(view, EVENT.fragments),
+    tcp: decodeTcp(view, EVENT),
   };
   return { end, reopened };
+}
+
+function decodeTcp(view: DataView, at: Readonly<Record<keyof typeof VALUE_TCP, number>>): Tcp {
+  const pair16 = (offset: number): readonly [number, number] => [
+    view.getUint16(offset, true),
+    view.getUint16(offset + 2, true),
+  ];
+  return {
+    state: view.getUint8(at.tcpState),
+    responseSumNs: uint64(view, at.responseSumNs),
+    responseCount: view.getUint32(at.responseCount, true),
+    responseJitterNs: view.getUint32(at.responseJitterNs, true),
+    retransmits: pair16(at.retransmits),
+    outOfOrder: pair16(at.outOfOrder),
+  };
 }
 
 function decodeOverflow(view: DataView): NonNullable<FlowEvent["overflow"]> {

@@ -134,7 +134,7 @@ describe("reopen", () => {
           keyVlan: 0,
           keyTunnelId: 0,
           icmpPairing: 0,
-          size: 192,
+          size: 256,
           kind: 2,
           way: 0,
           timeNs: START + 1000,
@@ -156,6 +156,7 @@ describe("reopen", () => {
             tunnelOverhead: [0, 0],
             ipipOverhead: [0, 0],
             fragments: 0,
+            tcp: expect.any(Object),
           },
         },
       ]);
@@ -193,10 +194,10 @@ describe("reopen", () => {
     }
     expect(bench.events().map((event) => [event.size, event.incarnation, event.end?.packets])).toEqual([
       [64, 0, undefined],
-      [192, 1, [1, 1]],
-      [192, 2, [2, 2]],
-      [192, 3, [3, 3]],
-      [192, 4, [4, 4]],
+      [256, 1, [1, 1]],
+      [256, 2, [2, 2]],
+      [256, 3, [3, 3]],
+      [256, 4, [4, 4]],
     ]);
     expect(bench.flow()).toMatchObject({ incarnation: 4, basePackets: [4, 4] });
   });

@@ -68,7 +68,7 @@ describe("the event of a reopened flow", () => {
     bench.events();
     bench.run(frame(client6(syn, { hopLimit: 7, trafficClass: 7, flowLabel: 7 }), next), at(3000));
     const event = onlyEvent();
-    expect(event).toMatchObject({ kind: 2, size: 192, incarnation: 1, timeNs: START + 3000 });
+    expect(event).toMatchObject({ kind: 2, size: 256, incarnation: 1, timeNs: START + 3000 });
     expect(event.end).toEqual({
       packets: [3, 2],
       bytes: [180, 120],
@@ -85,6 +85,7 @@ describe("the event of a reopened flow", () => {
       tunnelOverhead: [0, 0],
       ipipOverhead: [0, 0],
       fragments: 0,
+      tcp: expect.any(Object),
     });
     expect(bench.flow()).toMatchObject({
       vlan: 22,

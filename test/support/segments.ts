@@ -1,4 +1,4 @@
-// Transport headers for tests. Payloads are filler; checksums and sequence numbers are zero.
+// Transport headers for tests. Payloads are filler; checksums are zero.
 
 import { filler, type Segment, words } from "./packets.ts";
 
@@ -15,6 +15,9 @@ export const TCP_FLAG = {
 
 export interface TcpFields {
   readonly flags?: number;
+  /** Default 0. */
+  readonly sequence?: number;
+  readonly acknowledgement?: number;
   /** Options, a multiple of 4 bytes. */
   readonly options?: number;
   /** Overrides the header's length so that it lies; 32-bit words. */
@@ -35,10 +38,8 @@ export function tcp(ports: Ports, fields: TcpFields = {}, payloadBytes = 0): Seg
   const options = fields.options ?? 0;
   const header = words(
     ...ports,
-    0,
-    0,
-    0,
-    0,
+    ...halves(fields.sequence ?? 0),
+    ...halves(fields.acknowledgement ?? 0),
     ((fields.dataOffset ?? 5 + options / 4) << 12) | (fields.flags ?? TCP_FLAG.ack),
     0xffff,
     0,
@@ -78,6 +79,10 @@ export function icmpv6(fields: IcmpFields, payloadBytes = 0): Segment {
 /** `length` bytes of any protocol: one without ports, or the middle of a fragmented packet. */
 export function opaque(protocol: number, length: number): Segment {
   return { protocol, bytes: filler(length) };
+}
+
+function halves(value: number): readonly [number, number] {
+  return [(value >>> 16) & 0xffff, value & 0xffff];
 }
 
 function icmpBytes(fields: IcmpFields, payloadBytes: number): Uint8Array {

@@ -363,7 +363,7 @@ describe("FlowTable tells a flow's details", () => {
 
 test("FlowDetails grows, gives rows back and begins them at zero", () => {
   const details = new FlowDetails();
-  const rows = Array.from({ length: 100 }, (_, slot) => details.open(slot, 128));
+  const rows = Array.from({ length: 100 }, (_, slot) => details.open(slot));
   expect(new Set(rows).size).toBe(100);
   expect(rows).not.toContain(0);
   const words = new Uint32Array(2 * DETAILS_WORDS).fill(9);
@@ -371,13 +371,13 @@ test("FlowDetails grows, gives rows back and begins them at zero", () => {
   details.beginLife(details.rowOf(40));
   const { bytes } = details;
   details.close(40);
-  const again = details.open(90_000, 100_000);
+  const again = details.open(90_000);
   expect(again).toBe(rows[40] as number);
   const row = details.words.subarray(again * DETAILS_WORDS, (again + 1) * DETAILS_WORDS);
   expect(row.every((word) => word === 0)).toBe(true);
   expect(details.numbers.subarray(again * 15, again * 15 + 15).every((count) => count === 0)).toBe(true);
   expect(details.rowOf(99)).toBe(rows[99] as number);
-  expect(details.bytes - bytes).toBe((100_000 - 128) * 4);
+  expect(details.bytes - bytes).toBe((90_001 - 100) * 4);
 });
 
 test("FlowSlots frees a flow's details with it", () => {

@@ -64,6 +64,17 @@ export interface RecordFields {
   readonly mac: string;
   readonly samplingRate: number;
   readonly detail: DetailFields | undefined;
+  readonly tcp: TcpFields | undefined;
+}
+
+/** Forward, then reverse. */
+export interface TcpFields {
+  /** CONNECTION_STATE. */
+  readonly state: number;
+  readonly responseNs: number | undefined;
+  readonly jitterNs: number | undefined;
+  readonly retransmits: readonly [number, number];
+  readonly outOfOrder: readonly [number, number];
 }
 
 export interface DetailFields {
@@ -204,6 +215,20 @@ export function fieldsOf(
     mac: macOf(words, at + RECORD.sourceMac),
     samplingRate: word(RECORD.samplingRate),
     detail: word(RECORD.detail) === 0 ? undefined : detailOf(details, word(RECORD.detail) - 1),
+    tcp: flag(RECORD_FLAG.hasTcp) ? tcpOf(words, at) : undefined,
+  };
+}
+
+function tcpOf(words: Uint32Array, at: number): TcpFields {
+  const word = (field: number): number => words[at + field] as number;
+  const has = (flag: number): boolean => (word(RECORD.flags) & flag) !== 0;
+  const responseNs = word(RECORD.responseNs) + word(RECORD.responseNs + 1) * 2 ** 32;
+  return {
+    state: word(RECORD.connectionState),
+    responseNs: has(RECORD_FLAG.hasResponse) ? responseNs : undefined,
+    jitterNs: has(RECORD_FLAG.hasJitter) ? word(RECORD.responseJitterNs) : undefined,
+    retransmits: [word(RECORD.retransmitsDelta), word(RECORD.reverseRetransmitsDelta)],
+    outOfOrder: [word(RECORD.outOfOrderDelta), word(RECORD.reverseOutOfOrderDelta)],
   };
 }
 

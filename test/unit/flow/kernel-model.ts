@@ -56,6 +56,14 @@ export interface PacketFields {
   readonly fragments?: number;
 }
 
+/** In the order of the event. */
+const TCP_COUNTS = [
+  SHARED.responseCount,
+  SHARED.responseJitterNs,
+  SHARED.retransmits,
+  SHARED.outOfOrder,
+] as const;
+
 interface Entry {
   readonly key: Uint32Array;
   readonly value: Uint32Array;
@@ -231,6 +239,8 @@ export class KernelModel {
     }
     write(value, SHARED.synNs, 0);
     value[SHARED.handshakeNs] = 0;
+    write(value, SHARED.responseSumNs, 0);
+    for (const field of TCP_COUNTS) value[field] = 0;
     value[SHARED.octets] = fields.way | (details === undefined ? 0 : FLOW_FLAG.hasDetails << 24);
   }
 
@@ -289,7 +299,7 @@ export class KernelModel {
     details: Uint32Array = new Uint32Array(DETAILS_WORDS),
   ): void {
     const isReopened = kind === EVENT_KIND.reopened;
-    const words = new Uint32Array(isReopened ? 48 : 16);
+    const words = new Uint32Array(isReopened ? 64 : 16);
     words.set(key);
     write(words, 12, fields.at);
     let low = fields.way === 0 ? (fields.flags ?? 0) : 0;
@@ -316,6 +326,11 @@ export class KernelModel {
       words.set(details.subarray(DETAILS.baseFragments, DETAILS.baseFragments + 2), 40);
       words[42] = value[SHARED.handshakeNs] as number;
       words.set(value.subarray(SHARED.vlanAndMac, SHARED.vlanAndMac + 2), 46);
+      words.set(value.subarray(SHARED.responseSumNs, SHARED.responseSumNs + 2), 48);
+      TCP_COUNTS.forEach((field, index) => {
+        words[50 + index] = value[field] as number;
+      });
+      words[54] = ((value[SHARED.octets] as number) >>> 16) & 0xff;
     }
     words[14] = kind | (fields.way << 8) | (low << 16) | (high << 24);
     this.#events.push(words.byteLength, 0, ...words);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { SHARED } from "../../../src/capture/record.ts";
+import { EVENT, REOPENED_EVENT_BYTES, SHARED } from "../../../src/capture/record.ts";
 import { newTable, type RecordFields, scan, scanWith } from "./driver.ts";
 import { ACK, clockAt, KernelModel, keyOf, RST, SECOND, SYN } from "./kernel-model.ts";
 
@@ -86,7 +86,8 @@ describe("FlowTable tells a reopened flow's old life", () => {
     const kernel = new KernelModel();
     twoLives(kernel);
     const event = kernel.drain();
-    event.words.fill(0, event.length / 4 - 2, event.length / 4);
+    const vlanAndMac = (event.length - REOPENED_EVENT_BYTES + EVENT.vlanId) / 4;
+    event.words.fill(0, vlanAndMac, vlanAndMac + 2);
     const table = newTable();
     table.addEvents(event, clockAt(1.5 * SECOND));
     expect(only(scan(table, kernel, 2 * SECOND))).toMatchObject({ hasMac: false, vlan: 0 });
