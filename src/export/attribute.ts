@@ -25,7 +25,7 @@ interface DetailCounterAttribute extends AttributeText {
 
 interface IntAttribute extends AttributeText {
   readonly kind: "int";
-  /** Below 2^32 and never negative, except {@link ABSENT}. */
+  /** Below 2^53 and never negative, except {@link ABSENT}. */
   readonly read: (row: RecordRow) => number;
 }
 

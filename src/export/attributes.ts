@@ -5,16 +5,10 @@ import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatMac } from "../lib/address.ts";
 import { ABSENT, type Attribute, positive } from "./attribute.ts";
-import {
-  counterAttributes,
-  FORWARD,
-  icmpAttributes,
-  ipAttributes,
-  REVERSE,
-  tcpFlagAttributes,
-} from "./attributes-by-way.ts";
+import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE } from "./attributes-by-way.ts";
+import { TCP_ATTRIBUTES } from "./attributes-tcp.ts";
 import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
-import { ID_BYTES, PROTOCOL, type RecordRow } from "./row.ts";
+import { ID_BYTES, type RecordRow } from "./row.ts";
 import { formatAddress, networkType } from "./span.ts";
 
 const DIRECTIONS = new Map<number, string>([
@@ -37,16 +31,7 @@ export const RECORD_ATTRIBUTES: readonly Attribute[] = [
   ...endpointAttributes(),
   ...counterAttributes(FORWARD),
   ...counterAttributes(REVERSE),
-  ...tcpFlagAttributes(FORWARD),
-  ...tcpFlagAttributes(REVERSE),
-  {
-    name: "flow.tcp.handshake.latency",
-    kind: "int",
-    unit: "ns",
-    present: "TCP, when the SYN and the SYN-ACK that answers it were seen and the SYN was not retransmitted",
-    description: "Time from the first SYN to the SYN-ACK that answers it.",
-    read: (row) => positive(row.protocol === PROTOCOL.tcp ? row.word(RECORD.handshakeNs) : 0),
-  },
+  ...TCP_ATTRIBUTES,
   ...interfaceAttributes(),
   ...ipAttributes(FORWARD),
   ...ipAttributes(REVERSE),

@@ -123,7 +123,7 @@ function writeAttribute(writer: ProtobufWriter, row: RecordRow, { attribute, lea
       return;
     case "int": {
       const value = attribute.read(row);
-      if (value !== ABSENT) writeInt(writer, lead, value, 0);
+      if (value !== ABSENT) writeInt(writer, lead, value, value > 0xffff_ffff ? value / 0x1_0000_0000 : 0);
       return;
     }
     case "string": {

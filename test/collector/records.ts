@@ -34,6 +34,12 @@ export interface RecordFields {
   readonly mac?: readonly number[];
   readonly vlanId?: number;
   readonly samplingRate?: number;
+  readonly connectionState?: number;
+  readonly responseNs?: bigint;
+  readonly responseJitterNs?: number;
+  /** Forward, reverse. */
+  readonly retransmits?: readonly [number, number];
+  readonly outOfOrder?: readonly [number, number];
   /** Left out: the record has no detail row. */
   readonly detail?: DetailFields | undefined;
 }
@@ -92,7 +98,7 @@ export const TCP_RECORD: RecordFields = {
   ipVersion: 4,
   spanKind: 3,
   endReason: 3,
-  flags: 1 | 2 | 4,
+  flags: 1 | 2 | 4 | 16 | 32 | 64,
   startNs: 1_763_678_000_123_456_789n,
   endNs: 1_763_678_001_623_456_790n,
   ifindex: 2,
@@ -104,6 +110,11 @@ export const TCP_RECORD: RecordFields = {
   handshakeNs: 1_234_567,
   mac: [0x02, 0x42, 0xac, 0x11, 0x00, 0x02],
   vlanId: 100,
+  connectionState: 7,
+  responseNs: 5_000_000_000n,
+  responseJitterNs: 4_000_000_000,
+  retransmits: [3, 0],
+  outOfOrder: [0, 4],
 };
 
 function fill(view: DataView, record: RecordFields): void {
@@ -138,6 +149,13 @@ function fill(view: DataView, record: RecordFields): void {
   for (const [byte, value] of (record.mac ?? []).entries()) octet(RECORD.sourceMac, byte, value);
   word(RECORD.vlanId, record.vlanId ?? 0);
   word(RECORD.samplingRate, record.samplingRate ?? 0);
+  word(RECORD.connectionState, record.connectionState ?? 0);
+  long(RECORD.responseNs, record.responseNs ?? 0n);
+  word(RECORD.responseJitterNs, record.responseJitterNs ?? 0);
+  for (const [index, value] of (record.retransmits ?? []).entries())
+    word(RECORD.retransmitsDelta + index, value);
+  for (const [index, value] of (record.outOfOrder ?? []).entries())
+    word(RECORD.outOfOrderDelta + index, value);
 }
 
 const octetArbitrary = fc.integer({ min: 0, max: 255 });
@@ -162,7 +180,7 @@ export const anyRecord: fc.Arbitrary<RecordFields> = fc.record({
   ipVersion: fc.constantFrom(4 as const, 6 as const),
   spanKind: fc.constantFrom(1, 2, 3),
   endReason: fc.integer({ min: 1, max: 5 }),
-  flags: fc.integer({ min: 0, max: 15 }),
+  flags: fc.integer({ min: 0, max: 127 }),
   startNs: fc.bigInt(0n, (1n << 63n) - 1n),
   endNs: fc.bigInt(0n, (1n << 63n) - 1n),
   ifindex: fc.constantFrom(0, 2, 3, 4, 99, 0x7fff_ffff),
@@ -177,5 +195,10 @@ export const anyRecord: fc.Arbitrary<RecordFields> = fc.record({
   mac: fc.array(octetArbitrary, { minLength: 6, maxLength: 6 }),
   vlanId: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 4094 })),
   samplingRate: fc.constantFrom(0, 1, 2, 1_000_000),
+  connectionState: fc.integer({ min: 0, max: 10 }),
+  responseNs: fc.oneof(fc.constant(0n), fc.bigInt(0n, (1n << 53n) - 1n)),
+  responseJitterNs: fc.integer({ min: 0, max: 0xffff_ffff }),
+  retransmits: pair(fc.integer({ min: 0, max: 0xffff_ffff })),
+  outOfOrder: pair(fc.integer({ min: 0, max: 0xffff_ffff })),
   detail: fc.option(anyDetail, { nil: undefined }),
 });
