@@ -17,9 +17,10 @@ const TEST_WORDS = 12;
 
 const CONTEXT = {
   isListening: (): boolean => false,
-  isHostAddress: (): boolean => false,
+  isLocalAddress: (): boolean => false,
   roleOf: (): "outward" => "outward",
   localPortRange: [32768, 60999],
+  revision: 0,
 } as const;
 
 /** Fills both tables, scans them with nothing new and with a packet more in every flow, and empties the kernel's. */

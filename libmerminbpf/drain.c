@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
@@ -99,19 +98,11 @@ MERMINBPF_API uint32_t merminbpf_ring_pending(struct merminbpf *handle)
 	                  *handle->ring.consumer_position);
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
-}
-
 MERMINBPF_API int merminbpf_scan_begin(struct merminbpf *handle, uint32_t generation)
 {
 	if (map_descriptor(handle, MAP_SCAN) < 0 || map_descriptor(handle, MAP_FLOW_STATS) < 0)
 		return -ENOENT;
-	__atomic_store_n(&handle->scan->heartbeat_ns, clock_ns(CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+	__atomic_store_n(&handle->scan->heartbeat_ns, clock_kernel_ns(), __ATOMIC_RELAXED);
 	__atomic_store_n(&handle->scan->generation, generation, __ATOMIC_RELEASE);
 	handle->cursor_state = CURSOR_START;
 	return 0;
@@ -187,17 +178,4 @@ MERMINBPF_API int merminbpf_counters_read(struct merminbpf *handle, void *counte
 		sums[index] = sum;
 	}
 	return (int)index;
-}
-
-MERMINBPF_API int merminbpf_clock_read(uint32_t *words)
-{
-	uint64_t before = clock_ns(CLOCK_MONOTONIC);
-	uint64_t real = clock_ns(CLOCK_REALTIME);
-	uint64_t monotonic = before + (clock_ns(CLOCK_MONOTONIC) - before) / 2;
-
-	words[0] = (uint32_t)monotonic;
-	words[1] = (uint32_t)(monotonic >> 32);
-	words[2] = (uint32_t)real;
-	words[3] = (uint32_t)(real >> 32);
-	return 0;
 }

@@ -86,6 +86,7 @@ struct merminbpf {
 
 	int lock_fd;
 	int links_fd;
+	int addresses_fd;
 	int statistics_fd;
 
 	struct failure failure;
@@ -141,6 +142,23 @@ int clsact_detach(struct merminbpf *handle, const struct hook *hook);
 /* Ids of the programs of bpf filters, in the order they run; as merminbpf_hook_programs. */
 int clsact_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max);
 
+/* ---- clock.c ---- */
+
+/* CLOCK_MONOTONIC as BPF programs read it, in whatever time namespace this process is. */
+uint64_t clock_kernel_ns(void);
+
+/* ---- namespace.c ---- */
+
+/*
+ * Moves this thread to the network namespace of a descriptor; nowhere where it is negative. *home is for
+ * namespace_leave, which must follow success before the call of the shim returns.
+ */
+int namespace_enter(int fd, int *home);
+void namespace_leave(int home);
+
+/* net.ipv4.ip_local_port_range of this thread's namespace, both inclusive; zero where it cannot be read. */
+void namespace_port_range(uint16_t *range);
+
 /* ---- netlink.c ---- */
 
 /* Called for each message of a dump; a non-zero result ends the dump and is returned by it. */
@@ -155,6 +173,12 @@ int netlink_dump(int protocol, const struct nlmsghdr *request, netlink_visit vis
 /* As netlink_dump, asking again after -EINTR, each time after `restart(context)`. */
 int netlink_dump_consistent(int protocol, const struct nlmsghdr *request, netlink_visit visit,
                             void (*restart)(void *context), void *context);
+
+/*
+ * Opens (first call, with *fd negative, returns 0) a subscription to rtnetlink's RTMGRP_* groups; later calls
+ * return 1 if anything came since the last call, also when the kernel dropped notices, else 0. Never blocks.
+ */
+int netlink_changed(int *fd, uint32_t groups);
 
 /* The first attribute of `type` in `size` bytes of attributes, with at least `least` bytes of payload. */
 const struct nlattr *netlink_attribute(const void *attributes, size_t size, uint16_t type, size_t least);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
@@ -90,43 +89,11 @@ MERMINBPF_API int merminbpf_links_list(struct merminbpf_link *links, uint32_t ma
 	return (int)list.count;
 }
 
-static int subscribe(void)
-{
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int error = -errno;
-
-		close(fd);
-		return error;
-	}
-	return fd;
-}
-
 MERMINBPF_API int merminbpf_links_changed(struct merminbpf *handle)
 {
-	char start[64]; /* What changed is read by listing; the message only says that something did. */
-	int changed = 0;
+	int changed = netlink_changed(&handle->links_fd, RTMGRP_LINK);
 
-	if (handle->links_fd < 0) {
-		int fd = subscribe();
-
-		if (fd < 0)
-			return failure_set(&handle->failure, fd, "Cannot subscribe to link changes");
-		handle->links_fd = fd;
-		return 0;
-	}
-	for (;;) {
-		if (recv(handle->links_fd, start, sizeof(start), 0) >= 0 || errno == ENOBUFS)
-			changed = 1;
-		else if (errno == EAGAIN)
-			return changed;
-		else if (errno != EINTR)
-			return failure_set(&handle->failure, -errno, "Cannot read link changes");
-	}
+	return changed < 0 ? failure_set(&handle->failure, changed, "Cannot follow link changes") : changed;
 }
 
 /*

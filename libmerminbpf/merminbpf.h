@@ -179,10 +179,7 @@ int merminbpf_filter_rules_set(struct merminbpf *handle, const void *rules);
 /* Sums COUNTERS over the CPUs: `max` struct counter. Returns how many were written. */
 int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max);
 
-/* CLOCK_MONOTONIC and CLOCK_REALTIME, read together: 4 words (monotonic low, high, real low, high). */
-int merminbpf_clock_read(uint32_t *words);
-
-/* ---- link.c: interfaces, rtnetlink, inet_diag; in the current network namespace ---- */
+/* ---- link.c: interfaces by rtnetlink, in the current network namespace ---- */
 
 struct merminbpf_link {
 	uint32_t ifindex;
@@ -210,16 +207,6 @@ int merminbpf_links_list(struct merminbpf_link *links, uint32_t max);
  */
 int merminbpf_links_changed(struct merminbpf *handle);
 
-struct merminbpf_listener {
-	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
-	uint8_t ip_version;
-	uint16_t port;       /* host order */
-	uint8_t address[16]; /* network order, IPv4 mapped; zero: any */
-};
-
-/* TCP sockets that listen and unconnected UDP sockets with a port, by inet_diag. As links_list. */
-int merminbpf_listeners_list(struct merminbpf_listener *listeners, uint32_t max);
-
 /* Writes an interface's entry in INTERFACES (zero counters) resp. RELATED_INTERFACES. */
 int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifindex, uint32_t link_layer);
 int merminbpf_interface_relate(struct merminbpf *handle, uint32_t ifindex, const uint32_t *same_side,
@@ -228,6 +215,49 @@ int merminbpf_interface_relate(struct merminbpf *handle, uint32_t ifindex, const
 int merminbpf_interface_remove(struct merminbpf *handle, uint32_t ifindex);
 /* Sums an interface's counters over the CPUs into a struct interface_stats. */
 int merminbpf_interface_read(struct merminbpf *handle, uint32_t ifindex, void *stats);
+
+/* ---- diag.c, namespace.c: who answers, in any network namespace ---- */
+
+struct merminbpf_listener {
+	uint8_t protocol;    /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t ip_version;  /* 4, 6; 0: both, as a socket on :: without IPV6_V6ONLY */
+	uint16_t port;       /* host order */
+	uint8_t address[16]; /* network order, IPv4 mapped; zero: any */
+};
+
+/*
+ * `namespace_fd` is a descriptor of /proc/<pid>/ns/net or of a file like it, negative: the current namespace.
+ * The thread is in that namespace during the call and back when it returns: entering needs CAP_SYS_ADMIN,
+ * opening another user's file in /proc CAP_SYS_PTRACE. The error text is merminbpf_error(NULL).
+ */
+
+/*
+ * TCP sockets that listen, and unconnected UDP sockets whose port is outside of the namespace's
+ * net.ipv4.ip_local_port_range, which is written to `port_range` (first, last; zero: not known). Returns
+ * their number; `max`: there may be more.
+ */
+int merminbpf_listeners_list(int32_t namespace_fd, struct merminbpf_listener *listeners, uint32_t max,
+                             uint16_t *port_range);
+
+/* Addresses of every interface, 16 bytes each, IPv4 mapped. Returns as merminbpf_listeners_list. */
+int merminbpf_addresses_list(int32_t namespace_fd, uint8_t *addresses, uint32_t max);
+
+/*
+ * What the current namespace calls another one (merminbpf_link.parent_netns_id). -ENOENT: it has no name for
+ * it, so that no interface leads there.
+ */
+int merminbpf_namespace_id(int32_t namespace_fd);
+
+/* As merminbpf_links_changed, of the addresses of the current namespace. */
+int merminbpf_addresses_changed(struct merminbpf *handle);
+
+/* ---- clock.c ---- */
+
+/*
+ * CLOCK_MONOTONIC and CLOCK_REALTIME, read together: 4 words (monotonic low, high, real low, high).
+ * CLOCK_MONOTONIC is that of the initial time namespace, as the programs have it.
+ */
+int merminbpf_clock_read(uint32_t *words);
 
 /* ---- replay.c ---- */
 

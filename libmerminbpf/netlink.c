@@ -109,6 +109,45 @@ int netlink_dump_consistent(int protocol, const struct nlmsghdr *request, netlin
 	return error;
 }
 
+static int subscribe(uint32_t groups)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int netlink_changed(int *fd, uint32_t groups)
+{
+	char start[64]; /* What changed is read by listing; the message only says that something did. */
+	int changed = 0;
+
+	if (*fd < 0) {
+		int opened = subscribe(groups);
+
+		if (opened < 0)
+			return opened;
+		*fd = opened;
+		return 0;
+	}
+	for (;;) {
+		if (recv(*fd, start, sizeof(start), 0) >= 0 || errno == ENOBUFS)
+			changed = 1;
+		else if (errno == EAGAIN)
+			return changed;
+		else if (errno != EINTR)
+			return -errno;
+	}
+}
+
 const struct nlattr *netlink_attribute(const void *attributes, size_t size, uint16_t type, size_t least)
 {
 	const char *at = attributes;

@@ -91,6 +91,7 @@ static struct merminbpf *new_handle(struct bpf_object *object)
 		handle->programs[i] = bpf_object__find_program_by_name(object, program_names[i]);
 	handle->lock_fd = -1;
 	handle->links_fd = -1;
+	handle->addresses_fd = -1;
 	handle->statistics_fd = -1;
 	return handle;
 fail:
@@ -264,6 +265,7 @@ MERMINBPF_API void merminbpf_object_close(struct merminbpf *handle)
 	bpf_object__close(handle->object);
 	close_if_open(handle->statistics_fd);
 	close_if_open(handle->links_fd);
+	close_if_open(handle->addresses_fd);
 	/* The lock last: the next agent finds nothing of ours. */
 	close_if_open(handle->lock_fd);
 	free(handle->per_cpu);

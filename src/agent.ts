@@ -4,7 +4,7 @@ import { Interfaces } from "./capture/interfaces.ts";
 import { Listeners } from "./capture/listeners.ts";
 import { openProbe, type Probe } from "./capture/probe.ts";
 import { Reader } from "./capture/reader.ts";
-import { CaptureLoop, refreshListeners } from "./capture-loop.ts";
+import { CaptureLoop } from "./capture-loop.ts";
 import type { Config } from "./config/schema.ts";
 import { ExportThread } from "./export-thread.ts";
 import { PRESSURE_SHARE } from "./flow/eviction.ts";
@@ -60,7 +60,7 @@ async function runLoop({ config, probe, thread, log, failure, signal }: Running)
     { ...config.capture, key_includes: config.flow.key_includes },
     log,
   );
-  const listeners = new Listeners(probe.library);
+  const listeners = new Listeners(probe, log);
   const reader = new Reader(probe);
   const { table_capacity: tableCapacity } = config.flow;
   const table = createFlowTable(config.span, interfaces, listeners, {
@@ -83,7 +83,8 @@ async function runLoop({ config, probe, thread, log, failure, signal }: Running)
   reader.setPressure(Math.floor(tableCapacity * PRESSURE_SHARE));
   try {
     await watchFirstInterfaces(interfaces, config, signal);
-    refreshListeners(listeners, log);
+    listeners.follow(interfaces.links, (ifindex) => interfaces.roleOf(ifindex));
+    await listeners.start(signal);
     await thread.started();
   } catch (error) {
     await interfaces.detachAll();

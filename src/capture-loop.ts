@@ -31,7 +31,6 @@ const SCAN_BUDGET_MS = 3;
 /** Twice as much where the table is nearly full, so that eviction keeps up with a flood. */
 const PRESSED_SCAN_BUDGET_MS = 6;
 const LINK_CHECK_TICKS = 10;
-const LISTENER_REFRESH_MS = 30_000;
 
 /** Runs from {@link start} to {@link stop}; not restarted. */
 export class CaptureLoop {
@@ -39,7 +38,6 @@ export class CaptureLoop {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #scan: Generator<void, void, void> | undefined;
   #nextScan = 0;
-  #nextListenerRefresh = 0;
   #ticks = 0;
   #scans = 0;
   #stretchedScans = 0;
@@ -57,7 +55,6 @@ export class CaptureLoop {
   start(): void {
     const now = performance.now();
     this.#nextScan = now + this.#parts.pollIntervalMs;
-    this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
     this.#tellInterfaces();
     // Without counters: no flow was read yet, and what was counted since the hooks are there would seem to be lost.
     this.#tellStats(this.#counters);
@@ -104,31 +101,24 @@ export class CaptureLoop {
     const { reader, table } = this.#parts;
     drainEvents(reader, table, reader.clock());
     const isLinkCheck = this.#ticks++ % LINK_CHECK_TICKS === 0;
-    if (isLinkCheck || this.#parts.interfaces.isUnfinished) this.#follow(now);
+    if (isLinkCheck || this.#parts.interfaces.isUnfinished) this.#followLinks();
+    this.#parts.listeners.turn(now);
     if (this.#scan === undefined && (table.isPressed || now >= this.#nextScan)) this.#beginScan(now);
     this.#continueScan(now);
     this.#sendRecords();
   }
 
-  #follow(now: number): void {
+  /** What is attached goes on being counted where rtnetlink fails: that is no end. */
+  #followLinks(): void {
     const { interfaces, listeners, log } = this.#parts;
-    const isLinkChange = this.#followLinks() && !interfaces.isUnfinished;
-    if (!isLinkChange && now < this.#nextListenerRefresh) return;
-    this.#nextListenerRefresh = now + LISTENER_REFRESH_MS;
-    refreshListeners(listeners, log);
-  }
-
-  /** Returns whether links changed. What is attached goes on being counted where rtnetlink fails: that is no end. */
-  #followLinks(): boolean {
-    const { interfaces, log } = this.#parts;
     try {
-      if (!interfaces.isRefreshDue()) return false;
+      if (!interfaces.isRefreshDue()) return;
       if (interfaces.refresh()) this.#tellInterfaces();
-      return true;
+      if (!interfaces.isUnfinished)
+        listeners.follow(interfaces.links, (ifindex) => interfaces.roleOf(ifindex));
     } catch (error) {
       interfaces.retryLater();
       log.warn("interfaces not read", { reason: error instanceof Error ? error.message : String(error) });
-      return false;
     }
   }
 
@@ -184,13 +174,14 @@ export class CaptureLoop {
   }
 
   #tellStats(counters: readonly KernelCounter[], interfaceStats = this.#parts.interfaces.stats()): void {
-    const { reader, table, interfaces, thread, tableCapacity } = this.#parts;
+    const { reader, table, interfaces, listeners, thread, tableCapacity } = this.#parts;
     const tableStats = table.stats();
     const { sent, refused } = thread.counts;
     const capture: CaptureStats = {
       counters,
       interfaces: interfaceStats,
       failedInterfaces: interfaces.failed,
+      namespaces: listeners.stats(),
       ringBytesPending: reader.ringBytesPending(),
       scans: this.#scans,
       stretchedScans: this.#stretchedScans,
@@ -202,16 +193,5 @@ export class CaptureLoop {
       shortPackets: 0,
     };
     thread.tell({ kind: "stats", capture, table: tableStats });
-  }
-}
-
-/** Without inet_diag (a kernel module) the other rules for a flow's direction do: a warning, never an end. */
-export function refreshListeners(listeners: Listeners, log: Logger): void {
-  try {
-    listeners.refresh();
-  } catch (error) {
-    log.warn("listening sockets not read", {
-      reason: error instanceof Error ? error.message : String(error),
-    });
   }
 }

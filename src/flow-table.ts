@@ -1,8 +1,8 @@
 // A flow table for this host: timeouts from the config, direction from its interfaces and sockets.
 
-import { DEFAULT_PORT_RANGE } from "./capture/host.ts";
 import type { Role } from "./capture/links.ts";
 import type { Listeners } from "./capture/listeners.ts";
+import { DEFAULT_PORT_RANGE } from "./capture/namespace-sockets.ts";
 import type { SpanConfig } from "./flow/config.ts";
 import { FlowTable, type FlowTableOptions } from "./flow/table.ts";
 
@@ -33,10 +33,14 @@ export function createFlowTable(
     maxRecordIntervalNs: span.max_record_interval * NS_PER_MS,
   };
   const context = {
-    isListening: (protocol: number, port: number, words: Uint32Array, at: number): boolean =>
-      listeners?.isListening(protocol, port, words, at) ?? false,
-    isHostAddress: (words: Uint32Array, at: number): boolean => listeners?.isHostAddress(words, at) ?? false,
+    isListening: (protocol: number, port: number, words: Uint32Array, at: number, behind: number): boolean =>
+      listeners?.isListening(protocol, port, words, at, behind) ?? false,
+    isLocalAddress: (words: Uint32Array, at: number): boolean =>
+      listeners?.isLocalAddress(words, at) ?? false,
     roleOf: (ifindex: number): Role => roles.roleOf(ifindex),
+    get revision(): number {
+      return listeners?.revision ?? 0;
+    },
     get localPortRange(): readonly [number, number] {
       return listeners?.localPortRange ?? DEFAULT_PORT_RANGE;
     },

@@ -101,6 +101,7 @@ export class Poller {
       counters: this.#reader.counters(),
       interfaces: [],
       failedInterfaces: 0,
+      namespaces: { read: 0, unread: 0, reads: 0 },
       ringBytesPending: this.#reader.ringBytesPending(),
       scans: this.#scans,
       stretchedScans: 0,

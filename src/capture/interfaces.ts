@@ -139,6 +139,11 @@ export class Interfaces {
     return [...this.#watched.values()].map(({ link }) => [link.ifindex, link.name] as const);
   }
 
+  /** Every watched interface, as rtnetlink told it last. */
+  get links(): readonly Link[] {
+    return [...this.#watched.values()].map(({ link }) => link);
+  }
+
   /** Counters of the attached interfaces. */
   stats(): readonly InterfaceStats[] {
     const stats: InterfaceStats[] = [];

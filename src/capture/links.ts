@@ -14,6 +14,8 @@ export interface Link {
   readonly parent: number;
   /** Whether `parent` is an index of this namespace. */
   readonly isParentHere: boolean;
+  /** What the kernel calls the namespace of `parent` here (IFLA_LINK_NETNSID); negative where it is this one. */
+  readonly parentNamespace: number;
   readonly master: number;
   readonly masterKind: string;
   readonly isUp: boolean;
@@ -73,6 +75,7 @@ function decodeLinks(buffer: Uint8Array, count: number): readonly Link[] {
       parent: view.getUint32(at + 4, true),
       master: view.getUint32(at + 8, true),
       isParentHere: view.getInt32(at + 12, true) < 0,
+      parentNamespace: view.getInt32(at + 12, true),
       isUp: (flags & IFF_UP) !== 0,
       isLoopback: (flags & IFF_LOOPBACK) !== 0,
       type: view.getUint16(at + 24, true),

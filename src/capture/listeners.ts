@@ -1,134 +1,147 @@
-// Listening ports and addresses of the host's network namespace: who answers. Comes in: inet_diag through the shim.
-// Goes out: look-ups without allocation. UDP counts only unconnected sockets outside the ephemeral range.
+// Who answers on this node: sockets and addresses of the host's network namespace and of those behind the watched
+// interfaces, kept up to date a few milliseconds at a time. Comes in: the shim. Goes out: look-ups without allocation.
 
-import { readHostAddresses, readLocalPortRange } from "./host.ts";
-import type { Library } from "./library.ts";
-import { ShimError } from "./shim-error.ts";
+import type { Logger } from "../lib/log.ts";
+import type { Link, Role } from "./links.ts";
+import { NamespaceSockets } from "./namespace-sockets.ts";
+import { FIRST_PAUSE_MS, Namespaces, REFRESH_MS } from "./namespaces.ts";
+import type { Probe } from "./probe.ts";
+import { CURRENT_NAMESPACE, MOST_LISTENERS, SocketReader } from "./socket-reader.ts";
+import type { NamespaceStats } from "./stats.ts";
 
-const LISTENER_BYTES = 20;
-const FIRST_CAPACITY = 1024;
-const MOST_LISTENERS = 1 << 20;
-const ENOSPC = -28;
-const UDP = 17;
+/** What the first reading takes before the agent counts; what is left is read while it does. */
+const START_MS = 1000;
+/** Addresses that change all the time take at most a tenth of a core: rest after reading them, in its length. */
+const ADDRESS_REST = 9;
 
-/** A set of 16-byte addresses, found by their four words without making a string. */
-class AddressSet {
-  readonly #buckets: Map<number, Uint32Array[]> = new Map();
-
-  add(address: Uint8Array): void {
-    const words = new Uint32Array(new ArrayBuffer(16));
-    new Uint8Array(words.buffer).set(address);
-    const hash = hashAddress(words, 0);
-    const bucket = this.#buckets.get(hash) ?? [];
-    bucket.push(words);
-    this.#buckets.set(hash, bucket);
-  }
-
-  has(words: Uint32Array, at: number): boolean {
-    const bucket = this.#buckets.get(hashAddress(words, at));
-    if (bucket === undefined) return false;
-    for (const entry of bucket) {
-      if (
-        entry[0] === words[at] &&
-        entry[1] === words[at + 1] &&
-        entry[2] === words[at + 2] &&
-        entry[3] === words[at + 3]
-      ) {
-        return true;
-      }
-    }
-    return false;
-  }
-}
-
-function hashAddress(words: Uint32Array, at: number): number {
-  const [a, b, c, d] = [
-    words[at] as number,
-    words[at + 1] as number,
-    words[at + 2] as number,
-    words[at + 3] as number,
-  ];
-  return (a ^ Math.imul(b, 0x9e3779b1) ^ Math.imul(c, 0x85ebca6b) ^ Math.imul(d, 0xc2b2ae35)) >>> 0;
-}
-
-/** What is known of the host's ends. Refreshed by its owner; look-ups never read the system. */
+/** Refreshed by its owner, a turn at a time; look-ups never read the system. */
 export class Listeners {
-  readonly #library: Library;
-  #ports: ReadonlyMap<number, AddressSet | "any"> = new Map();
-  #addresses: AddressSet = new AddressSet();
-  #portRange: readonly [number, number] = readLocalPortRange();
+  readonly #probe: Probe;
+  readonly #log: Logger;
+  readonly #reader: SocketReader;
+  readonly #host = new NamespaceSockets();
+  readonly #namespaces: Namespaces;
+  /** Interfaces whose other end is in the host's own namespace. */
+  readonly #leadHome: Set<number> = new Set();
+  #hostRevision = 0;
+  #hostReads = 0;
+  #hostDueMs = 0;
+  #areAddressesDue = true;
+  #addressesFromMs = 0;
+  readonly #warned: Set<string> = new Set();
 
-  constructor(library: Library) {
-    this.#library = library;
+  constructor(probe: Probe, log: Logger) {
+    this.#probe = probe;
+    this.#log = log;
+    this.#reader = new SocketReader(probe.library);
+    this.#namespaces = new Namespaces({
+      reader: this.#reader,
+      onUnread: (reason) => this.#warnOnce("listening sockets of a network namespace not read", { reason }),
+    });
   }
 
-  /** net.ipv4.ip_local_port_range as of the last refresh. */
+  /** Rises with every change of what the look-ups answer. */
+  get revision(): number {
+    return this.#hostRevision + this.#namespaces.revision;
+  }
+
+  /** net.ipv4.ip_local_port_range of the host. */
   get localPortRange(): readonly [low: number, high: number] {
-    return this.#portRange;
+    return this.#host.localPortRange;
   }
 
-  /** Reads addresses, port range and sockets anew. @throws ShimError where inet_diag fails; the old sockets stay. */
-  refresh(): void {
-    const addresses = new AddressSet();
-    for (const address of readHostAddresses()) addresses.add(address);
-    this.#addresses = addresses;
-    this.#portRange = readLocalPortRange();
-    this.#ports = readListeners(this.#library, this.#portRange);
+  /** Whether the 16-byte address (four words in memory order) is the host's, or one behind a watched interface. */
+  isLocalAddress(words: Uint32Array, at: number): boolean {
+    return this.#host.hasAddress(words, at) || this.#namespaces.hasAddress(words, at);
   }
 
-  /** Whether the 16-byte address (four words in memory order) is one of this host's. */
-  isHostAddress(words: Uint32Array, at: number): boolean {
-    return this.#addresses.has(words, at);
+  /**
+   * Whether a socket listens there, in the namespace of the end that has the address.
+   * @param behind interface that the end is behind; 0: not known, then the host's address is the host's, and another
+   * one is of the namespace that alone has it
+   */
+  isListening(
+    protocol: number,
+    port: number,
+    words: Uint32Array,
+    addressAt: number,
+    behind: number,
+  ): boolean {
+    const sockets = this.#socketsOf(words, addressAt, behind);
+    return sockets?.isListening(protocol, port, words, addressAt) ?? false;
   }
 
-  /** Whether a socket of this host listens there. */
-  isListening(protocol: number, port: number, words: Uint32Array, addressAt: number): boolean {
-    const bound = this.#ports.get((protocol << 16) | port);
-    if (bound === undefined || !this.#addresses.has(words, addressAt)) return false;
-    return bound === "any" || bound.has(words, addressAt);
+  /** Takes note of the watched interfaces, each time they changed; their namespaces are read in the turns to come. */
+  follow(links: readonly Link[], roleOf: (ifindex: number) => Role): void {
+    const workloads = links.filter((link) => link.parent !== 0 && roleOf(link.ifindex) === "workload");
+    this.#leadHome.clear();
+    for (const { ifindex, isParentHere } of workloads) if (isParentHere) this.#leadHome.add(ifindex);
+    this.#namespaces.follow(workloads.filter(({ isParentHere }) => !isParentHere));
+    this.#hostDueMs = Math.min(this.#hostDueMs, performance.now() + FIRST_PAUSE_MS);
   }
-}
 
-function readListeners(
-  library: Library,
-  portRange: readonly [number, number],
-): ReadonlyMap<number, AddressSet | "any"> {
-  for (let capacity = FIRST_CAPACITY; ; capacity *= 4) {
-    const buffer = new Uint8Array(new ArrayBuffer(capacity * LISTENER_BYTES));
-    const count = library.merminbpf_listeners_list(buffer, capacity);
-    if (count >= 0) return indexListeners(buffer.subarray(0, count * LISTENER_BYTES), portRange);
-    if (count !== ENOSPC || capacity >= MOST_LISTENERS) {
-      throw new ShimError("Cannot list the listening sockets", count, String(library.merminbpf_error(null)));
+  /** Reads everything once before the agent counts, for a second at most. */
+  async start(signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + START_MS;
+    do {
+      this.turn(performance.now());
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (!this.#isComplete && performance.now() < deadline && !signal.aborted);
+  }
+
+  /**
+   * Reads what is due, at most one namespace and for a few milliseconds; to be called every 10 ms. Without inet_diag (a
+   * kernel module) or the privilege to enter a namespace the other rules for a flow's direction do: said once.
+   */
+  turn(nowMs: number): void {
+    try {
+      const { library, handle } = this.#probe;
+      const changed = library.merminbpf_addresses_changed(handle);
+      this.#areAddressesDue ||= this.#probe.check(changed, "Cannot follow address changes") > 0;
+      if (this.#areAddressesDue && nowMs >= this.#addressesFromMs) this.#readHostAddresses(nowMs);
+      else if (nowMs >= this.#hostDueMs) this.#readHost(nowMs);
+      else this.#namespaces.turn(nowMs);
+    } catch (error) {
+      this.#warnOnce("listening sockets not read", {
+        reason: error instanceof Error ? error.message : String(error),
+      });
     }
   }
-}
 
-function indexListeners(
-  buffer: Uint8Array,
-  [low, high]: readonly [number, number],
-): ReadonlyMap<number, AddressSet | "any"> {
-  const ports = new Map<number, AddressSet | "any">();
-  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-  for (let at = 0; at < buffer.byteLength; at += LISTENER_BYTES) {
-    const protocol = view.getUint8(at);
-    const port = view.getUint16(at + 2, true);
-    if (protocol === UDP && port >= low && port <= high) continue;
-    const key = (protocol << 16) | port;
-    const address = buffer.subarray(at + 4, at + LISTENER_BYTES);
-    const known = ports.get(key);
-    if (known === "any") continue;
-    if (isUnspecified(address)) {
-      ports.set(key, "any");
-    } else {
-      const bound = known ?? new AddressSet();
-      bound.add(address);
-      ports.set(key, bound);
-    }
+  /** Plain numbers for telemetry. */
+  stats(): NamespaceStats {
+    const { all, unread } = this.#namespaces.counts;
+    return { read: 1 + all - unread, unread, reads: this.#hostReads + this.#namespaces.reads };
   }
-  return ports;
-}
 
-/** `::`, `0.0.0.0` mapped, or all zero. */
-function isUnspecified(address: Uint8Array): boolean {
-  return address.every((byte, index) => byte === 0 || ((index === 10 || index === 11) && byte === 0xff));
+  #socketsOf(words: Uint32Array, at: number, behind: number): NamespaceSockets | undefined {
+    if (this.#leadHome.has(behind)) return this.#host;
+    const sockets = this.#namespaces.behind(behind);
+    if (sockets !== undefined) return sockets;
+    return this.#host.hasAddress(words, at) ? this.#host : this.#namespaces.ownerOf(words, at);
+  }
+
+  get #isComplete(): boolean {
+    return !this.#areAddressesDue && this.#hostReads > 0 && this.#namespaces.isComplete;
+  }
+
+  #readHostAddresses(nowMs: number): void {
+    this.#areAddressesDue = false;
+    if (this.#host.readAddresses(this.#reader, CURRENT_NAMESPACE)) this.#hostRevision++;
+    const endMs = performance.now();
+    this.#addressesFromMs = endMs + ADDRESS_REST * (endMs - nowMs);
+  }
+
+  #readHost(nowMs: number): void {
+    this.#hostDueMs = nowMs + REFRESH_MS;
+    this.#hostReads++;
+    if (this.#host.readListeners(this.#reader, CURRENT_NAMESPACE)) this.#hostRevision++;
+    if (this.#host.isCut) this.#warnOnce("more listening sockets than are read", { limit: MOST_LISTENERS });
+  }
+
+  #warnOnce(message: string, fields: Readonly<Record<string, string | number>>): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#log.warn(message, fields);
+  }
 }

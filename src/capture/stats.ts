@@ -44,6 +44,15 @@ export interface InterfaceStats {
   readonly bytes: readonly [number, number];
 }
 
+/** Network namespaces whose listening sockets are asked for, the host's own among them. */
+export interface NamespaceStats {
+  /** Known now, and those that could not be found or entered (now). */
+  readonly read: number;
+  readonly unread: number;
+  /** Readings, ever. */
+  readonly reads: number;
+}
+
 /** A snapshot of the capture stage; cumulative unless said otherwise. */
 export interface CaptureStats {
   /** In the order of {@link COUNTER_NAMES}. */
@@ -51,6 +60,7 @@ export interface CaptureStats {
   readonly interfaces: readonly InterfaceStats[];
   /** Interfaces that match but could not be attached (now). */
   readonly failedInterfaces: number;
+  readonly namespaces: NamespaceStats;
   readonly ringBytesPending: number;
   readonly scans: number;
   /** Scans whose period was stretched because scanning took over 30 % of a core. */

@@ -6,12 +6,24 @@ import { SPAN_KIND } from "./flow.ts";
 
 /** What the node knows. Addresses are 16 bytes in network order at a word index, IPv4 mapped. */
 export interface DirectionContext {
-  /** True where a socket listens on this protocol and port at that address (kernel.md, "Listening ports"). */
-  readonly isListening: (protocol: number, port: number, words: Uint32Array, addressAt: number) => boolean;
-  readonly isHostAddress: (words: Uint32Array, addressAt: number) => boolean;
+  /**
+   * True where a socket listens on this protocol and port at that address, in the network namespace of that end: the
+   * one behind the interface `behind`, or, where that is 0 as not known, the one that has the address.
+   */
+  readonly isListening: (
+    protocol: number,
+    port: number,
+    words: Uint32Array,
+    addressAt: number,
+    behind: number,
+  ) => boolean;
+  /** True where the address is the host's, or one behind a watched interface. */
+  readonly isLocalAddress: (words: Uint32Array, addressAt: number) => boolean;
   readonly roleOf: (ifindex: number) => "workload" | "outward";
   /** net.ipv4.ip_local_port_range, both inclusive. */
   readonly localPortRange: readonly [low: number, high: number];
+  /** Rises when sockets or addresses changed: flows that are not told yet are asked about again. */
+  readonly revision: number;
 }
 
 /** What is known of a flow when its orientation is asked for; reused, so mutable. */
@@ -23,6 +35,9 @@ export interface Sighting {
   seenWays: number;
   /** As SHARED.icmp; valid for the ways seen. */
   icmp: number;
+  /** Hooks that own the packets of the low (high) end; 0: not known. */
+  lowHook: number;
+  highHook: number;
 }
 
 /** Hooks that own each way (0: no packet that way), relative to the orientation; reused, so mutable. */
@@ -67,18 +82,26 @@ export function orient(keys: Uint32Array, at: number, sighting: Sighting, contex
   if (protocol === TCP && sighting.initiator !== 0) return (RULE.handshake << 1) | (sighting.initiator - 1);
   if (protocol === ICMP || protocol === ICMPV6) return orientIcmp(keys, at, protocol, sighting);
   if (PORT_PROTOCOLS.has(protocol)) {
-    const orientation = orientByPorts(keys, at, protocol, context);
+    const orientation = orientByPorts(keys, at, protocol, sighting, context);
     if (orientation !== 0) return orientation;
   }
   return (RULE.firstPacket << 1) | sighting.firstWay;
 }
 
-function orientByPorts(keys: Uint32Array, at: number, protocol: number, context: DirectionContext): number {
+function orientByPorts(
+  keys: Uint32Array,
+  at: number,
+  protocol: number,
+  { lowHook, highHook }: Sighting,
+  context: DirectionContext,
+): number {
   const low = lowPort(keys, at);
   const high = highPort(keys, at);
   if (protocol === TCP || protocol === UDP) {
-    const lowListens = context.isListening(protocol, low, keys, at);
-    const highListens = context.isListening(protocol, high, keys, at + 4);
+    const behindLow = interfaceBefore(lowHook, highHook, context);
+    const behindHigh = interfaceBefore(highHook, lowHook, context);
+    const lowListens = context.isListening(protocol, low, keys, at, behindLow);
+    const highListens = context.isListening(protocol, high, keys, at + 4, behindHigh);
     if (lowListens !== highListens) return (RULE.listener << 1) | (highListens ? 0 : 1);
   }
   const ephemeral = context.localPortRange[0];
@@ -87,6 +110,14 @@ function orientByPorts(keys: Uint32Array, at: number, protocol: number, context:
   const isLowKnown = low < WELL_KNOWN_PORTS;
   if (isLowKnown !== high < WELL_KNOWN_PORTS) return (RULE.ports << 1) | (isLowKnown ? 1 : 0);
   return 0;
+}
+
+/** The workload's interface that an end is behind, by what it sent, else by what was sent to it; 0 not known. */
+function interfaceBefore(sentHook: number, receivedHook: number, context: DirectionContext): number {
+  const sent = sentHook >>> 1;
+  if (sent !== 0 && (sentHook & 1) === 0 && context.roleOf(sent) === "workload") return sent;
+  const received = receivedHook >>> 1;
+  return (receivedHook & 1) === 1 && context.roleOf(received) === "workload" ? received : 0;
 }
 
 function orientIcmp(keys: Uint32Array, at: number, protocol: number, sighting: Sighting): number {
@@ -152,6 +183,7 @@ function isLocal(
   }
   if (receivedHook === 0) return false;
   const isEgress = (receivedHook & 1) === 1;
-  if (context.roleOf(receivedHook >>> 1) === "workload") return isEgress;
-  return !isEgress && context.isHostAddress(keys, addressAt);
+  return isEgress
+    ? context.roleOf(receivedHook >>> 1) === "workload"
+    : context.isLocalAddress(keys, addressAt);
 }

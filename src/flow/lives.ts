@@ -260,7 +260,8 @@ export class Lives {
     words[row + SLOT.state] = state;
     const rule = (state & STATE.orientationMask) >>> (STATE.orientationShift + 1);
     const isOpenToChange = (state & STATE.kindMask) === 0 && rule !== RULE.handshake;
-    if (isOpenToChange && (hasMore || rule === 0)) this.#orienter.byValue(slot, this.reading, values, value);
+    const mustAsk = hasMore || rule === 0 || this.#orienter.hasNews(this.scan);
+    if (isOpenToChange && mustAsk) this.#orienter.byValue(slot, this.reading, values, value);
   }
 
   /** Adds what {@link reading} counts beyond the last look to the pending sum; true where it is more. */

@@ -12,11 +12,32 @@ const ACK = 16;
 export class Orienter {
   readonly #slots: FlowSlots;
   readonly #context: DirectionContext;
-  readonly #sighting: Sighting = { initiator: 0, firstWay: 0, seenWays: 0, icmp: 0 };
+  readonly #sighting: Sighting = {
+    initiator: 0,
+    firstWay: 0,
+    seenWays: 0,
+    icmp: 0,
+    lowHook: 0,
+    highHook: 0,
+  };
+
+  #scan = -1;
+  #revision = 0;
+  #hasNews = false;
 
   constructor(slots: FlowSlots, context: DirectionContext) {
     this.#slots = slots;
     this.#context = context;
+  }
+
+  /** Whether what the node knows has changed since the scan before this one: flows are worth being asked about again. */
+  hasNews(scan: number): boolean {
+    if (scan === this.#scan) return this.#hasNews;
+    this.#scan = scan;
+    const { revision } = this.#context;
+    this.#hasNews = revision !== this.#revision;
+    this.#revision = revision;
+    return this.#hasNews;
   }
 
   /** Orients by a value at `value`, of which `reading` has the counts. */
@@ -32,6 +53,8 @@ export class Orienter {
     sighting.seenWays = (counts[0] as number) > (bases[base] as number) ? 1 : 0;
     if ((counts[1] as number) > (bases[base + 1] as number)) sighting.seenWays |= 2;
     sighting.icmp = values[value + SHARED.icmp] as number;
+    sighting.lowHook = words[slot * SLOT_WORDS + SLOT.hooks] as number;
+    sighting.highHook = words[slot * SLOT_WORDS + SLOT.hooks + 1] as number;
     this.#turn(slot);
   }
 
@@ -47,6 +70,8 @@ export class Orienter {
     else if ((flags & SYN) !== 0) sighting.initiator = (flags & ACK) === 0 ? way + 1 : 2 - way;
     sighting.seenWays = 1 << way;
     sighting.icmp = 0;
+    sighting.lowHook = 0;
+    sighting.highHook = 0;
     this.#turn(slot);
   }
 

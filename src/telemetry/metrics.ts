@@ -48,6 +48,25 @@ const CAPTURE_METRICS: readonly Metric[] = [
             { labels: ["failed"], value: report.capture.failedInterfaces },
           ],
   },
+  {
+    name: "mermin_namespaces",
+    type: "gauge",
+    help: "Network namespaces whose listening sockets tell who answers, the host's own among them: read, or unread for want of privilege or of a way there.",
+    labels: ["state"],
+    samples: ({ report }) =>
+      report === undefined
+        ? []
+        : [
+            { labels: ["read"], value: report.capture.namespaces.read },
+            { labels: ["unread"], value: report.capture.namespaces.unread },
+          ],
+  },
+  ofReport(
+    "counter",
+    "mermin_namespace_reads_total",
+    "Times that the listening sockets of a network namespace were read; at most a hundred a second.",
+    ({ capture }) => capture.namespaces.reads,
+  ),
   ofMap(
     "mermin_bpf_map_entries",
     "Entries of a BPF map at the last scan.",

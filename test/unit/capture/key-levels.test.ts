@@ -13,6 +13,7 @@ function link(name: string, kind = "", more: Partial<Link> = {}): Link {
     kind,
     parent: 0,
     isParentHere: true,
+    parentNamespace: -1,
     master: 0,
     masterKind: "",
     isUp: true,

@@ -14,6 +14,14 @@ import { SPAN_KIND } from "../../../src/flow/flow.ts";
 import { CONTEXT } from "./driver.ts";
 import { type KeyFields, keyOf } from "./kernel-model.ts";
 
+const NOTHING_SEEN: Sighting = {
+  initiator: 0,
+  firstWay: 0,
+  seenWays: 1,
+  icmp: 0,
+  lowHook: 0,
+  highHook: 0,
+};
 const LOW = 0;
 const HIGH = 1;
 const [UDP, ICMP, GRE, DCCP, ICMPV6, SCTP] = [17, 1, 47, 33, 58, 132];
@@ -190,7 +198,7 @@ function withListeners(ports: readonly number[]): DirectionContext {
 describe("orient answers by the first rule for", () => {
   for (const { name, key, seen, listening, rule, source } of SITUATIONS) {
     test(name, () => {
-      const sighting: Sighting = { initiator: 0, firstWay: 0, seenWays: 1, icmp: 0, ...seen };
+      const sighting: Sighting = { ...NOTHING_SEEN, ...seen };
       const found = orient(keyOf(key), 0, sighting, withListeners(listening ?? []));
       expect({ rule: found >>> 1, source: found & 1 }).toEqual({ rule, source });
     });
@@ -205,7 +213,7 @@ test("orient asks for the listener at its own address", () => {
   };
   const keys = new Uint32Array(24);
   keys.set(keyOf({ lowPort: 1111, highPort: 2222 }), 12);
-  orient(keys, 12, { initiator: 0, firstWay: 0, seenWays: 1, icmp: 0 }, { ...CONTEXT, isListening });
+  orient(keys, 12, NOTHING_SEEN, { ...CONTEXT, isListening });
   expect(asked).toEqual([
     [1111, 12],
     [2222, 16],
@@ -271,7 +279,7 @@ describe("spanKind is", () => {
   ];
   for (const [name, path, kind, hostAddressAt] of kinds) {
     test(name, () => {
-      const context = { ...CONTEXT, isHostAddress: (_: Uint32Array, at: number) => at === hostAddressAt };
+      const context = { ...CONTEXT, isLocalAddress: (_: Uint32Array, at: number) => at === hostAddressAt };
       const full: Path = {
         forwardHook: 0,
         reverseHook: 0,

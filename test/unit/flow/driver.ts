@@ -28,9 +28,10 @@ export const TIMEOUTS: FlowTimeouts = {
 /** Interface 1 is a workload's, every other one outward; nobody listens. */
 export const CONTEXT: DirectionContext = {
   isListening: () => false,
-  isHostAddress: () => false,
+  isLocalAddress: () => false,
   roleOf: (ifindex) => (ifindex === 1 ? "workload" : "outward"),
   localPortRange: [32768, 60999],
+  revision: 0,
 };
 
 export interface RecordFields {

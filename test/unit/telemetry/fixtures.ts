@@ -19,6 +19,7 @@ export function captureStats(counters: Partial<Record<CounterName, number>> = {}
       { ifindex: 3, name: 'odd"\\\nname', mode: "clsact", packets: [1, 2], bytes: [3, 4] },
     ],
     failedInterfaces: 1,
+    namespaces: { read: 3, unread: 1, reads: 40 },
     ringBytesPending: 640,
     scans: 7,
     stretchedScans: 2,
