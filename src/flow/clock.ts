@@ -1,20 +1,42 @@
 // Monotonic to wall-clock time, exact to the nanosecond in two 32-bit words (low first), without bigint.
 
 import type { CaptureClock } from "../capture/record.ts";
+import { SLOT } from "./slots.ts";
 
 const WORD = 4294967296;
-/** A wall clock set back further than this between two records is followed, see {@link raiseAbove}. */
+/** A record that would begin this long before its flow is no slewed clock's, nor of a packet that was read late. */
 const STEP_NS = 60e9;
 
-/** Converts CLOCK_MONOTONIC of one poll to UnixNanos. */
+/**
+ * Converts CLOCK_MONOTONIC of one poll to UnixNanos, and keeps the records of a flow apart when the wall clock is set.
+ *
+ * ```
+ *              flow start ├──1──┤├──2──┤ horizon
+ *   set back ──▶ ├──3──┤├──4──┤          ├──5──┤
+ * ```
+ *
+ * Where the clock is set back beyond the flow's first packet, its records go before all that was told of it (3, 4), so
+ * that they have the right time at once; where time comes to the flow's start again, they go on behind what was told
+ * (5). Any other record begins at the end of the one before until time has passed that. A host that was suspended is a
+ * step forward: CLOCK_MONOTONIC stood still. Steps are seen at the next poll. Only a second step far back in the life of
+ * one flow may make its records overlap.
+ */
 export class WallClock {
   #offsetLow = 0;
   #offsetHigh = 0;
+  /** The latest time told. */
+  readonly #latest = new Uint32Array(2);
+  /** The same when the clock was last set back. */
+  readonly #horizon = new Uint32Array(2);
 
   /** Takes the offset CLOCK_REALTIME − CLOCK_MONOTONIC of a poll; returns its monotonic time in ns. */
   set(clock: CaptureClock): number {
-    this.#offsetLow = clock.offsetLow >>> 0;
-    this.#offsetHigh = clock.offsetHigh >>> 0;
+    const low = clock.offsetLow >>> 0;
+    const high = clock.offsetHigh >>> 0;
+    const isBack = high < this.#offsetHigh || (high === this.#offsetHigh && low < this.#offsetLow);
+    if (isBack) copy64(this.#horizon, 0, this.#latest, 0);
+    this.#offsetLow = low;
+    this.#offsetHigh = high;
     return clock.monotonicHigh * WORD + clock.monotonicLow;
   }
 
@@ -23,6 +45,27 @@ export class WallClock {
     const low = (monotonicNs >>> 0) + this.#offsetLow;
     words[at] = low;
     words[at + 1] = Math.floor(monotonicNs / WORD) + this.#offsetHigh + (low >= WORD ? 1 : 0);
+    if (isBefore(this.#latest, 0, words, at)) copy64(this.#latest, 0, words, at);
+  }
+
+  /** Moves the start `time` of a record behind what was told of its flow, whose slot has its row at `row`. */
+  startRecord(time: Uint32Array, timeAt: number, words: Uint32Array, row: number): void {
+    const end = row + SLOT.recordStart;
+    const flowStart = row + SLOT.flowStart;
+    const isBack = isBefore(words, end, words, flowStart);
+    const isFarBack = difference64(time, timeAt, words, flowStart) < -STEP_NS;
+    if (!isBefore(words, end, time, timeAt) && (isBack || !isFarBack)) follow64(time, timeAt, words, end);
+    if (!isBack || isBefore(time, timeAt, words, flowStart)) return;
+    if (!isBefore(this.#horizon, 0, time, timeAt)) follow64(time, timeAt, this.#horizon, 0);
+  }
+
+  /** Moves the end of a record at `at` + 2 behind its start at `at`, and before what was told of its flow already. */
+  endRecord(times: Uint32Array, at: number, words: Uint32Array, row: number): void {
+    const end = at + 2;
+    const flowStart = row + SLOT.flowStart;
+    if (isBefore(times, at, words, flowStart) && !isBefore(times, end, words, flowStart))
+      precede64(times, end, words, flowStart);
+    if (isBefore(times, end, times, at)) copy64(times, end, times, at);
   }
 }
 
@@ -44,14 +87,22 @@ export function write64(to: Uint32Array, at: number, value: number): void {
   to[at + 1] = value / WORD;
 }
 
-/**
- * Raises `time` to one nanosecond after `floor` if it is not later, so that a slewed clock, or a packet that was
- * told before its generation was seen, makes no records overlap. A clock set back by more than a minute is believed.
- */
-export function raiseAbove(time: Uint32Array, timeAt: number, floor: Uint32Array, floorAt: number): void {
-  const ahead = difference64(time, timeAt, floor, floorAt);
-  if (ahead > 0 || ahead < -STEP_NS) return;
-  const low = (floor[floorAt] as number) + 1;
-  time[timeAt] = low;
-  time[timeAt + 1] = (floor[floorAt + 1] as number) + (low >= WORD ? 1 : 0);
+/** Whether a 64-bit value is less than another. */
+function isBefore(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): boolean {
+  const high = (a[aAt + 1] as number) - (b[bAt + 1] as number);
+  return high < 0 || (high === 0 && (a[aAt] as number) < (b[bAt] as number));
+}
+
+/** Writes the nanosecond after a time. */
+function follow64(to: Uint32Array, toAt: number, from: Uint32Array, fromAt: number): void {
+  const low = (from[fromAt] as number) + 1;
+  to[toAt] = low;
+  to[toAt + 1] = (from[fromAt + 1] as number) + (low >= WORD ? 1 : 0);
+}
+
+/** Writes the nanosecond before a time. */
+function precede64(to: Uint32Array, toAt: number, from: Uint32Array, fromAt: number): void {
+  const low = (from[fromAt] as number) - 1;
+  to[toAt] = low;
+  to[toAt + 1] = (from[fromAt + 1] as number) - (low < 0 ? 1 : 0);
 }

@@ -1,7 +1,7 @@
 // Writes one record row from a slot and a reading, turned to the flow's orientation.
 
 import { ICMP_PAIRING, KEY_WORDS } from "../capture/record.ts";
-import { copy64, raiseAbove, type WallClock, write64 } from "./clock.ts";
+import { copy64, type WallClock, write64 } from "./clock.ts";
 import { icmpCounterpart } from "./community-id.ts";
 import { highPort, lowPort, RULE } from "./direction.ts";
 import { RECORD, RECORD_FLAG } from "./flow.ts";
@@ -111,19 +111,12 @@ function writeTimes(
   const { words } = slots;
   const row = telling.slot * SLOT_WORDS;
   const start = at + RECORD.startNs;
-  const end = at + RECORD.endNs;
   copy64(out, start, words, row + SLOT.recordStart);
-  if (((words[row + SLOT.state] as number) & STATE.hasStart) === 0)
-    raiseAbove(out, start, words, row + SLOT.recordStart);
-  clock.convert(telling.lastNs, out, end);
-  if (isBefore(out, end, start)) copy64(out, end, out, start);
+  if (((words[row + SLOT.state] as number) & STATE.hasStart) === 0) clock.startRecord(out, start, words, row);
+  clock.convert(telling.lastNs, out, at + RECORD.endNs);
+  clock.endRecord(out, start, words, row);
   copy64(out, at + RECORD.flowStartNs, words, row + SLOT.flowStart);
   out[at + RECORD.recordNumber] = words[row + SLOT.recordNumber] as number;
-}
-
-function isBefore(words: Uint32Array, a: number, b: number): boolean {
-  const high = (words[a + 1] as number) - (words[b + 1] as number);
-  return high < 0 || (high === 0 && (words[a] as number) < (words[b] as number));
 }
 
 /** Deltas and totals of one way, at the first of its four 64-bit fields. */

@@ -1,6 +1,6 @@
 // When lives and records begin, written to their slots.
 
-import { copy64, raiseAbove, type WallClock } from "./clock.ts";
+import { copy64, type WallClock } from "./clock.ts";
 import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 
 /** Beginnings of the flows of one table. Times are CLOCK_MONOTONIC in ns. */
@@ -43,7 +43,7 @@ export class Starts {
       return;
     }
     this.#clock.convert(firstNs, this.#start, 0);
-    raiseAbove(this.#start, 0, words, row + SLOT.recordStart);
+    this.#clock.startRecord(this.#start, 0, words, row);
     copy64(words, row + SLOT.recordStart, this.#start, 0);
     words[row + SLOT.state] = state | STATE.hasStart;
   }
