@@ -24,6 +24,8 @@ export interface ToldWay {
   readonly packetsTotal: number;
   readonly bytesTotal: number;
   readonly tcpFlags: number;
+  readonly retransmits: number;
+  readonly outOfOrder: number;
 }
 
 /** One record. Times are UnixNanos. */
@@ -167,6 +169,8 @@ function readRow(words: Uint32Array, communityId: string, details: ToldDetails):
     bytesTotal: Number(wide(at + 6)),
     tcpFlags: (word(RECORD.octets) >>> shift) & 0xff,
     overheads: details.overheads[shift === 0 ? 0 : 1],
+    retransmits: word(RECORD.retransmitsDelta + (shift === 0 ? 0 : 1)),
+    outOfOrder: word(RECORD.outOfOrderDelta + (shift === 0 ? 0 : 1)),
   });
   return {
     protocol: identity & 0xff,
