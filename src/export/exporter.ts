@@ -53,8 +53,8 @@ export interface RecordExporter extends AsyncDisposable {
   /** Encodes and queues a batch. The batch is not kept: its buffers may be reused after the call. Never throws. */
   accept(batch: DecoratedBatch): void;
   /**
-   * Waits, at most {@link ROOM_PATIENCE_MS} and only while the peer takes what is sent, until half of the queue is
-   * free: a burst then waits before `accept` instead of pushing the oldest out of the queue. Never rejects.
+   * Waits, at most {@link ROOM_PATIENCE_MS} and only while the peer takes what is sent, until the queue is no
+   * longer crowded: a burst then waits before `accept` instead of pushing the oldest out of the queue. Never rejects.
    */
   room(): Promise<void>;
   /**

@@ -118,7 +118,7 @@ class OtlpExporter implements RecordExporter {
 
   /** A collector that takes what it is sent will make room; one that fails will not, and the oldest have to go. */
   #isPressed(): boolean {
-    return !this.#isClosed && this.#failures === 0 && this.#queue.spans > this.#queue.capacity / 2;
+    return !this.#isClosed && this.#failures === 0 && this.#queue.isCrowded;
   }
 
   /** Makes the spans gathered so far a request, and sends what may be sent. */

@@ -8,6 +8,9 @@ export interface Chunk {
   readonly failedAt?: number;
 }
 
+/** Of the capacity: what waits beyond it had better wait as rows, which are a quarter of the size and used again. */
+const CROWDED_SHARE = 1 / 8;
+
 /** First in, first out; holds at most `capacity` spans, except that one chunk larger than that is kept alone. */
 export class ChunkQueue {
   readonly capacity: number;
@@ -23,6 +26,11 @@ export class ChunkQueue {
   /** Spans held. */
   get spans(): number {
     return this.#spans;
+  }
+
+  /** Whether so much waits that a peer who takes it is better waited for. */
+  get isCrowded(): boolean {
+    return this.#spans > this.capacity * CROWDED_SHARE;
   }
 
   /** Appends `chunk`. @returns the spans dropped to make room for it */

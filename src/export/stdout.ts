@@ -87,7 +87,7 @@ class StdoutExporter implements RecordExporter {
   }
 
   #isPressed(): boolean {
-    return this.#ended === undefined && this.#queue.spans > this.#queue.capacity / 2;
+    return this.#ended === undefined && this.#queue.isCrowded;
   }
 
   #encode(batch: DecoratedBatch): Uint8Array<ArrayBuffer> {

@@ -20,6 +20,16 @@ describe("ChunkQueue", () => {
     expect(queue.spans).toBe(0);
   });
 
+  test("is crowded beyond an eighth of its capacity", () => {
+    const queue = new ChunkQueue(80);
+    queue.push(chunk(10));
+    expect(queue.isCrowded).toBe(false);
+    queue.push(chunk(1));
+    expect(queue.isCrowded).toBe(true);
+    queue.shift();
+    expect(queue.isCrowded).toBe(false);
+  });
+
   test("keeps a chunk beyond its capacity alone", () => {
     const queue = new ChunkQueue(10);
     queue.push(chunk(3));
