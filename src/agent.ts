@@ -15,6 +15,9 @@ import { acquireHostLock, removeHostLock } from "./host-lock.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import { BUILD } from "./version.ts";
 
+/** Records that wait for the export thread; beyond it the oldest are let go. 60 MB, 115 where all have details. */
+const MOST_RECORDS_WAITING = 262_144;
+
 /**
  * Runs the agent until `signal` aborts or a part fails for good.
  * @throws Error whose message is the one line to print: no privilege, no BPF, no interface, lock held, port busy, or
@@ -69,6 +72,7 @@ async function runLoop({ config, probe, thread, log, failure, signal }: Running)
     filter: createRecordFilter(config.filter, (ifindex) => interfaces.nameOf(ifindex)),
     findDetails: (keys, at) => reader.findDetails(keys, at),
   });
+  table.records.bound(MOST_RECORDS_WAITING);
   const loop = new CaptureLoop({
     reader,
     table,

@@ -165,8 +165,13 @@ export class CaptureLoop {
 
   #sendRecords(): void {
     const { table, thread } = this.#parts;
-    for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords())
+    for (let spent = thread.takeSpent(); spent !== undefined; spent = thread.takeSpent())
+      table.records.giveBack(spent);
+    while (thread.hasRoom) {
+      const batch = table.takeRecords();
+      if (batch === undefined) return;
       thread.send(batch);
+    }
   }
 
   #tellInterfaces(): void {
@@ -189,7 +194,7 @@ export class CaptureLoop {
       mapEntries: reader.entriesUsed(),
       mapCapacity: tableCapacity,
       recordsSent: sent,
-      recordsRefused: refused,
+      recordsRefused: table.records.refused + refused,
       shortPackets: 0,
     };
     thread.tell({ kind: "stats", capture, table: tableStats });

@@ -1,12 +1,23 @@
 // The capture thread's end of the export thread. Comes in: record batches and counters. Goes out: messages, with
-// buffers transferred. Bounded: a thread that falls too far behind costs records, counted, never memory or capture.
+// buffers transferred, and back. Bounded: a thread that falls behind is sent no more until it answers.
 
 import type { Config } from "./config/schema.ts";
 import type { FlowRecordBatch } from "./flow/flow.ts";
-import type { FinishedMessage, FromExport, InterfacesMessage, StatsMessage, ToExport } from "./messages.ts";
+import type { RecordChunk } from "./flow/record-chunks.ts";
+import type {
+  AcceptedMessage,
+  FinishedMessage,
+  FromExport,
+  InterfacesMessage,
+  StatsMessage,
+  ToExport,
+} from "./messages.ts";
 
-/** Records on their way to the export thread; beyond it they are refused. About 60 MB, 110 where all have details. */
-const MOST_OUTSTANDING = 262_144;
+/**
+ * Batches on their way to the export thread; more wait in the table, in whole chunks, where they cost the other
+ * thread's collector nothing. 4 MB, and more than is exported between two turns of the capture loop.
+ */
+const MOST_OUTSTANDING = 16;
 
 /** A running export thread. */
 export class ExportThread {
@@ -17,9 +28,10 @@ export class ExportThread {
   /** Told of the thread's next answer, and of its end. */
   #wake: () => void = () => {};
   #isGone = false;
+  #outstanding = 0;
   #sent = 0;
-  #accepted = 0;
   #refused = 0;
+  readonly #spent: RecordChunk[] = [];
 
   /** @param onFailure told once or more where the thread or an exporter cannot go on. */
   constructor(config: Config, mode: "run" | "replay", onFailure: (reason: string) => void) {
@@ -30,7 +42,7 @@ export class ExportThread {
     this.#post({ kind: "start", config, mode });
   }
 
-  /** Records handed over, and refused because the thread was too far behind. */
+  /** Records handed over, and refused because there was no room. */
   get counts(): { readonly sent: number; readonly refused: number } {
     return { sent: this.#sent, refused: this.#refused };
   }
@@ -41,12 +53,18 @@ export class ExportThread {
     if (error !== undefined) throw new Error(error);
   }
 
-  /** Hands a batch over; its buffers are gone afterwards. */
+  /** Whether {@link send} takes a batch now. */
+  get hasRoom(): boolean {
+    return this.#outstanding < MOST_OUTSTANDING;
+  }
+
+  /** Hands a batch over; its buffers are gone afterwards. Without room it is refused. */
   send(batch: FlowRecordBatch): void {
-    if (this.#outstanding + batch.count > MOST_OUTSTANDING) {
+    if (!this.hasRoom) {
       this.#refused += batch.count;
       return;
     }
+    this.#outstanding++;
     this.#sent += batch.count;
     const { count, words, details } = batch;
     const { buffer } = words;
@@ -57,9 +75,14 @@ export class ExportThread {
   /** {@link send} once there is room, and waits until the thread has taken it, is gone, or `signal` aborts. */
   async deliver(batch: FlowRecordBatch, signal: AbortSignal): Promise<void> {
     const isWaiting = (most: number): boolean => this.#outstanding > most && !this.#isGone && !signal.aborted;
-    while (isWaiting(MOST_OUTSTANDING - batch.count)) await this.#answered(signal);
+    while (isWaiting(MOST_OUTSTANDING - 1)) await this.#answered(signal);
     this.send(batch);
     while (isWaiting(0)) await this.#answered(signal);
+  }
+
+  /** Buffers that came back, one batch's at a time; undefined where there are none. */
+  takeSpent(): RecordChunk | undefined {
+    return this.#spent.pop();
   }
 
   /** Tells what the export side needs to know beside the records. */
@@ -83,10 +106,6 @@ export class ExportThread {
     this.#worker.terminate();
   }
 
-  get #outstanding(): number {
-    return this.#sent - this.#accepted;
-  }
-
   async #answered(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
@@ -106,8 +125,7 @@ export class ExportThread {
         this.#started.resolve(message.error);
         return;
       case "accepted":
-        this.#accepted += message.count;
-        this.#wake();
+        this.#takeBack(message);
         return;
       case "finished":
         this.#finish(message);
@@ -118,6 +136,16 @@ export class ExportThread {
       default:
         message satisfies never;
     }
+  }
+
+  #takeBack({ buffer, details }: AcceptedMessage): void {
+    this.#outstanding--;
+    if (this.#spent.length < MOST_OUTSTANDING)
+      this.#spent.push({
+        words: new Uint32Array(buffer),
+        details: new Uint32Array(details ?? new ArrayBuffer(0)),
+      });
+    this.#wake();
   }
 
   #finish({ isComplete }: FinishedMessage): void {

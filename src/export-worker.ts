@@ -48,8 +48,8 @@ self.onmessage = ({ data }: MessageEvent<ToExport>): void => {
     });
 };
 
-function post(message: FromExport): void {
-  self.postMessage(message);
+function post(message: FromExport, transferred: ArrayBuffer[] = []): void {
+  self.postMessage(message, transferred);
 }
 
 function tellFailure(error: unknown): void {
@@ -132,9 +132,12 @@ function rememberNames(names: Map<number, string>, { names: watched }: Interface
 
 async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise<void> {
   const { span } = open.start.config;
-  const { count, buffer } = message;
-  const details = message.details === undefined ? new Uint32Array(0) : new Uint32Array(message.details);
-  const batch = { count, words: new Uint32Array(buffer), details };
+  const { count, buffer, details } = message;
+  const batch = {
+    count,
+    words: new Uint32Array(buffer),
+    details: new Uint32Array(details ?? new ArrayBuffer(0)),
+  };
   try {
     const decorated = decorate(batch, {
       communityIdSeed: span.community_id_seed,
@@ -148,7 +151,7 @@ async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise
     if (open.start.mode === "replay") await flushAll(open, open.ending.signal);
   } finally {
     // Also where that throws: the other thread waits for as many answers as it sent batches.
-    post({ kind: "accepted", count });
+    post({ kind: "accepted", buffer, details }, details === undefined ? [buffer] : [buffer, details]);
   }
 }
 

@@ -18,7 +18,7 @@ export interface InterfacesMessage {
   readonly names: readonly (readonly [ifindex: number, name: string])[];
 }
 
-/** A batch of records; answered by {@link AcceptedMessage}. */
+/** A batch of records; answered by {@link AcceptedMessage}, which brings its buffers back. */
 export interface RecordsMessage {
   readonly kind: "records";
   readonly count: number;
@@ -48,10 +48,11 @@ export interface StartedMessage {
   readonly error: string | undefined;
 }
 
-/** A records message was decorated and handed to the exporters. */
+/** A records message was decorated and handed to the exporters; its buffers are free again. */
 export interface AcceptedMessage {
   readonly kind: "accepted";
-  readonly count: number;
+  readonly buffer: ArrayBuffer;
+  readonly details: ArrayBuffer | undefined;
 }
 
 /** Everything is flushed or counted as lost; `isComplete` is false where the time ran out. */

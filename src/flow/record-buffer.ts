@@ -1,20 +1,23 @@
 // Rows of records, and of details, that wait to be handed over. A chunk goes out as it is, never copied.
+// Bounded where it is told to be: then the oldest rows are let go, counted.
 
-import type { FlowRecordBatch } from "./flow.ts";
-import { RECORD, RECORD_DETAIL_WORDS, RECORD_WORDS } from "./flow.ts";
+import { type FlowRecordBatch, RECORD, RECORD_DETAIL_WORDS, RECORD_WORDS } from "./flow.ts";
+import { BATCH_ROWS, RecordChunks } from "./record-chunks.ts";
 
-/** Rows of one batch at most. */
-export const BATCH_ROWS = 4096;
-/** Rows of a new chunk: 64 KB. */
-const FIRST_ROWS = 293;
-const FIRST_DETAILS = 16;
+const NONE: Uint32Array<ArrayBuffer> = new Uint32Array(0);
 
 /** Appends rows; hands them over in batches with buffers of their own. */
 export class RecordBuffer {
   /** Chunk that {@link append} returned an offset into. */
-  words: Uint32Array<ArrayBuffer> = new Uint32Array(0);
-  /** Detail rows of the same chunk; as long as it has none, empty. */
-  details: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  words: Uint32Array<ArrayBuffer> = NONE;
+  /** Detail rows of the same chunk. */
+  details: Uint32Array<ArrayBuffer> = NONE;
+  /** Where buffers come from; several may share them. */
+  chunks: RecordChunks = new RecordChunks();
+  /** Rows that may wait, to a batch: beyond it the oldest are let go. */
+  mostRows: number = Number.POSITIVE_INFINITY;
+  /** Rows let go for want of room. */
+  refused = 0;
   #count = 0;
   #detailCount = 0;
   #full: FlowRecordBatch[] = [];
@@ -26,8 +29,8 @@ export class RecordBuffer {
 
   /** Adds a zeroed row; returns its word offset in {@link words}, valid until the next call. */
   append(): number {
-    if (this.#count === BATCH_ROWS) this.#full.push(this.#takeChunk());
-    if ((this.#count + 1) * RECORD_WORDS > this.words.length) this.#grow();
+    if (this.#count === BATCH_ROWS) this.#beginChunk();
+    if (this.words.length === 0) this.words = this.chunks.takeWords();
     return this.#count++ * RECORD_WORDS;
   }
 
@@ -51,24 +54,31 @@ export class RecordBuffer {
     return this.#full.shift() ?? (this.#count === 0 ? undefined : this.#takeChunk());
   }
 
+  #beginChunk(): void {
+    this.#full.push(this.#takeChunk());
+    while ((this.#full.length + 1) * BATCH_ROWS > this.mostRows) {
+      const oldest = this.#full.shift();
+      if (oldest === undefined) return;
+      this.refused += oldest.count;
+      this.chunks.giveBack(oldest);
+    }
+  }
+
   #takeChunk(): FlowRecordBatch {
     const batch = { count: this.#count, words: this.words, details: this.details };
-    this.words = new Uint32Array(0);
-    this.details = new Uint32Array(0);
+    this.words = NONE;
+    this.details = NONE;
     this.#count = 0;
     this.#detailCount = 0;
     return batch;
   }
 
-  #grow(): void {
-    const rows = Math.min(Math.max(FIRST_ROWS, this.#count * 2), BATCH_ROWS);
-    const words = new Uint32Array(rows * RECORD_WORDS);
-    words.set(this.words);
-    this.words = words;
-  }
-
   #growDetails(): void {
-    const rows = Math.min(Math.max(FIRST_DETAILS, this.#detailCount * 2), BATCH_ROWS);
+    if (this.#detailCount === 0) {
+      this.details = this.chunks.takeDetails();
+      return;
+    }
+    const rows = Math.min(this.#detailCount * 2, BATCH_ROWS);
     const details = new Uint32Array(rows * RECORD_DETAIL_WORDS);
     details.set(this.details);
     this.details = details;

@@ -18,6 +18,7 @@ import { type EndedKeys, KeyList } from "./key-list.ts";
 import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs } from "./lifecycle.ts";
 import { Lives, type LivesOptions } from "./lives.ts";
 import { OverflowFlows } from "./overflow.ts";
+import { RecordQueue } from "./record-queue.ts";
 import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
 
@@ -51,6 +52,8 @@ const ABSENT_SCANS = 2;
 export class FlowTable {
   /** May be replaced while running: the next scan decides by it. */
   timeouts: FlowTimeouts;
+  /** The records that wait. */
+  readonly records: RecordQueue;
   readonly #lives: Lives;
   readonly #overflowLives: Lives;
   readonly #overflow: OverflowFlows;
@@ -70,6 +73,7 @@ export class FlowTable {
     this.#lives = new Lives(options, options.capacity ?? FIRST_CAPACITY, seed);
     this.#overflowLives = new Lives(options, FIRST_OVERFLOW_CAPACITY, seed);
     this.#overflow = new OverflowFlows(this.#overflowLives);
+    this.records = new RecordQueue(this.#lives.teller.records, this.#overflowLives.teller.records);
     this.#mapCapacity = options.mapCapacity;
   }
 
@@ -88,10 +92,11 @@ export class FlowTable {
 
   /**
    * Begins the last scan, at shutdown: every flow it meets is told and freed at once, as `forced_end` unless its
-   * connection is closed. Nothing is to be taken; whatever counts must be detached before.
+   * connection is closed. No flow is to be taken; whatever counts must be detached before. Any number of records waits.
    */
   beginFinalScan(clock: CaptureClock): void {
     this.beginScan(clock);
+    this.records.bound(Number.POSITIVE_INFINITY);
     this.#isFinal = true;
   }
 
@@ -153,8 +158,7 @@ export class FlowTable {
     const nowNs = this.#lives.clock.set(clock);
     this.#overflow.setClock(clock);
     const { words } = batch;
-    const end = batch.length >>> 2;
-    for (let at = 0; at + 2 <= end; ) {
+    for (let at = 0, end = batch.length >>> 2; at + 2 <= end; ) {
       const bytes = words[at] as number;
       const event = at + 2;
       at = event + Math.ceil(bytes / 8) * 2;
@@ -163,9 +167,9 @@ export class FlowTable {
     }
   }
 
-  /** Hands over the oldest records, at most 4096, in a buffer that may be transferred; undefined where none wait. */
+  /** Hands over the oldest records in buffers that may be transferred; undefined where none wait. */
   takeRecords(): FlowRecordBatch | undefined {
-    return this.#lives.teller.records.take() ?? this.#overflowLives.teller.records.take();
+    return this.records.take();
   }
 
   /** The counters as they are now. */
