@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define MERMIN_SCHEMA_VERSION 3
+#define MERMIN_SCHEMA_VERSION 4
 
 /* Index of the two directions of a flow in every array of two below. */
 enum flow_way {
@@ -319,6 +319,44 @@ struct table_use {
 	__u64 created;            /* entries ever made in FLOW_STATS */
 	__u32 pressed_generation; /* scan generation in which FLOW_EVENT_PRESSURE was sent last */
 	__u32 padding;
+};
+
+/* flow_exported.flags */
+enum flow_exported_flag {
+	FLOW_EXPORTED_ENDED = 1 << 0, /* never in the map: the flow's last record is acknowledged */
+};
+
+/*
+ * Value of FLOW_EXPORTED, key struct flow_key: what was told of a flow and acknowledged, for the agent that
+ * comes after this one. Written and read by agents alone. Counts are those of flow_stats and flow_details at
+ * the last record acknowledged.
+ */
+struct flow_exported {
+	__u64 packets[2]; /* by way */
+	__u64 bytes[2];
+	__u64 base_packets[2]; /* where the life began that was told last */
+	__u64 base_bytes[2];
+	__u64 flow_start_ns; /* wall clock: of that life */
+	__u64 record_end_ns; /* wall clock: of the last record */
+	__u64 told_ns;       /* CLOCK_MONOTONIC: when the last record was made */
+	__u64 response_sum_ns;
+	__u32 record_number; /* of the next record */
+	__u32 incarnation;
+	__u32 response_count;
+	__u8 orientation; /* the agent's own */
+	__u8 kind;        /* span kind */
+	__u8 flags;       /* enum flow_exported_flag */
+	__u8 padding;
+	__u16 retransmits[2];
+	__u16 out_of_order[2];
+	__u64 overhead_bytes[2][2];
+	__u64 fragments;
+};
+
+/* One entry of FLOW_EXPORTED as the agent hands it to the shim. */
+struct flow_exported_entry {
+	struct flow_key key;
+	struct flow_exported value;
 };
 
 /*

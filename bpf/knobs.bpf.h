@@ -21,6 +21,10 @@ const volatile __u8 filters;
 /* One flow in so many is counted, chosen by a hash of its key; 0 and 1: every flow. */
 const volatile __u32 sampling;
 
+/* Not 0: packets are passed over unseen once no scan was begun for so long (programs that outlive their
+ * agent). */
+const volatile __u64 orphan_after_ns;
+
 #define UDP_PORTS 65536
 #define UDP_TUNNELS 64
 

@@ -26,6 +26,24 @@ struct {
 	__uint(max_entries, FLOW_STATS_ENTRIES);
 } FLOW_DETAILS SEC(".maps");
 
+/* For the agents alone; sized to nothing where nothing persists. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow_key);
+	__type(value, struct flow_exported);
+	__uint(max_entries, 1);
+} FLOW_EXPORTED SEC(".maps");
+
+/* Likewise: flows that were taken out of FLOW_STATS and whose last record is not acknowledged. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow_key);
+	__type(value, struct flow_stats);
+	__uint(max_entries, 1);
+} FLOW_TAKEN SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, FLOW_EVENTS_BYTES);

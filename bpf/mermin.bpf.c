@@ -38,6 +38,15 @@ _Static_assert(sizeof(struct flow_reopened_event) == 256, "flow_reopened_event i
 _Static_assert(sizeof(struct flow_overflow_event) == 96, "flow_overflow_event is 96 bytes");
 _Static_assert(sizeof(struct flow_layer) == 92, "flow_layer is 92 bytes");
 _Static_assert(sizeof(struct flow_details) == 320, "flow_details is 320 bytes");
+_Static_assert(sizeof(struct flow_exported) == 160, "flow_exported is 160 bytes");
+
+/* Whether the agent is gone for good. The coarse clock: it is read for every packet. */
+static __always_inline int is_orphaned(void)
+{
+	struct scan_state *scan = find_scan();
+
+	return scan && bpf_ktime_get_coarse_ns() > scan->heartbeat_ns + orphan_after_ns;
+}
 
 static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 {
@@ -48,7 +57,11 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 		.length = replay ? ((const volatile struct __sk_buff *)skb)->mark : skb->len,
 		.segments = skb->gso_segs ? skb->gso_segs : 1,
 	};
-	int reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
+	int reason;
+
+	if (orphan_after_ns && is_orphaned())
+		return NO_VERDICT;
+	reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
 
 	if (!reason)
 		reason = parse_transport(skb, &packet);

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks: attaching by TCX or clsact, detaching, who else is there; the lock of the host. */
+/* Hooks: attaching by TCX or clsact, detaching, who else is there. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,7 +43,7 @@ struct tcx_query {
 	uint64_t revision;
 };
 
-static int bpf_call(enum bpf_cmd command, void *attributes, size_t size)
+int bpf_call(enum bpf_cmd command, void *attributes, size_t size)
 {
 	long result = syscall(SYS_bpf, command, attributes, size);
 
@@ -59,7 +55,7 @@ static uint32_t tcx_type(uint32_t egress)
 	return egress ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS;
 }
 
-static int tcx_attach(struct hook *hook, int program_fd, uint32_t order)
+static int tcx_attach(struct merminbpf *handle, struct hook *hook, int program_fd, uint32_t order)
 {
 	struct tcx_link_create create = {
 		.program_fd = (uint32_t)program_fd,
@@ -68,18 +64,28 @@ static int tcx_attach(struct hook *hook, int program_fd, uint32_t order)
 		.flags = order == MERMINBPF_ORDER_FIRST ? ATTACH_BEFORE : ATTACH_AFTER,
 	};
 
+	int error = pinned_link_take(handle, hook, create.attach_type, program_fd);
+
 	hook->mode = MERMINBPF_ATTACH_TCX;
+	if (error != -ENOENT)
+		return error;
 	hook->link_fd = bpf_call(BPF_LINK_CREATE, &create, sizeof(create));
-	return hook->link_fd < 0 ? hook->link_fd : 0;
+	if (hook->link_fd < 0)
+		return hook->link_fd;
+	error = pinned_link_make(handle, hook);
+	if (error)
+		close(hook->link_fd);
+	return error;
 }
 
 /* Detached by name and not by closing alone, which the kernel may finish later. */
-static void tcx_detach(const struct hook *hook)
+static void tcx_detach(struct merminbpf *handle, const struct hook *hook)
 {
 	uint32_t link_fd = (uint32_t)hook->link_fd;
 
 	bpf_call(BPF_LINK_DETACH, &link_fd, sizeof(link_fd));
 	close(hook->link_fd);
+	pinned_link_remove(handle, hook);
 }
 
 static int tcx_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max)
@@ -112,6 +118,11 @@ static struct hook *hook_find(struct merminbpf *handle, uint32_t ifindex, uint32
 	return NULL;
 }
 
+bool hook_exists(struct merminbpf *handle, uint32_t ifindex, uint32_t egress)
+{
+	return hook_find(handle, ifindex, egress) != NULL;
+}
+
 static struct hook *hook_reserve(struct merminbpf *handle)
 {
 	size_t size = ((size_t)handle->hook_count + 1) * sizeof(*handle->hooks);
@@ -131,7 +142,7 @@ static int attach_by_mode(struct merminbpf *handle, struct hook *hook, uint32_t 
 	if (program_fd < 0)
 		return program_fd;
 	if (mode != MERMINBPF_ATTACH_CLSACT) {
-		error = tcx_attach(hook, program_fd, order);
+		error = tcx_attach(handle, hook, program_fd, order);
 		if (error == 0)
 			return 0;
 		/* A kernel that does not know the attach type answers with one of these. */
@@ -188,7 +199,7 @@ MERMINBPF_API int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifind
 	if (!hook)
 		return failure_set(&handle->failure, -ENOENT, "Not attached to interface %u", ifindex);
 	if (hook->mode == MERMINBPF_ATTACH_TCX) {
-		tcx_detach(hook);
+		tcx_detach(handle, hook);
 	} else {
 		int error;
 
@@ -201,8 +212,20 @@ MERMINBPF_API int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifind
 	return 0;
 }
 
+/* What persists stays attached: its links by their pins, filters by their qdisc. */
+static void hooks_leave(struct merminbpf *handle)
+{
+	for (uint32_t i = 0; i < handle->hook_count; i++) {
+		if (handle->hooks[i].link_fd >= 0)
+			close(handle->hooks[i].link_fd);
+	}
+	handle->hook_count = 0;
+}
+
 void hooks_close(struct merminbpf *handle)
 {
+	if (handle->keeps_pins)
+		hooks_leave(handle);
 	while (handle->hook_count > 0) {
 		struct hook *last = &handle->hooks[handle->hook_count - 1];
 
@@ -228,60 +251,4 @@ MERMINBPF_API int merminbpf_hook_programs(struct merminbpf *handle, uint32_t ifi
 		return failure_set(&handle->failure, clsact, "Cannot list the filters of interface %u",
 		                   ifindex);
 	return tcx + clsact;
-}
-
-/* Makes a directory and those above it; existing ones are left as they are. */
-static int make_directories(const char *path)
-{
-	char partial[PATH_MAX];
-	size_t length = strlen(path);
-
-	if (length == 0 || length >= sizeof(partial))
-		return length ? -ENAMETOOLONG : -ENOENT;
-	memcpy(partial, path, length + 1);
-	for (size_t i = 1; i <= length; i++) {
-		if (partial[i] != '/' && partial[i] != '\0')
-			continue;
-		partial[i] = '\0';
-		if (mkdir(partial, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		partial[i] = path[i];
-	}
-	return 0;
-}
-
-static bool is_directory_at(int fd, const char *path)
-{
-	struct stat opened, named;
-
-	return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
-	       opened.st_ino == named.st_ino;
-}
-
-MERMINBPF_API int merminbpf_lock_acquire(struct merminbpf *handle, const char *path)
-{
-	int error;
-	int fd;
-
-	if (handle->lock_fd >= 0)
-		return failure_set(&handle->failure, -EALREADY, "This handle holds a lock");
-	error = make_directories(path);
-	if (error)
-		return failure_set(&handle->failure, error, "Cannot create directory %s", path);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return failure_set(&handle->failure, -errno, "Cannot open directory %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		error = -errno;
-		close(fd);
-		return failure_set(&handle->failure, error, "Cannot lock directory %s", path);
-	}
-	/* The last holder may have removed the directory after we opened it: then we hold the lock of
-	 * nothing. */
-	if (!is_directory_at(fd, path)) {
-		close(fd);
-		return failure_set(&handle->failure, -EWOULDBLOCK, "Directory %s is being removed", path);
-	}
-	handle->lock_fd = fd;
-	return 0;
 }

@@ -20,6 +20,28 @@ static int take(int fd, const void *key, void *value)
 }
 
 /*
+ * Where flows persist, one that is taken is kept in FLOW_TAKEN until its last record is acknowledged. It is
+ * there before it leaves FLOW_STATS, so that no end of this process loses it.
+ */
+static int take_kept(struct merminbpf *handle, int fd, const struct flow_key *key, struct flow_stats *value)
+{
+	int kept = handle->maps[MAP_FLOW_TAKEN];
+	struct flow_stats before;
+	int error;
+
+	if (!handle->keeps_exported)
+		return take(fd, key, value);
+	error = bpf_map_lookup_elem(fd, key, &before);
+	if (!error)
+		error = bpf_map_update_elem(kept, key, &before, BPF_ANY);
+	if (!error)
+		error = take(fd, key, value);
+	if (!error && memcmp(&before, value, sizeof(before)) != 0)
+		bpf_map_update_elem(kept, key, value, BPF_ANY);
+	return error;
+}
+
+/*
  * After the flow itself: the other way round, a packet in between would leave an entry that no flow has and
  * nobody ever removes.
  */
@@ -51,7 +73,7 @@ MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *key
 	if (fd < 0)
 		return fd;
 	for (uint32_t i = 0; i < count; i++) {
-		error = take(fd, &key[i], &value[i]);
+		error = take_kept(handle, fd, &key[i], &value[i]);
 		if (error == -ENOENT)
 			continue;
 		if (error) {

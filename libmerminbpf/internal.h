@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/bpf.h>
 #include <linux/netlink.h>
 
 #include "flow.h"
@@ -37,6 +38,8 @@ enum map_name {
 	MAP_FILTER_ADDRESSES,
 	MAP_FILTER_RULES,
 	MAP_TABLE_USE,
+	MAP_FLOW_EXPORTED,
+	MAP_FLOW_TAKEN,
 	MAP_NAMES,
 };
 
@@ -77,6 +80,13 @@ struct merminbpf {
 	struct scan_state *scan;
 	enum cursor_state cursor_state;
 	uint64_t cursor; /* opaque to us; the kernel writes 4 bytes for a hash */
+
+	char pin_directory[128]; /* empty: nothing is pinned, nor looked for */
+	bool keeps_pins;         /* what is pinned and attached outlives the handle */
+	bool keeps_exported;     /* FLOW_EXPORTED and FLOW_TAKEN are of use to an agent after this one */
+	bool has_kept_key;       /* kept_key is the last one read */
+	bool is_kept_end;        /* the next answer of merminbpf_kept_next is the end */
+	struct flow_key kept_key;
 
 	struct hook *hooks;
 	uint32_t hook_count;
@@ -130,6 +140,26 @@ int program_descriptor(struct merminbpf *handle, uint32_t egress);
 
 /* Detaches every hook. */
 void hooks_close(struct merminbpf *handle);
+
+/* Whether this handle is attached there. */
+bool hook_exists(struct merminbpf *handle, uint32_t ifindex, uint32_t egress);
+
+/* bpf(2): a result ≥ 0, or -errno. */
+int bpf_call(enum bpf_cmd command, void *attributes, size_t size);
+
+/* ---- pinned_link.c ---- */
+
+/*
+ * Gives the pinned TCX link of a hook our program: 0, and the link in hook->link_fd. -ENOENT: there is none,
+ * or it was of an interface that is gone (then it is removed).
+ */
+int pinned_link_take(struct merminbpf *handle, struct hook *hook, uint32_t attach_type, int program_fd);
+
+/* Pins a hook's link, where pins are kept. */
+int pinned_link_make(struct merminbpf *handle, const struct hook *hook);
+
+/* Removes the pin of a hook's link, if there is one. */
+void pinned_link_remove(struct merminbpf *handle, const struct hook *hook);
 
 /* ---- clsact.c ---- */
 

@@ -53,6 +53,40 @@ int merminbpf_map_size_set(struct merminbpf *handle, const char *map, uint32_t m
  */
 int merminbpf_object_load(struct merminbpf *handle);
 
+/* ---- pins.c: what outlives the handle ---- */
+
+/*
+ * Before load, with the lock held: maps that an earlier agent has pinned in `directory` will be used instead
+ * of new ones. `keep`: what is not there is pinned at load, and closing the handle leaves pins, links and
+ * filters as they are; else closing detaches. Links pinned there are taken over by merminbpf_hook_attach in
+ * either case. Returns the number of maps found, or -EEXIST where one has another type or size: then no map
+ * is used or pinned, and the text names it.
+ */
+int merminbpf_pins_use(struct merminbpf *handle, const char *directory, uint32_t keep);
+
+/* Detaches and removes the pinned links of this schema that no hook of the handle is. Returns their number.
+ */
+int merminbpf_pins_prune(struct merminbpf *handle);
+
+/* Removes the pins of the maps that are used: at the end, once everything is told and detached. */
+int merminbpf_pins_remove(struct merminbpf *handle);
+
+/* The scan generation that the programs have now. */
+uint32_t merminbpf_scan_generation(struct merminbpf *handle);
+
+/*
+ * Applies `count` struct flow_exported_entry in their order: writes each to FLOW_EXPORTED, or, where it says
+ * that the flow has ended, removes it from FLOW_EXPORTED and FLOW_TAKEN. Returns how many had no room. Does
+ * nothing where nothing is pinned.
+ */
+int merminbpf_exported_write(struct merminbpf *handle, const void *entries, uint32_t count);
+
+/*
+ * Reads up to `max` entries of FLOW_EXPORTED, or FLOW_TAKEN (`taken` 1), one after the other: keys of 48
+ * bytes, values of 160 resp. 256. 0: the end; the next call begins anew. Nobody may write meanwhile.
+ */
+int merminbpf_kept_next(struct merminbpf *handle, uint32_t taken, void *keys, void *values, uint32_t max);
+
 /* Instructions the verifier processed for a program, by its name. */
 int merminbpf_program_verified_instructions(struct merminbpf *handle, const char *program);
 

@@ -32,6 +32,8 @@ export interface ProbeOptions {
   readonly keyIncludes?: readonly ("vlan" | "tunnel_id")[];
   /** Flows left out by the program; default: none. */
   readonly filter?: KernelFilter | undefined;
+  /** Programs pass packets over unseen once no scan was begun for so long; default 0, never. */
+  readonly orphanAfterMs?: number;
   /** Object file to load instead of the embedded one (tests and benchmarks). */
   readonly object?: Uint8Array;
 }
@@ -49,7 +51,7 @@ const SIDES = { ingress: 0, egress: 1 } as const;
 const HOOK_PROGRAMS_MAX = 64;
 
 /** New entries hold 0: with it the programs would not see that a direction's first packet is its first. */
-export const FIRST_GENERATION = 1;
+const FIRST_GENERATION = 1;
 
 /** A BPF object in the kernel. Not shared between threads. */
 export class Probe implements Disposable {
@@ -150,11 +152,23 @@ export class Probe implements Disposable {
   }
 }
 
-/**
- * Opens, sizes and loads the BPF object. Nothing is attached.
- * @throws ShimError: no privilege, no BPF, or the verifier's refusal with its last lines.
- */
+/** {@link prepareProbe} and {@link loadProbe}. */
 export function openProbe(options: ProbeOptions): Probe {
+  const probe = prepareProbe(options);
+  try {
+    loadProbe(probe, options);
+    return probe;
+  } catch (error) {
+    probe[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/**
+ * Opens and sizes the BPF object; the kernel knows nothing of it yet.
+ * @throws ShimError where the object is of another agent
+ */
+export function prepareProbe(options: ProbeOptions): Probe {
   const library = loadLibrary();
   if (library.merminbpf_schema_version() !== SCHEMA_VERSION) {
     throw new Error("The BPF library and the agent are of different versions; build both anew");
@@ -165,10 +179,6 @@ export function openProbe(options: ProbeOptions): Probe {
   const probe = new Probe(library, handle);
   try {
     configure(probe, options);
-    probe.check(library.merminbpf_object_load(handle), "Cannot load the BPF programs");
-    if (options.filter !== undefined) installFilter(probe, options.filter);
-    const result = library.merminbpf_scan_begin(handle, FIRST_GENERATION);
-    probe.check(result, "Cannot set the first scan generation");
     return probe;
   } catch (error) {
     probe[Symbol.dispose]();
@@ -176,11 +186,25 @@ export function openProbe(options: ProbeOptions): Probe {
   }
 }
 
+/**
+ * Loads a prepared object. Nothing is attached.
+ * @throws ShimError: no privilege, no BPF, or the verifier's refusal with its last lines.
+ */
+export function loadProbe(probe: Probe, { filter }: Pick<ProbeOptions, "filter">): void {
+  const { library, handle } = probe;
+  probe.check(library.merminbpf_object_load(handle), "Cannot load the BPF programs");
+  if (filter !== undefined) installFilter(probe, filter);
+  // Where maps of an earlier agent are used, its generations go on.
+  const generation = library.merminbpf_scan_generation(handle) || FIRST_GENERATION;
+  probe.check(library.merminbpf_scan_begin(handle, generation), "Cannot set the first scan generation");
+}
+
 function configure(probe: Probe, options: ProbeOptions): void {
   if (options.object !== undefined) return;
   const { isReplay, parser = PARSER_DEFAULTS, sampling = 1, keyIncludes = [], filter } = options;
   setKnob(probe, "replay", isReplay ? 1 : 0);
   setKnob(probe, "sampling", sampling);
+  setKnob(probe, "orphan_after_ns", (options.orphanAfterMs ?? 0) * 1e6);
   setKnob(probe, "key_includes_vlan", keyIncludes.includes("vlan") ? 1 : 0);
   setKnob(probe, "key_includes_tunnel_id", keyIncludes.includes("tunnel_id") ? 1 : 0);
   setKnob(probe, "filters", filter === undefined ? 0 : 1);
@@ -189,11 +213,18 @@ function configure(probe: Probe, options: ProbeOptions): void {
   writeKnob(probe, "udp_tunnels", tunnels);
   setSize(probe, "FLOW_STATS", options.tableCapacity);
   setSize(probe, "FLOW_DETAILS", options.tableCapacity);
+  setSize(probe, "FLOW_EXPORTED", options.tableCapacity);
+  setSize(probe, "FLOW_TAKEN", options.tableCapacity);
   setSize(probe, "FLOW_EVENTS", options.ringBufferBytes);
 }
 
 function setKnob(probe: Probe, name: string, value: number): void {
-  const result = probe.library.merminbpf_knob_set(probe.handle, nulTerminated(name), value, 0);
+  const result = probe.library.merminbpf_knob_set(
+    probe.handle,
+    nulTerminated(name),
+    value,
+    Math.floor(value / 2 ** 32),
+  );
   probe.check(result, `Cannot set the knob "${name}"`);
 }
 

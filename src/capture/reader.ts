@@ -2,7 +2,7 @@
 // buffers that are reused at the next call. Never decodes a flow.
 
 import { nulTerminated } from "./library.ts";
-import { FIRST_GENERATION, type Probe, type Side } from "./probe.ts";
+import type { Probe, Side } from "./probe.ts";
 import {
   type CaptureClock,
   DETAILS_BYTES,
@@ -51,10 +51,14 @@ export class Reader {
   );
   readonly #clock: Uint32Array = new Uint32Array(new ArrayBuffer(16));
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(16));
-  #generation: number = FIRST_GENERATION;
+  #generation: number;
+  /** What an earlier agent counted in the same maps. */
+  readonly #earlier: readonly KernelCounter[];
 
   constructor(probe: Probe) {
     this.#probe = probe;
+    this.#generation = probe.library.merminbpf_scan_generation(probe.handle);
+    this.#earlier = this.#readCounters();
   }
 
   /** The generation of the scan that was begun last. */
@@ -135,8 +139,15 @@ export class Reader {
     );
   }
 
-  /** COUNTERS, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */
+  /** COUNTERS since this reader was made, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */
   counters(): readonly KernelCounter[] {
+    return this.#readCounters().map(({ packets, bytes }, index) => ({
+      packets: packets - (this.#earlier[index]?.packets ?? 0),
+      bytes: bytes - (this.#earlier[index]?.bytes ?? 0),
+    }));
+  }
+
+  #readCounters(): readonly KernelCounter[] {
     const { library, handle } = this.#probe;
     const result = library.merminbpf_counters_read(handle, this.#counters, COUNTER_NAMES.length);
     this.#probe.check(result, "Cannot read the counters");

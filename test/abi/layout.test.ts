@@ -2,6 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import {
+  EXPORTED,
+  EXPORTED_BYTES,
+  EXPORTED_ENDED,
+  EXPORTED_ENTRY_WORDS,
+} from "../../src/capture/exported.ts";
 import { FILTER_RULES_BYTES } from "../../src/capture/kernel-filter.ts";
 import { loadLibrary } from "../../src/capture/library.ts";
 import * as record from "../../src/capture/record.ts";
@@ -9,10 +15,10 @@ import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 import { compileLayout, findField } from "./flow-header.ts";
 
 /**
- * Layout of schema version 3: of all that a map holds or the ring carries. A change of layout raises
+ * Layout of schema version 4: of all that a map holds or the ring carries. A change of layout raises
  * MERMIN_SCHEMA_VERSION and then this pair, never the hash alone.
  */
-const KNOWN = { version: 3, hash: "f24c780395af0a85a22523a98b1a2ffcbbfb4ae1a8363881f2021a7eac6e4569" };
+const KNOWN = { version: 4, hash: "845f26ddbced5bbf0b94ead4e3e33d051a9a3bffa10b6a8f42b223dd9bd291f5" };
 
 const layout = compileLayout();
 const { structs, sizes, constants } = layout;
@@ -47,7 +53,7 @@ describe("flow.h", () => {
     const stored = [
       ...["flow_key", "flow_way_stats", "flow_stats", "flow_layer", "flow_details"],
       ...["flow_event", "flow_reopened_event", "flow_overflow_event"],
-      ...["scan_state", "table_use", "filter_prefix", "filter_rules"],
+      ...["scan_state", "table_use", "filter_prefix", "filter_rules", "flow_exported"],
     ];
     const text = stored.flatMap((name) =>
       [...(structs.get(name) ?? [])].map(([field, { offset, size }]) => `${name}.${field} ${offset} ${size}`),
@@ -236,4 +242,18 @@ describe("record.ts", () => {
     const found = [...constants].filter(([name]) => families.test(name));
     expect(Object.fromEntries(found)).toEqual(known);
   });
+});
+
+test("exported.ts has every field of an entry at its offset", () => {
+  const { octets, flowStart, recordEnd, told, details, ...fields } = EXPORTED;
+  const offset = (name: string): number => offsetOf("flow_exported", name);
+  for (const [name, at] of asBytes(fields, 4)) expect([name, at]).toEqual([name, offset(name)]);
+  const renamed = [flowStart, recordEnd, told, details].map((word) => word * 4);
+  expect(renamed).toEqual(["flow_start_ns", "record_end_ns", "told_ns", "overhead_bytes"].map(offset));
+  expect(offset("fragments") - offset("overhead_bytes")).toBe(32);
+  expect(["orientation", "kind", "flags"].map(offset)).toEqual([0, 1, 2].map((octet) => octets * 4 + octet));
+  expect(EXPORTED_BYTES).toBe(sizes.get("flow_exported") ?? 0);
+  expect(EXPORTED_ENTRY_WORDS * 4).toBe(sizes.get("flow_exported_entry") ?? 0);
+  expect(offsetOf("flow_exported_entry", "value")).toBe(record.KEY_BYTES);
+  expect(EXPORTED_ENDED).toBe(constants.get("FLOW_EXPORTED_ENDED") ?? 0);
 });

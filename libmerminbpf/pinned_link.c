@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TCX links that outlive the handle, named mermin_link_<ifindex>_<side>_v<schema>. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "internal.h"
+
+#define PATH_SIZE 256
+#define LINK_TYPE_TCX 11 /* of Linux 6.6 */
+
+static const char *const sides[2] = { "ingress", "egress" };
+
+/* struct bpf_link_info of a TCX link as of Linux 6.6; the kernel writes no more than is asked for. */
+struct tcx_link_info {
+	uint32_t type;
+	uint32_t id;
+	uint32_t program_id;
+	uint32_t padding;
+	uint32_t ifindex; /* 0: the interface is gone */
+	uint32_t attach_type;
+};
+
+struct link_detach {
+	uint32_t link_fd;
+};
+
+static void link_path(char path[PATH_SIZE], const struct merminbpf *handle, uint32_t ifindex, uint32_t egress)
+{
+	snprintf(path, PATH_SIZE, "%s/mermin_link_%u_%s_v%d", handle->pin_directory, ifindex, sides[egress],
+	         MERMIN_SCHEMA_VERSION);
+}
+
+static bool is_link_of(int fd, const struct hook *hook, uint32_t attach_type)
+{
+	struct tcx_link_info info = { 0 };
+	uint32_t length = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &length) == 0 && info.type == LINK_TYPE_TCX &&
+	       info.ifindex == hook->ifindex && info.attach_type == attach_type;
+}
+
+int pinned_link_take(struct merminbpf *handle, struct hook *hook, uint32_t attach_type, int program_fd)
+{
+	char path[PATH_SIZE];
+	int error;
+	int fd;
+
+	if (handle->pin_directory[0] == '\0')
+		return -ENOENT;
+	link_path(path, handle, hook->ifindex, hook->egress);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return fd == -ENOENT ? -ENOENT : failure_set(&handle->failure, fd, "Cannot open %s", path);
+	error = is_link_of(fd, hook, attach_type) ? bpf_link_update(fd, program_fd, NULL) : -ENOLINK;
+	if (error) {
+		/* Of an interface that had the index before. */
+		close(fd);
+		unlink(path);
+		return -ENOENT;
+	}
+	hook->link_fd = fd;
+	return 0;
+}
+
+int pinned_link_make(struct merminbpf *handle, const struct hook *hook)
+{
+	char path[PATH_SIZE];
+	int error;
+
+	if (!handle->keeps_pins)
+		return 0;
+	link_path(path, handle, hook->ifindex, hook->egress);
+	error = bpf_obj_pin(hook->link_fd, path);
+	return error ? failure_set(&handle->failure, error, "Cannot pin %s", path) : 0;
+}
+
+void pinned_link_remove(struct merminbpf *handle, const struct hook *hook)
+{
+	char path[PATH_SIZE];
+
+	if (handle->pin_directory[0] == '\0')
+		return;
+	link_path(path, handle, hook->ifindex, hook->egress);
+	unlink(path);
+}
+
+/* Whether a name is that of a link of this schema; then whose. */
+static bool parse_name(const char *name, uint32_t *ifindex, uint32_t *egress)
+{
+	for (*egress = 0; *egress < 2; (*egress)++) {
+		char expected[NAME_MAX + 1];
+
+		if (sscanf(name, "mermin_link_%u_", ifindex) != 1)
+			return false;
+		snprintf(expected, sizeof(expected), "mermin_link_%u_%s_v%d", *ifindex, sides[*egress],
+		         MERMIN_SCHEMA_VERSION);
+		if (strcmp(name, expected) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void remove_link(const char *path)
+{
+	int fd = bpf_obj_get(path);
+	struct link_detach detach = { .link_fd = (uint32_t)fd };
+
+	if (fd >= 0) {
+		bpf_call(BPF_LINK_DETACH, &detach, sizeof(detach));
+		close(fd);
+	}
+	unlink(path);
+}
+
+MERMINBPF_API int merminbpf_pins_prune(struct merminbpf *handle)
+{
+	DIR *directory = handle->pin_directory[0] ? opendir(handle->pin_directory) : NULL;
+	struct dirent *entry;
+	int removed = 0;
+
+	if (!directory)
+		return 0;
+	while ((entry = readdir(directory))) {
+		char path[PATH_SIZE];
+		uint32_t ifindex;
+		uint32_t egress;
+
+		if (!parse_name(entry->d_name, &ifindex, &egress) || hook_exists(handle, ifindex, egress))
+			continue;
+		link_path(path, handle, ifindex, egress);
+		remove_link(path);
+		removed++;
+	}
+	closedir(directory);
+	return removed;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Maps that outlive the handle: adopted from an earlier agent, pinned for a later one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "internal.h"
+
+#define TEXT(number) #number
+#define VERSION_TEXT(number) TEXT(number)
+#define VERSION "_v" VERSION_TEXT(MERMIN_SCHEMA_VERSION)
+#define PATH_SIZE 256
+
+/* COUNTERS carries no version and is judged alone: its layout only grows. */
+static const struct {
+	const char *map;
+	const char *pin;
+	bool is_alone;
+} pins[] = {
+	{ "FLOW_STATS", "mermin_flow_stats_map" VERSION, false },
+	{ "FLOW_EVENTS", "mermin_flow_events" VERSION, false },
+	{ "FLOW_DETAILS", "mermin_flow_details" VERSION, false },
+	{ "FLOW_EXPORTED", "mermin_flow_exported" VERSION, false },
+	{ "FLOW_TAKEN", "mermin_flow_taken" VERSION, false },
+	{ "SCAN", "mermin_scan" VERSION, false },
+	{ "TABLE_USE", "mermin_table_use" VERSION, false },
+	{ "COUNTERS", "mermin_counters", true },
+};
+#define PINS (sizeof(pins) / sizeof(pins[0]))
+
+enum pin_state { PIN_MISSING, PIN_FITS, PIN_DIFFERS };
+
+static void pin_path(char path[PATH_SIZE], const struct merminbpf *handle, const char *name)
+{
+	snprintf(path, PATH_SIZE, "%s/%s", handle->pin_directory, name);
+}
+
+static enum pin_state look_at_pin(const struct merminbpf *handle, const struct bpf_map *map, const char *name)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t length = sizeof(info);
+	char path[PATH_SIZE];
+	int error;
+	int fd;
+
+	pin_path(path, handle, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return fd == -ENOENT ? PIN_MISSING : PIN_DIFFERS;
+	/* Of something that is no map the kernel tells other things, none of which fit. */
+	error = bpf_obj_get_info_by_fd(fd, &info, &length);
+	close(fd);
+	if (error || info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map) || info.max_entries != bpf_map__max_entries(map))
+		return PIN_DIFFERS;
+	return PIN_FITS;
+}
+
+/* The maps that only agents use take no room where there is nobody to come. */
+static void shrink_unpinned(struct merminbpf *handle)
+{
+	static const char *const names[] = { "FLOW_EXPORTED", "FLOW_TAKEN" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(handle->object, names[i]);
+
+		if (map)
+			bpf_map__set_max_entries(map, 1);
+	}
+}
+
+/* Counts the pins that fit into `states`; -EEXIST, with a text, at the first that does not. */
+static int look_at_pins(struct merminbpf *handle, enum pin_state states[PINS])
+{
+	int found = 0;
+
+	for (size_t i = 0; i < PINS; i++) {
+		const struct bpf_map *map = bpf_object__find_map_by_name(handle->object, pins[i].map);
+
+		states[i] = map ? look_at_pin(handle, map, pins[i].pin) : PIN_DIFFERS;
+		if (states[i] == PIN_DIFFERS && !pins[i].is_alone)
+			return failure_set(&handle->failure, -EEXIST,
+			                   "%s/%s is not as this agent would make it", handle->pin_directory,
+			                   pins[i].pin);
+		if (states[i] == PIN_FITS && !pins[i].is_alone)
+			found++;
+	}
+	return found;
+}
+
+MERMINBPF_API int merminbpf_pins_use(struct merminbpf *handle, const char *directory, uint32_t keep)
+{
+	enum pin_state states[PINS] = { 0 };
+	char path[PATH_SIZE];
+	int found;
+
+	if (handle->state != LOAD_NONE)
+		return failure_set(&handle->failure, -EBUSY, "Cannot use pins after load");
+	if (strlen(directory) >= sizeof(handle->pin_directory))
+		return failure_set(&handle->failure, -ENAMETOOLONG, "Cannot use pins in %s", directory);
+	strcpy(handle->pin_directory, directory);
+	handle->keeps_pins = keep != 0;
+	found = look_at_pins(handle, states);
+	if (found < 0 || (found == 0 && !keep)) {
+		handle->keeps_pins = false;
+		shrink_unpinned(handle);
+		return found;
+	}
+	for (size_t i = 0; i < PINS; i++) {
+		if (states[i] == PIN_DIFFERS || (states[i] == PIN_MISSING && !keep))
+			continue;
+		pin_path(path, handle, pins[i].pin);
+		/* libbpf takes the map that is there, or pins the one that it makes. */
+		bpf_map__set_pin_path(bpf_object__find_map_by_name(handle->object, pins[i].map), path);
+	}
+	handle->keeps_exported = true;
+	return found;
+}
+
+MERMINBPF_API int merminbpf_pins_remove(struct merminbpf *handle)
+{
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; i < PINS; i++) {
+		const struct bpf_map *map = bpf_object__find_map_by_name(handle->object, pins[i].map);
+
+		if (!map || !bpf_map__pin_path(map))
+			continue;
+		pin_path(path, handle, pins[i].pin);
+		if (unlink(path) && errno != ENOENT)
+			return failure_set(&handle->failure, -errno, "Cannot remove %s", path);
+	}
+	handle->keeps_exported = false;
+	return 0;
+}
+
+MERMINBPF_API uint32_t merminbpf_scan_generation(struct merminbpf *handle)
+{
+	return handle->scan ? __atomic_load_n(&handle->scan->generation, __ATOMIC_RELAXED) : 0;
+}
+
+MERMINBPF_API int merminbpf_exported_write(struct merminbpf *handle, const void *entries, uint32_t count)
+{
+	int exported = map_descriptor(handle, MAP_FLOW_EXPORTED);
+	int taken = map_descriptor(handle, MAP_FLOW_TAKEN);
+	const struct flow_exported_entry *entry = entries;
+	int refused = 0;
+
+	if (exported < 0 || taken < 0)
+		return -ENOENT;
+	if (!handle->keeps_exported)
+		return 0;
+	for (uint32_t i = 0; i < count; i++, entry++) {
+		if (entry->value.flags & FLOW_EXPORTED_ENDED) {
+			bpf_map_delete_elem(exported, &entry->key);
+			bpf_map_delete_elem(taken, &entry->key);
+		} else if (bpf_map_update_elem(exported, &entry->key, &entry->value, BPF_ANY)) {
+			refused++;
+		}
+	}
+	return refused;
+}
+
+MERMINBPF_API int merminbpf_kept_next(struct merminbpf *handle, uint32_t taken, void *keys, void *values,
+                                      uint32_t max)
+{
+	int fd = map_descriptor(handle, taken ? MAP_FLOW_TAKEN : MAP_FLOW_EXPORTED);
+	size_t size = taken ? sizeof(struct flow_stats) : sizeof(struct flow_exported);
+	struct flow_key *key = keys;
+	uint32_t count = 0;
+
+	if (fd < 0)
+		return fd;
+	if (handle->is_kept_end) {
+		handle->is_kept_end = false;
+		return 0;
+	}
+	while (count < max) {
+		if (bpf_map_get_next_key(fd, handle->has_kept_key ? &handle->kept_key : NULL, &key[count])) {
+			handle->has_kept_key = false;
+			/* What was read is handed out first; the next call says that it was all. */
+			handle->is_kept_end = count > 0;
+			break;
+		}
+		handle->kept_key = key[count];
+		handle->has_kept_key = true;
+		if (bpf_map_lookup_elem(fd, &key[count], (char *)values + count * size) == 0)
+			count++;
+	}
+	return (int)count;
+}

@@ -1,0 +1,103 @@
+// What outlives the agent in the BPF file system: maps and links that the next agent takes over, and what was told of
+// flows. Comes in: a Probe. Goes out: entries of FLOW_EXPORTED and FLOW_TAKEN, as words.
+
+import { EXPORTED_BYTES, EXPORTED_ENTRY_WORDS } from "./exported.ts";
+import { nulTerminated } from "./library.ts";
+import type { Probe } from "./probe.ts";
+import { DETAILS_BYTES, type FlowSampleBatch, KEY_BYTES, VALUE_BYTES } from "./record.ts";
+import { ERRNO } from "./shim-error.ts";
+
+/** Entries that cross at a time: about 2 ms of system calls. */
+const SLICE_ENTRIES = 1024;
+
+/** How pins are used. */
+export interface PinOptions {
+  readonly directory: string;
+  /** Whether what is attached and pinned stays when the probe is closed. */
+  readonly isKept: boolean;
+}
+
+/** What an earlier agent left: whether its maps go on, or why they cannot. */
+export interface PinUse {
+  readonly hasEarlier: boolean;
+  readonly refusal: string | undefined;
+}
+
+/** Keys and values of FLOW_EXPORTED (see exported.ts); valid until the next call. */
+export interface ExportedBatch {
+  readonly count: number;
+  readonly keys: Uint32Array;
+  readonly values: Uint32Array;
+}
+
+/** The pins of one probe. */
+export class Pins {
+  readonly #probe: Probe;
+  readonly #entries: Uint32Array = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * EXPORTED_ENTRY_WORDS * 4));
+
+  constructor(probe: Probe) {
+    this.#probe = probe;
+  }
+
+  /**
+   * To be called before the probe is loaded, and with the host's lock held.
+   * @throws ShimError where the directory cannot be read
+   */
+  use({ directory, isKept }: PinOptions): PinUse {
+    const { library, handle } = this.#probe;
+    const found = library.merminbpf_pins_use(handle, nulTerminated(directory), isKept ? 1 : 0);
+    if (found === ERRNO.exist) return { hasEarlier: false, refusal: this.#probe.errorText() };
+    return {
+      hasEarlier: this.#probe.check(found, `Cannot use the pins in ${directory}`) > 0,
+      refusal: undefined,
+    };
+  }
+
+  /** Detaches what an earlier agent left at interfaces that are not watched any more. */
+  prune(): void {
+    const { library, handle } = this.#probe;
+    this.#probe.check(library.merminbpf_pins_prune(handle), "Cannot remove pinned links");
+  }
+
+  /** Removes the pins of every map that is used. */
+  remove(): void {
+    const { library, handle } = this.#probe;
+    this.#probe.check(library.merminbpf_pins_remove(handle), "Cannot remove pinned maps");
+  }
+
+  /** What was told and acknowledged of flows, by the agent before. */
+  *exported(): Generator<ExportedBatch, void, void> {
+    const keys = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
+    const values = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * EXPORTED_BYTES));
+    for (let count = this.#next(0, keys, values); count > 0; count = this.#next(0, keys, values))
+      yield { count, keys, values };
+  }
+
+  /** Flows that the agent before took out of the table, and whose last record was not acknowledged. */
+  *taken(): Generator<FlowSampleBatch & { readonly present: Uint8Array }, void, void> {
+    const keys = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
+    const values = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * VALUE_BYTES));
+    const details = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * DETAILS_BYTES));
+    const present = new Uint8Array(SLICE_ENTRIES).fill(1);
+    for (let count = this.#next(1, keys, values); count > 0; count = this.#next(1, keys, values))
+      yield { count, keys, values, details, present };
+  }
+
+  /** Writes entries of {@link EXPORTED_ENTRY_WORDS}, `count` of them from entry `first` on. */
+  write(entries: Uint32Array, first: number, count: number): void {
+    const { library, handle } = this.#probe;
+    for (let done = 0; done < count; done += SLICE_ENTRIES) {
+      const slice = Math.min(SLICE_ENTRIES, count - done);
+      const from = (first + done) * EXPORTED_ENTRY_WORDS;
+      this.#entries.set(entries.subarray(from, from + slice * EXPORTED_ENTRY_WORDS));
+      const result = library.merminbpf_exported_write(handle, this.#entries, slice);
+      this.#probe.check(result, "Cannot write what was told");
+    }
+  }
+
+  #next(taken: 0 | 1, keys: Uint32Array, values: Uint32Array): number {
+    const { library, handle } = this.#probe;
+    const count = library.merminbpf_kept_next(handle, taken, keys, values, SLICE_ENTRIES);
+    return this.#probe.check(count, "Cannot read what was told");
+  }
+}
