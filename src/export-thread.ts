@@ -31,6 +31,8 @@ export class ExportThread {
   #outstanding = 0;
   #sent = 0;
   #refused = 0;
+  #sentBatches = 0;
+  #acknowledgedBatches = 0;
   readonly #spent: RecordChunk[] = [];
 
   /** @param onFailure told once or more where the thread or an exporter cannot go on. */
@@ -45,6 +47,16 @@ export class ExportThread {
   /** Records handed over, and refused because there was no room. */
   get counts(): { readonly sent: number; readonly refused: number } {
     return { sent: this.#sent, refused: this.#refused };
+  }
+
+  /** Batches handed over. */
+  get sentBatches(): number {
+    return this.#sentBatches;
+  }
+
+  /** Of those, counted from the first, what the first exporter is done with. */
+  get acknowledgedBatches(): number {
+    return this.#acknowledgedBatches;
   }
 
   /** Resolves when the thread is ready. @throws Error with the line to print where it cannot start. */
@@ -65,6 +77,7 @@ export class ExportThread {
       return;
     }
     this.#outstanding++;
+    this.#sentBatches++;
     this.#sent += batch.count;
     const { count, words, details } = batch;
     const { buffer } = words;
@@ -126,6 +139,9 @@ export class ExportThread {
         return;
       case "accepted":
         this.#takeBack(message);
+        return;
+      case "acknowledged":
+        this.#acknowledgedBatches = message.batches;
         return;
       case "finished":
         this.#finish(message);

@@ -1,6 +1,7 @@
 // Entry of the export thread: decoration, exporters, servers, statistics. Comes in and goes out: src/messages.ts.
 // A throw, a garbage collection or a stalled peer here never delays the capture thread.
 
+import { Acknowledgement } from "./acknowledgement.ts";
 import { decorate } from "./decorate.ts";
 import { createExporters } from "./export/create-exporters.ts";
 import type { RecordExporter } from "./export/exporter.ts";
@@ -23,6 +24,7 @@ interface ExportSide {
   readonly recorder: Recorder;
   readonly servers: Servers | undefined;
   readonly statistics: Disposable | undefined;
+  readonly acknowledgement: Acknowledgement | undefined;
   /** Of interfaces by index: those watched, behind those gone of late. */
   readonly names: Map<number, string>;
   /** False once a flush left spans unsent. */
@@ -99,6 +101,13 @@ async function open(start: StartMessage): Promise<void> {
     const statistics = isLive
       ? startStatistics(log, recorder.snapshot, config.pipeline.stats_interval)
       : undefined;
+    const [first] = exporters;
+    const acknowledgement = isLive
+      ? new Acknowledgement(
+          () => first?.acknowledged ?? Number.POSITIVE_INFINITY,
+          (batches) => post({ kind: "acknowledged", batches }),
+        )
+      : undefined;
     for (const exporter of exporters) void exporter.failure.then(tellFailure);
     side = {
       start,
@@ -107,6 +116,7 @@ async function open(start: StartMessage): Promise<void> {
       recorder,
       servers,
       statistics,
+      acknowledgement,
       names: new Map(),
       isComplete: true,
       ending: new AbortController(),
@@ -147,6 +157,7 @@ async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise
     // A burst waits here, in messages, not in queues that would drop their oldest.
     await Promise.all(open.exporters.map((exporter) => exporter.room()));
     for (const exporter of open.exporters) exporter.accept(decorated);
+    open.acknowledgement?.accept(count);
     // A replay is as fast as its output, and loses nothing to a full queue.
     if (open.start.mode === "replay") await flushAll(open, open.ending.signal);
   } finally {
@@ -163,6 +174,8 @@ async function flushAll(open: ExportSide, signal: AbortSignal): Promise<void> {
 /** @param deadline of `performance.now()`: messages before this one may have taken part of the time */
 async function finish(open: ExportSide, deadline: number): Promise<void> {
   await flushAll(open, AbortSignal.timeout(Math.max(0, deadline - performance.now())));
+  open.acknowledgement?.look();
+  open.acknowledgement?.[Symbol.dispose]();
   for (const exporter of open.exporters) await exporter[Symbol.asyncDispose]();
   open.statistics?.[Symbol.dispose]();
   await open.servers?.[Symbol.asyncDispose]();

@@ -55,6 +55,12 @@ export interface AcceptedMessage {
   readonly details: ArrayBuffer | undefined;
 }
 
+/** The first exporter has sent, or dropped, so many batches, counted from the first. Of a live agent. */
+export interface AcknowledgedMessage {
+  readonly kind: "acknowledged";
+  readonly batches: number;
+}
+
 /** Everything is flushed or counted as lost; `isComplete` is false where the time ran out. */
 export interface FinishedMessage {
   readonly kind: "finished";
@@ -67,4 +73,9 @@ export interface FailedMessage {
   readonly error: string;
 }
 
-export type FromExport = StartedMessage | AcceptedMessage | FinishedMessage | FailedMessage;
+export type FromExport =
+  | StartedMessage
+  | AcceptedMessage
+  | AcknowledgedMessage
+  | FinishedMessage
+  | FailedMessage;

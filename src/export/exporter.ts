@@ -50,6 +50,8 @@ export interface RecordExporter extends AsyncDisposable {
    * should stop; never rejects, and never settles while there is hope.
    */
   readonly failure: Promise<Error>;
+  /** Spans, counted from the first that was accepted, that are sent or dropped, none in between waiting. */
+  readonly acknowledged: number;
   /** Encodes and queues a batch. The batch is not kept: its buffers may be reused after the call. Never throws. */
   accept(batch: DecoratedBatch): void;
   /**

@@ -55,6 +55,9 @@ class OtlpExporter implements RecordExporter {
   readonly #ledger = new Ledger();
   #requestsInFlight = 0;
   #spansInFlight = 0;
+  readonly #inFlight = new Set<Chunk>();
+  /** Spans ever made part of a request. */
+  #sealed = 0;
   /** Attempts that failed since the last success. */
   #failures = 0;
   /** No attempt before this, `performance.now()`. */
@@ -88,6 +91,12 @@ class OtlpExporter implements RecordExporter {
     }
     if (this.#encoder.spans > 0)
       this.#batchTimer ??= setTimeout(() => this.#seal(), this.#config.max_batch_interval);
+  }
+
+  get acknowledged(): number {
+    let least = Math.min(this.#sealed, this.#queue.first ?? this.#sealed);
+    for (const { first = least } of this.#inFlight) least = Math.min(least, first);
+    return least;
   }
 
   async room(): Promise<void> {
@@ -125,7 +134,11 @@ class OtlpExporter implements RecordExporter {
   #seal(): void {
     clearTimeout(this.#batchTimer);
     this.#batchTimer = undefined;
-    if (this.#encoder.spans > 0) this.#ledger.drop("queue_full", this.#queue.push(this.#encoder.take()));
+    if (this.#encoder.spans > 0) {
+      const chunk = { ...this.#encoder.take(), first: this.#sealed };
+      this.#sealed += chunk.spans;
+      this.#ledger.drop("queue_full", this.#queue.push(chunk));
+    }
     this.#pump();
   }
 
@@ -141,6 +154,7 @@ class OtlpExporter implements RecordExporter {
   async #send(chunk: Chunk): Promise<void> {
     this.#requestsInFlight++;
     this.#spansInFlight += chunk.spans;
+    this.#inFlight.add(chunk);
     const outcome = await this.#sendRequest(chunk.bytes);
     this.#requestsInFlight--;
     this.#ledger.request(outcome.status === "sent" ? "success" : "failure");
@@ -148,6 +162,7 @@ class OtlpExporter implements RecordExporter {
     if (this.#isClosed) return;
     this.#spansInFlight -= chunk.spans;
     if (outcome.status === "sent") this.#recover();
+    this.#inFlight.delete(chunk);
     this.#settle(chunk, outcome);
     this.#pump();
   }

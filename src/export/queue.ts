@@ -4,6 +4,8 @@
 export interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly spans: number;
+  /** Spans accepted before it, where the exporter counts them. */
+  readonly first?: number;
   /** When sending it first failed, `performance.now()`; absent while it has not. */
   readonly failedAt?: number;
 }
@@ -26,6 +28,16 @@ export class ChunkQueue {
   /** Spans held. */
   get spans(): number {
     return this.#spans;
+  }
+
+  /** The least {@link Chunk.first}; undefined where nothing waits. A chunk that was put back may be behind later ones. */
+  get first(): number | undefined {
+    let least: number | undefined;
+    for (let i = this.#head; i < this.#chunks.length; i++) {
+      const first = this.#chunks[i]?.first;
+      if (first !== undefined && (least === undefined || first < least)) least = first;
+    }
+    return least;
   }
 
   /** Whether so much waits that a peer who takes it is better waited for. */

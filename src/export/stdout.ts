@@ -41,6 +41,8 @@ class StdoutExporter implements RecordExporter {
   readonly #ledger = new Ledger();
   readonly #row = new RecordRow();
   #spansInFlight = 0;
+  #accepted = 0;
+  #acknowledged = 0;
   #isWriting = false;
   /** Why nothing is written any more. */
   #ended: DropReason | undefined;
@@ -62,8 +64,14 @@ class StdoutExporter implements RecordExporter {
       this.#ledger.drop(this.#ended, batch.count);
       return;
     }
-    this.#ledger.drop("queue_full", this.#queue.push({ bytes: this.#encode(batch), spans: batch.count }));
+    const chunk = { bytes: this.#encode(batch), spans: batch.count, first: this.#accepted };
+    this.#accepted += batch.count;
+    this.#ledger.drop("queue_full", this.#queue.push(chunk));
     if (!this.#isWriting) void this.#drain();
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
   }
 
   async room(): Promise<void> {
@@ -116,6 +124,7 @@ class StdoutExporter implements RecordExporter {
     if (this.#ended !== undefined) return;
     if (error === undefined) {
       this.#spansInFlight = 0;
+      this.#acknowledged = (chunk.first ?? 0) + chunk.spans;
       this.#ledger.send(chunk.spans);
       return;
     }
