@@ -14,7 +14,10 @@ export interface Roles {
 }
 
 /** What else a table may be given; the defaults are its own. */
-export type TableParts = Pick<FlowTableOptions, "mapCapacity" | "samplingRate" | "filter" | "findDetails">;
+export type TableParts = Pick<
+  FlowTableOptions,
+  "mapCapacity" | "samplingRate" | "filter" | "findDetails" | "exported"
+>;
 
 /** @param listeners undefined: a capture of another host, whose sockets nobody knows */
 export function createFlowTable(

@@ -64,6 +64,18 @@ export function scanFinally(reader: Reader, table: FlowTable, clock: CaptureCloc
   table.endScan();
 }
 
+/**
+ * The last scan where the programs count on without this agent: what is new of every flow is told.
+ * @throws ShimError where the kernel refuses to be read
+ */
+export function scanForHandover(reader: Reader, table: FlowTable, clock: CaptureClock): void {
+  while (drainEvents(reader, table, clock) > 0);
+  reader.beginScan();
+  table.beginHandover(clock);
+  for (const _ of readSlices(reader, table, clock));
+  table.endScan();
+}
+
 function* readSlices(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
   for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice()) {
     table.addSlice(slice);

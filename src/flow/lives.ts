@@ -5,6 +5,7 @@ import { number64, SHARED } from "../capture/record.ts";
 import { WallClock } from "./clock.ts";
 import { type FindDetails, noteBaseDetails, noteDetails, noteDetailsAtEnd } from "./detail-notes.ts";
 import { RULE } from "./direction.ts";
+import { restoreSlot } from "./exported-log.ts";
 import { END_REASON } from "./flow.ts";
 import { notePackets, noteReopened } from "./notes.ts";
 import { Orienter } from "./orienter.ts";
@@ -147,8 +148,17 @@ export class Lives {
     this.#pending -= this.pendingOf(slot);
     const state = this.slots.words[slot * SLOT_WORDS + SLOT.state] as number;
     if ((state & STATE.hasHeldRows) !== 0) this.teller.sendHeld(true, slot);
+    this.teller.noteEnded(slot);
     this.slots.remove(slot);
     this.released++;
+  }
+
+  /** Begins with what an agent before this one has told of a flow. */
+  adopt(keys: Uint32Array, key: number, values: Uint32Array, value: number): void {
+    const slot = restoreSlot(this.slots, keys, key, values, value);
+    const state = slot * SLOT_WORDS + SLOT.state;
+    this.slots.words[state] = (this.slots.words[state] as number) | (this.scan << STATE.scanShift);
+    this.created++;
   }
 
   /** Frees a slot whose entry is gone from the kernel; what was pending cannot be told. */

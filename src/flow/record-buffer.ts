@@ -18,6 +18,8 @@ export class RecordBuffer {
   mostRows: number = Number.POSITIVE_INFINITY;
   /** Rows let go for want of room. */
   refused = 0;
+  /** Rows ever handed over or let go. */
+  rowsGone = 0;
   #count = 0;
   #detailCount = 0;
   #full: FlowRecordBatch[] = [];
@@ -25,6 +27,11 @@ export class RecordBuffer {
   /** Rows waiting. */
   get count(): number {
     return this.#full.length * BATCH_ROWS + this.#count;
+  }
+
+  /** Rows ever appended and not withdrawn. */
+  get rowsMade(): number {
+    return this.rowsGone + this.count;
   }
 
   /** Adds a zeroed row; returns its word offset in {@link words}, valid until the next call. */
@@ -51,7 +58,9 @@ export class RecordBuffer {
 
   /** Hands over the oldest rows, at most {@link BATCH_ROWS}; undefined where none wait. */
   take(): FlowRecordBatch | undefined {
-    return this.#full.shift() ?? (this.#count === 0 ? undefined : this.#takeChunk());
+    const batch = this.#full.shift() ?? (this.#count === 0 ? undefined : this.#takeChunk());
+    this.rowsGone += batch?.count ?? 0;
+    return batch;
   }
 
   #beginChunk(): void {
@@ -60,6 +69,7 @@ export class RecordBuffer {
       const oldest = this.#full.shift();
       if (oldest === undefined) return;
       this.refused += oldest.count;
+      this.rowsGone += oldest.count;
       this.chunks.giveBack(oldest);
     }
   }

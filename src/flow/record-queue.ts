@@ -28,6 +28,11 @@ export class RecordQueue {
     return this.#table.refused + this.#overflow.refused;
   }
 
+  /** Rows of flows in the kernel's table that were handed over or let go, ever. */
+  get rowsGone(): number {
+    return this.#table.rowsGone;
+  }
+
   /** Lets no more than `most` records wait from now on, unbounded at first: beyond it the oldest are let go. */
   bound(most: number): void {
     this.#table.mostRows = most * (1 - OVERFLOW_SHARE);

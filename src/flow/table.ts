@@ -2,6 +2,7 @@
 // Comes in: FlowSampleBatch, FlowEventBatch, taken values. Goes out: FlowRecordBatch, keys of flows to take.
 // Counts told are the kernel's own, so each delta is told once: told + pending = counted, at any moment.
 
+import { EXPORTED_BYTES } from "../capture/exported.ts";
 import type { CaptureClock, FlowEventBatch, FlowSampleBatch } from "../capture/record.ts";
 import {
   DETAILS_WORDS,
@@ -21,6 +22,7 @@ import { OverflowFlows } from "./overflow.ts";
 import { RecordQueue } from "./record-queue.ts";
 import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
+import { countTable } from "./table-stats.ts";
 
 /** What a table needs beside its input. */
 export interface FlowTableOptions extends LivesOptions {
@@ -64,6 +66,7 @@ export class FlowTable {
   #isPressed = false;
   #nowNs = 0;
   #isFinal = false;
+  #isHandedOver = false;
   #met = 0;
   #nextDueNs = 0;
 
@@ -71,7 +74,7 @@ export class FlowTable {
     this.timeouts = options.timeouts;
     const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
     this.#lives = new Lives(options, options.capacity ?? FIRST_CAPACITY, seed);
-    this.#overflowLives = new Lives(options, FIRST_OVERFLOW_CAPACITY, seed);
+    this.#overflowLives = new Lives({ ...options, exported: undefined }, FIRST_OVERFLOW_CAPACITY, seed);
     this.#overflow = new OverflowFlows(this.#overflowLives);
     this.records = new RecordQueue(this.#lives.teller.records, this.#overflowLives.teller.records);
     this.#mapCapacity = options.mapCapacity;
@@ -84,6 +87,7 @@ export class FlowTable {
     this.#lives.scan = (this.#lives.scan + 1) & 0xff;
     this.#isPressed = false;
     this.#isFinal = false;
+    this.#isHandedOver = false;
     this.#met = 0;
     this.#nextDueNs = Number.POSITIVE_INFINITY;
     this.#ended.clear();
@@ -100,12 +104,28 @@ export class FlowTable {
     this.#isFinal = true;
   }
 
+  /**
+   * Begins the last scan where flows go on without this agent: what is new of each is told, and none ends but those
+   * that are in no entry of the kernel's.
+   */
+  beginHandover(clock: CaptureClock): void {
+    this.beginScan(clock);
+    this.records.bound(Number.POSITIVE_INFINITY);
+    this.#isHandedOver = true;
+  }
+
+  /** Begins with flows that an agent before this one has told; before anything else comes in. */
+  adopt({ keys, values, count }: Pick<FlowSampleBatch, "keys" | "values" | "count">): void {
+    for (let i = 0; i < count; i++) this.#lives.adopt(keys, i * KEY_WORDS, values, i * (EXPORTED_BYTES / 4));
+  }
+
   /** Takes in one slice of the scan. Records that are due are made at once, flows that end are collected. */
   addSlice(batch: FlowSampleBatch): void {
     for (let i = 0; i < batch.count; i++) {
       const slot = this.#observe(batch, i);
       this.#met++;
       if (this.#isFinal) this.#force(slot);
+      else if (this.#isHandedOver) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
       else this.#decide(slot);
     }
   }
@@ -120,12 +140,14 @@ export class FlowTable {
     if (this.#isFinal) {
       for (let slot = 0; slot < slots.end; slot++) if (this.#stateOf(slot) !== 0) this.#lives.lose(slot);
       this.#overflow.finish(this.#nowNs);
+    } else if (this.#isHandedOver) {
+      this.#overflow.finish(this.#nowNs);
     } else {
       if (this.#met < slots.size) this.#dropAbsent();
       this.#evict(entriesUsed - this.#ended.count);
       this.#overflow.endScan(this.#nowNs, this.timeouts.maxRecordIntervalNs);
     }
-    teller.sendHeld(this.#isFinal);
+    teller.sendHeld(this.#isFinal || this.#isHandedOver);
   }
 
   /** Flows that the scan found to have ended: to be taken from the map, in slices, and settled. */
@@ -174,29 +196,7 @@ export class FlowTable {
 
   /** The counters as they are now. */
   stats(): TableStats {
-    const lives = this.#lives;
-    const { teller } = lives;
-    const { created, released, teller: overflow } = this.#overflowLives;
-    return {
-      active: lives.slots.size + this.#overflow.size,
-      created: lives.created + created,
-      released: lives.released + released,
-      recordsByEndReason: teller.recordsByEndReason.map((n, i) => n + (overflow.recordsByEndReason[i] ?? 0)),
-      packetsTold: teller.packetsTold + overflow.packetsTold,
-      bytesTold: teller.bytesTold + overflow.bytesTold,
-      packetsSettled: teller.packetsSettled,
-      bytesSettled: teller.bytesSettled,
-      packetsPending: lives.packetsPending + this.#overflow.packetsPending,
-      absent: lives.absent,
-      packetsAbsent: lives.packetsAbsent,
-      livesMerged: lives.livesMerged,
-      evicted: this.#evicted,
-      packetsOverflow: this.#overflow.packets,
-      packetsOverflowDuplicate: this.#overflow.packetsDuplicate,
-      packetsFiltered: teller.packetsFiltered + overflow.packetsFiltered,
-      bytesFiltered: teller.bytesFiltered + overflow.bytesFiltered,
-      recordsFiltered: teller.recordsFiltered + overflow.recordsFiltered,
-    };
+    return countTable(this.#lives, this.#overflowLives, this.#overflow, this.#evicted);
   }
 
   /**

@@ -1,6 +1,8 @@
 // What the flow table keeps of TCP flows that were sent anything again, late, or an answer: counts read and counts told.
 // Comes in: readings. Goes out: what a record adds, for tcp-row.ts.
 
+import { EXPORTED } from "../capture/exported.ts";
+import { number64 } from "../capture/record.ts";
 import type { Reading } from "./reading.ts";
 import { SlotRows } from "./slot-rows.ts";
 
@@ -10,6 +12,7 @@ import { SlotRows } from "./slot-rows.ts";
  */
 const NUMBER = { seen: 0, told: 4, responseCount: 8, responseSumNs: 9 } as const;
 const NUMBERS = 10;
+const WORD = 4294967296;
 const FIRST_ROWS = 16;
 /** Growth by a quarter: at most that much lies idle. */
 const GROWTH = 1.25;
@@ -70,6 +73,35 @@ export class TcpCounts {
     if (!reading.hasTcp || reading.responseCount === 0) return;
     this.#numbers[at + NUMBER.responseCount] = reading.responseCount;
     this.#numbers[at + NUMBER.responseSumNs] = reading.responseSumNs;
+  }
+
+  /** Writes what was told of a slot's flow to the entry of FLOW_EXPORTED at `at`. */
+  save(slot: number, out: Uint32Array, at: number): void {
+    const row = this.#rows.rowOf(slot);
+    if (row === 0) return;
+    const told = (count: number): number =>
+      (this.#numbers[row * NUMBERS + NUMBER.told + count] as number) & 0xffff;
+    out[at + EXPORTED.retransmits] = told(0) | (told(1) << 16);
+    out[at + EXPORTED.outOfOrder] = told(2) | (told(3) << 16);
+    out[at + EXPORTED.responseCount] = this.#told(slot, NUMBER.responseCount);
+    const sumNs = this.#told(slot, NUMBER.responseSumNs);
+    out[at + EXPORTED.responseSumNs] = sumNs;
+    out[at + EXPORTED.responseSumNs + 1] = sumNs / WORD;
+  }
+
+  /** Takes over what {@link save} wrote; of more than 65,535 packets only the lower bits matter. */
+  restore(slot: number, values: Uint32Array, at: number): void {
+    const counts = [values[at + EXPORTED.retransmits] as number, values[at + EXPORTED.outOfOrder] as number];
+    const responses = values[at + EXPORTED.responseCount] as number;
+    if (responses === 0 && counts.every((count) => count === 0)) return;
+    const row = this.#open(slot) * NUMBERS;
+    for (let i = 0; i < 4; i++) {
+      const told = ((counts[i >>> 1] as number) >>> ((i & 1) * 16)) & 0xffff;
+      this.#numbers[row + NUMBER.seen + i] = told;
+      this.#numbers[row + NUMBER.told + i] = told;
+    }
+    this.#numbers[row + NUMBER.responseCount] = responses;
+    this.#numbers[row + NUMBER.responseSumNs] = number64(values, at + EXPORTED.responseSumNs);
   }
 
   /** Forgets a slot: its flow has gone, or a new life begins, whose counts begin at zero. */

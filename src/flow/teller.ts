@@ -6,6 +6,7 @@ import type { WallClock } from "./clock.ts";
 import { copy64 } from "./clock.ts";
 import { writeDetail } from "./detail-row.ts";
 import { type DirectionContext, type Path, spanKind } from "./direction.ts";
+import type { ExportedLog } from "./exported-log.ts";
 import { END_REASON, RECORD, type RecordFilter } from "./flow.ts";
 import { HeldRows } from "./held-rows.ts";
 import type { Reading } from "./reading.ts";
@@ -20,6 +21,8 @@ export interface TellerOptions {
   readonly samplingRate?: number;
   /** Asked once a life, with its first record; absent: every flow is told. */
   readonly filter?: RecordFilter | undefined;
+  /** Told of every record of flows in the kernel's table; absent where nothing persists. */
+  readonly exported?: ExportedLog | undefined;
 }
 
 /** Tells flows; owns the rows that wait to be taken. */
@@ -41,6 +44,7 @@ export class Teller {
   readonly #slots: FlowSlots;
   readonly #context: DirectionContext;
   readonly #filter: RecordFilter | undefined;
+  readonly #exported: ExportedLog | undefined;
   readonly #clock: WallClock;
   readonly #path: Path = {
     forwardHook: 0,
@@ -55,6 +59,7 @@ export class Teller {
     this.#slots = slots;
     this.#context = options.context;
     this.#filter = options.filter;
+    this.#exported = options.exported;
     this.#clock = clock;
     const samplingRate = options.samplingRate ?? 1;
     this.#telling = { slot: 0, reading, kind: 0, reason: 0, lastNs: 0, samplingRate };
@@ -76,11 +81,13 @@ export class Teller {
     if (((this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number) & STATE.hasHooks) === 0) {
       this.#hold(slot);
       this.packetsHeld += packets;
-    } else {
-      const isTold = this.#write(slot);
-      this.#count(isTold, reason, packets, bytes);
+      this.#remember(slot, reading, nowNs);
+      return;
     }
+    const isTold = this.#write(slot);
+    this.#count(isTold, reason, packets, bytes);
     this.#remember(slot, reading, nowNs);
+    if (isTold) this.#exported?.told(this.#slots, slot, this.records.rowsMade);
   }
 
   /** Sends off held rows whose hooks are known by now; at the very end, or for one flow that goes, as they are. */
@@ -95,6 +102,11 @@ export class Teller {
       else held.move(row, kept++);
     }
     held.truncate(kept);
+  }
+
+  /** A flow leaves the table: the next agent must not know of it. */
+  noteEnded(slot: number): void {
+    this.#exported?.ended(this.#slots, slot, this.records.rowsMade);
   }
 
   /** Packets (bytes) of both ways in `reading` that no record has told, held ones included. */

@@ -1,0 +1,147 @@
+// What the next agent must know of each flow, kept until the record that told it is acknowledged.
+// Comes in: slots, as they are when a record is made of them or they end. Goes out: entries of FLOW_EXPORTED, in order.
+
+import { EXPORTED, EXPORTED_BYTES, EXPORTED_ENDED, EXPORTED_ENTRY_WORDS } from "../capture/exported.ts";
+import { KEY_WORDS, number64 } from "../capture/record.ts";
+import { copy64, write64 } from "./clock.ts";
+import { DETAIL_NUMBER, DETAIL_NUMBERS } from "./details.ts";
+import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+
+const FIRST_ENTRIES = 1024;
+/** 27 MB. Beyond it the oldest are forgotten: after a crash their flows would be told once more. */
+const MOST_ENTRIES = 131_072;
+const DETAIL_COUNTS = 5;
+
+/** Entries that may be written: `count` of them from entry `first` on. Valid until the log is written to. */
+export interface ExportedEntries {
+  readonly words: Uint32Array;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The entries of one table, oldest first. */
+export class ExportedLog {
+  #words: Uint32Array = new Uint32Array(FIRST_ENTRIES * EXPORTED_ENTRY_WORDS);
+  /** Of each entry: how many rows must be acknowledged first. */
+  #rows: Float64Array = new Float64Array(FIRST_ENTRIES);
+  #head = 0;
+  #end = 0;
+
+  /** A record was made of a slot; `rows` were made before and with it. */
+  told(slots: FlowSlots, slot: number, rows: number): void {
+    const at = this.#append(slots, slot, rows);
+    writeEntry(this.#words, at + KEY_WORDS, slots, slot);
+  }
+
+  /** A slot's flow has ended; `rows` were made before. */
+  ended(slots: FlowSlots, slot: number, rows: number): void {
+    const at = this.#append(slots, slot, rows);
+    this.#words[at + KEY_WORDS + EXPORTED.octets] = EXPORTED_ENDED << 16;
+  }
+
+  /** Takes the oldest entries, at most `most`, of which no more than `rows` rows must be acknowledged. */
+  take(rows: number, most: number): ExportedEntries {
+    const first = this.#head;
+    const end = Math.min(this.#end, first + most);
+    while (this.#head < end && (this.#rows[this.#head] as number) <= rows) this.#head++;
+    return { words: this.#words, first, count: this.#head - first };
+  }
+
+  #append(slots: FlowSlots, slot: number, rows: number): number {
+    if (this.#end === this.#rows.length) this.#makeRoom();
+    this.#rows[this.#end] = rows;
+    const at = this.#end++ * EXPORTED_ENTRY_WORDS;
+    const key = slot * KEY_WORDS;
+    for (let i = 0; i < KEY_WORDS; i++) this.#words[at + i] = slots.keys[key + i] as number;
+    this.#words.fill(0, at + KEY_WORDS, at + EXPORTED_ENTRY_WORDS);
+    return at;
+  }
+
+  #makeRoom(): void {
+    const capacity = this.#rows.length;
+    if (capacity === MOST_ENTRIES) this.#head = Math.max(this.#head, capacity / 2);
+    if (this.#head >= capacity / 2) {
+      this.#words.copyWithin(0, this.#head * EXPORTED_ENTRY_WORDS, this.#end * EXPORTED_ENTRY_WORDS);
+      this.#rows.copyWithin(0, this.#head, this.#end);
+      this.#end -= this.#head;
+      this.#head = 0;
+      return;
+    }
+    const words = new Uint32Array(capacity * 2 * EXPORTED_ENTRY_WORDS);
+    words.set(this.#words);
+    this.#words = words;
+    const all = new Float64Array(capacity * 2);
+    all.set(this.#rows);
+    this.#rows = all;
+  }
+}
+
+function writeEntry(out: Uint32Array, at: number, slots: FlowSlots, slot: number): void {
+  const { words, numbers, bases } = slots;
+  const row = slot * SLOT_WORDS;
+  const told = slot * SLOT_NUMBERS;
+  const base = (words[row + SLOT.base] as number) * 4;
+  for (let i = 0; i < 4; i++) {
+    write64(out, at + EXPORTED.packets + i * 2, numbers[told + i] as number);
+    write64(out, at + EXPORTED.basePackets + i * 2, bases[base + i] as number);
+  }
+  copy64(out, at + EXPORTED.flowStart, words, row + SLOT.flowStart);
+  copy64(out, at + EXPORTED.recordEnd, words, row + SLOT.recordStart);
+  write64(out, at + EXPORTED.told, numbers[told + TOLD.timeNs] as number);
+  out[at + EXPORTED.recordNumber] = words[row + SLOT.recordNumber] as number;
+  out[at + EXPORTED.incarnation] = words[row + SLOT.incarnation] as number;
+  const state = words[row + SLOT.state] as number;
+  const orientation = (state & STATE.orientationMask) >>> STATE.orientationShift;
+  const kind = (state & STATE.kindMask) >>> STATE.kindShift;
+  out[at + EXPORTED.octets] = orientation | (kind << 8);
+  slots.tcp.save(slot, out, at);
+  const detail = slots.detailRow(slot);
+  if (detail === 0) return;
+  const from = detail * DETAIL_NUMBERS + DETAIL_NUMBER.told;
+  for (let i = 0; i < DETAIL_COUNTS; i++)
+    write64(out, at + EXPORTED.details + i * 2, slots.details.numbers[from + i] as number);
+}
+
+/** Makes a slot of what an agent before this one has told: key at `key`, value at `at`. Returns the slot. */
+export function restoreSlot(
+  slots: FlowSlots,
+  keys: Uint32Array,
+  key: number,
+  values: Uint32Array,
+  at: number,
+): number {
+  const slot = slots.insert(keys, key);
+  const { words, numbers } = slots;
+  const row = slot * SLOT_WORDS;
+  const told = slot * SLOT_NUMBERS;
+  const base = new Float64Array(4);
+  for (let i = 0; i < 4; i++) {
+    numbers[told + i] = number64(values, at + EXPORTED.packets + i * 2);
+    base[i] = number64(values, at + EXPORTED.basePackets + i * 2);
+  }
+  if (base.some((count) => count !== 0)) slots.setBase(slot, base, 0);
+  copy64(words, row + SLOT.flowStart, values, at + EXPORTED.flowStart);
+  copy64(words, row + SLOT.recordStart, values, at + EXPORTED.recordEnd);
+  numbers[told + TOLD.timeNs] = number64(values, at + EXPORTED.told);
+  words[row + SLOT.recordNumber] = values[at + EXPORTED.recordNumber] as number;
+  words[row + SLOT.incarnation] = values[at + EXPORTED.incarnation] as number;
+  words[row + SLOT.seen] = (numbers[told] as number) + (numbers[told + 1] as number);
+  const octets = values[at + EXPORTED.octets] as number;
+  const oriented = (octets & 0xf) << STATE.orientationShift;
+  words[row + SLOT.state] = STATE.live | oriented | (((octets >>> 8) & 3) << STATE.kindShift);
+  slots.tcp.restore(slot, values, at);
+  restoreDetails(slots, slot, values, at + EXPORTED.details);
+  return slot;
+}
+
+function restoreDetails(slots: FlowSlots, slot: number, values: Uint32Array, at: number): void {
+  const end = at + DETAIL_COUNTS * 2;
+  if (end > at + EXPORTED_BYTES / 4 || values.subarray(at, end).every((word) => word === 0)) return;
+  const row = slots.openDetails(slot);
+  const to = row * DETAIL_NUMBERS;
+  for (let i = 0; i < DETAIL_COUNTS; i++) {
+    const count = number64(values, at + i * 2);
+    slots.details.numbers[to + DETAIL_NUMBER.seen + i] = count;
+    slots.details.numbers[to + DETAIL_NUMBER.told + i] = count;
+  }
+}
