@@ -8,8 +8,9 @@ import type { CaptureStats, KernelCounter } from "./capture/stats.ts";
 import type { ExportThread } from "./export-thread.ts";
 import { PRESSURE_SHARE } from "./flow/eviction.ts";
 import type { FlowTable } from "./flow/table.ts";
+import type { Handover } from "./handover.ts";
 import type { Logger } from "./lib/log.ts";
-import { drainEvents, scanFinally, scanSteps } from "./scan.ts";
+import { drainEvents, scanFinally, scanForHandover, scanSteps } from "./scan.ts";
 
 /** Parts of the loop; all belong to the agent. */
 export interface CaptureParts {
@@ -21,6 +22,10 @@ export interface CaptureParts {
   readonly log: Logger;
   readonly pollIntervalMs: number;
   readonly tableCapacity: number;
+  /** Where something persists: what is told is written to the kernel once it is acknowledged. */
+  readonly handover: Handover | undefined;
+  /** Whether flows go on without this agent when it stops. */
+  readonly isKept: boolean;
   /** Told once, where the kernel can no longer be read. */
   readonly onFailure: (error: Error) => void;
 }
@@ -68,14 +73,16 @@ export class CaptureLoop {
    */
   async stop(signal: AbortSignal): Promise<void> {
     clearTimeout(this.#timer);
-    const { reader, table, interfaces, thread } = this.#parts;
+    const { reader, table, interfaces, thread, handover, isKept } = this.#parts;
     const finalStats = interfaces.stats();
-    await interfaces.detachAll();
+    if (!isKept) await interfaces.detachAll();
     while (this.#scan?.next().done === false);
     this.#counters = reader.counters();
-    scanFinally(reader, table, reader.clock());
+    if (isKept) scanForHandover(reader, table, reader.clock());
+    else scanFinally(reader, table, reader.clock());
     for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords()) {
       await thread.deliver(batch, signal);
+      handover?.noteSent();
     }
     this.#scans++;
     this.#tellStats(this.#counters, finalStats);
@@ -164,13 +171,15 @@ export class CaptureLoop {
   }
 
   #sendRecords(): void {
-    const { table, thread } = this.#parts;
+    const { table, thread, handover } = this.#parts;
+    handover?.turn();
     for (let spent = thread.takeSpent(); spent !== undefined; spent = thread.takeSpent())
       table.records.giveBack(spent);
     while (thread.hasRoom) {
       const batch = table.takeRecords();
       if (batch === undefined) return;
       thread.send(batch);
+      handover?.noteSent();
     }
   }
 

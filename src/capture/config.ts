@@ -2,7 +2,15 @@
 
 import * as v from "valibot";
 import { compileGlob } from "../lib/glob.ts";
-import { choiceSetting, integerSetting, type Section, textsSetting } from "../lib/setting.ts";
+import {
+  booleanSetting,
+  choiceSetting,
+  durationSetting,
+  integerSetting,
+  type Section,
+  textsSetting,
+} from "../lib/setting.ts";
+import type { Milliseconds } from "../lib/time.ts";
 
 export interface CaptureConfig {
   /** Names and globs; empty: every interface that is up, but loopback and the slaves of a bond. */
@@ -12,10 +20,14 @@ export interface CaptureConfig {
   readonly tcx_order: "first" | "last";
   readonly tc_priority: number;
   readonly sampling: number;
+  readonly persist: boolean;
+  readonly takeover_timeout: Milliseconds;
+  readonly orphan_after: Milliseconds;
 }
 
 /** What is watched, and how it is attached. */
-export interface WatchConfig extends Omit<CaptureConfig, "sampling"> {
+export interface WatchConfig
+  extends Pick<CaptureConfig, "interfaces" | "exclude" | "attach_mode" | "tcx_order" | "tc_priority"> {
   /** As in [flow]: devices at which one flow would have two keys are warned of. */
   readonly key_includes?: readonly ("vlan" | "tunnel_id")[];
 }
@@ -56,6 +68,26 @@ export const captureSection: Section<CaptureConfig> = v.strictObject({
     {
       description:
         "One flow in so many is counted, chosen by a hash of its key: whole flows are taken or left; spans tell the rate.",
+    },
+  ),
+  persist: booleanSetting(false, {
+    description:
+      "Whether the program goes on counting while the agent is restarted or replaced: its maps and links are pinned in `/sys/fs/bpf/mermin`, and the next agent tells on where this one ended.",
+  }),
+  takeover_timeout: durationSetting(
+    "35s",
+    { minimum: 0, maximum: 3_600_000 },
+    {
+      description:
+        "How long an agent waits for another one on the host to end, before it gives up and names it.",
+    },
+  ),
+  orphan_after: durationSetting(
+    "15m",
+    { minimum: 0, maximum: 7 * 86_400_000 },
+    {
+      description:
+        "With `persist`, how long programs without an agent go on counting; then they let every packet pass unseen. 0: for ever.",
     },
   ),
 });

@@ -152,10 +152,12 @@ describe("agent that cannot start", () => {
     const [left, right] = pair.hosts;
     const mountsOf = await holdMounts(left.namespace);
     const first = await startAgent(left.namespace, { mountsOf });
-    const second = await new Agent(left.namespace, { mountsOf }).stopped();
+    const impatient = { config: { capture: { takeover_timeout: "0s" } }, mountsOf };
+    const second = await new Agent(left.namespace, impatient).stopped();
     expect(second.exitCode).toBe(1);
     expect(second.stdout).toBe("");
-    expect(second.stderr).toMatch(/^mermin: Another Mermin agent runs on this host .*; stop it first\n$/);
+    const holder = `it holds the lock /sys/fs/bpf/mermin, process ${first.process.pid}`;
+    expect(second.stderr).toBe(`mermin: Another Mermin agent runs on this host (${holder}); stop it first\n`);
     await ping(left.ipv4, right.ipv4, 4);
     const { exitCode, spans } = await first.stopped("SIGTERM");
     expect(exitCode).toBe(0);

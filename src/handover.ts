@@ -1,0 +1,59 @@
+// What the next agent will know: each flow's entry is written to the kernel once the record that told it is
+// acknowledged. Comes in: the table's log, and what the export thread acknowledged. On the capture thread.
+
+import type { Pins } from "./capture/pins.ts";
+import type { CaptureClock } from "./capture/record.ts";
+import type { ExportThread } from "./export-thread.ts";
+import type { ExportedLog } from "./flow/exported-log.ts";
+import type { FlowTable } from "./flow/table.ts";
+
+/** A turn takes about 4 ms at most. */
+const ENTRIES_A_TURN = 2048;
+
+/** Parts of a handover; all belong to the agent. */
+export interface HandoverParts {
+  readonly log: ExportedLog;
+  readonly pins: Pins;
+  readonly table: FlowTable;
+  readonly thread: ExportThread;
+}
+
+/** From one agent to the next: takes over once, then keeps the kernel's account of what was told. */
+export class Handover {
+  readonly #parts: HandoverParts;
+  /** Rows of the table that were gone when each batch, not acknowledged yet, was sent. */
+  readonly #marks: number[] = [];
+  #batches = 0;
+  #acknowledgedBatches = 0;
+  #acknowledgedRows = 0;
+
+  constructor(parts: HandoverParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes the table know what was told before: to be called once, before anything else is read. */
+  takeOver(clock: CaptureClock): void {
+    const { pins, table } = this.#parts;
+    table.beginScan(clock);
+    for (const batch of pins.exported()) table.adopt(batch);
+    for (const batch of pins.taken()) table.settle(batch);
+  }
+
+  /** A batch was taken from the table, and sent if there was room. */
+  noteSent(): void {
+    const { thread, table } = this.#parts;
+    if (thread.sentBatches === this.#batches) return;
+    this.#batches = thread.sentBatches;
+    this.#marks.push(table.records.rowsGone);
+  }
+
+  /** Writes some of what may be written. Returns whether there may be more. */
+  turn(): boolean {
+    const { log, pins, thread } = this.#parts;
+    for (; this.#acknowledgedBatches < thread.acknowledgedBatches; this.#acknowledgedBatches++)
+      this.#acknowledgedRows = this.#marks.shift() ?? this.#acknowledgedRows;
+    const { words, first, count } = log.take(this.#acknowledgedRows, ENTRIES_A_TURN);
+    if (count > 0) pins.write(words, first, count);
+    return count === ENTRIES_A_TURN;
+  }
+}
