@@ -48,8 +48,13 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 		.length = replay ? ((const volatile struct __sk_buff *)skb)->mark : skb->len,
 		.segments = skb->gso_segs ? skb->gso_segs : 1,
 	};
-	int reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
+	int reason;
 
+	/* Nobody reads any more, or not yet: what is counted at the agent's end is counted up to one moment.
+	 */
+	if (!scan_generation())
+		return NO_VERDICT;
+	reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
 	if (!reason)
 		reason = parse_transport(skb, &packet);
 	if (reason) {
