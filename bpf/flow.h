@@ -306,7 +306,7 @@ struct related_interfaces {
 
 /* SCAN, one element, mmapable: written by the agent, read by the programs. */
 struct scan_state {
-	__u32 generation;          /* advances at each scan, from 1 */
+	__u32 generation;          /* advances at each scan, from 1; 0: nobody reads, nothing is counted */
 	__u32 attached_generation; /* in which a hook was attached last */
 	__u64 heartbeat_ns;        /* CLOCK_MONOTONIC of the last scan */
 	__u64 removed;             /* entries the agent has taken out of FLOW_STATS, ever */

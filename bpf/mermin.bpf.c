@@ -40,12 +40,18 @@ _Static_assert(sizeof(struct flow_layer) == 92, "flow_layer is 92 bytes");
 _Static_assert(sizeof(struct flow_details) == 320, "flow_details is 320 bytes");
 _Static_assert(sizeof(struct flow_exported) == 160, "flow_exported is 160 bytes");
 
-/* Whether the agent is gone for good. The coarse clock: it is read for every packet. */
-static __always_inline int is_orphaned(void)
+/*
+ * Whether there is an agent to read what is counted: not before its first generation, not behind its last, so
+ * that all counting ends at one moment, and not once it is gone for good. The coarse clock: it is asked for
+ * every packet.
+ */
+static __always_inline int is_read(void)
 {
 	struct scan_state *scan = find_scan();
 
-	return scan && bpf_ktime_get_coarse_ns() > scan->heartbeat_ns + orphan_after_ns;
+	if (!scan || !scan->generation)
+		return 0;
+	return !orphan_after_ns || bpf_ktime_get_coarse_ns() <= scan->heartbeat_ns + orphan_after_ns;
 }
 
 static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
@@ -59,10 +65,9 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 	};
 	int reason;
 
-	if (orphan_after_ns && is_orphaned())
+	if (!is_read())
 		return NO_VERDICT;
 	reason = parse_headers(skb, &packet, observe_interface(skb, &packet, egress));
-
 	if (!reason)
 		reason = parse_transport(skb, &packet);
 	if (reason) {

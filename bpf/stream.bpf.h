@@ -20,13 +20,6 @@
 
 #define MOST_NS32 0xffffffff
 
-/* Segment's place in the sequence space. */
-struct sequence_span {
-	__u32 begin;
-	__u32 payload_end;
-	__u32 end; /* FIN included */
-};
-
 /* Of two sequence numbers less than 2^31 apart (RFC 9293, 3.4). */
 static __always_inline int is_beyond(__u32 sequence, __u32 other)
 {
@@ -74,13 +67,6 @@ static __always_inline void observe_new_payload(const struct packet *packet, str
 		observe_response(stats, now);
 }
 
-/* An empty or one-byte probe of the last byte sent (RFC 9293, 3.8.4). */
-static __always_inline int is_keep_alive(const struct packet *packet, __u32 begin, __u32 previous_end)
-{
-	return packet->payload_bytes <= 1 && begin == previous_end - 1 &&
-	       !(packet->tcp_flags & (TCP_SYN | TCP_FIN));
-}
-
 /* Payload all of which was seen before, or is behind what was. */
 static __always_inline void observe_old_payload(const struct packet *packet, struct flow_stats *stats,
                                                 __u64 now)
@@ -103,20 +89,21 @@ static __always_inline void observe_sequence(const struct packet *packet, struct
 {
 	__u32 way = packet->way & 1, previous = stats->sequence_end[way];
 	__u32 is_syn = (packet->tcp_flags & TCP_SYN) != 0;
-	struct sequence_span span = { .begin = bpf_ntohl(packet->sequence) };
+	__u32 begin = bpf_ntohl(packet->sequence);
+	__u32 payload_end = begin + is_syn + packet->payload_bytes;
+	__u32 end = payload_end + (packet->tcp_flags & TCP_FIN ? 1 : 0);
 	int is_known = stats->tcp_state & FLOW_TCP_SEQUENCE << way;
 
-	span.payload_end = span.begin + is_syn + packet->payload_bytes;
-	span.end = span.payload_end + (packet->tcp_flags & TCP_FIN ? 1 : 0);
 	if (packet->payload_bytes) {
-		if (!is_known || is_beyond(span.payload_end, previous))
+		if (!is_known || is_beyond(payload_end, previous))
 			observe_new_payload(packet, stats, now);
-		else if (!is_beyond(span.end, previous) && !is_keep_alive(packet, span.begin, previous))
+		/* The last byte alone is a keep-alive (RFC 9293, 3.8.4). */
+		else if (!is_beyond(end, previous) && begin != previous - 1)
 			observe_old_payload(packet, stats, now);
 	}
-	if (is_known && !is_beyond(span.end, previous) && !(is_syn && span.end != previous))
+	if (is_known && !is_beyond(end, previous) && !(is_syn && end != previous))
 		return;
-	stats->sequence_end[way] = span.end;
+	stats->sequence_end[way] = end;
 	stats->sequence_raised[way] = now >> RAISED_SHIFT;
 	add_tcp_state(stats, FLOW_TCP_SEQUENCE << way);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hooks: attaching by TCX or clsact, detaching, who else is there. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -8,104 +7,12 @@
 #include <unistd.h>
 
 #include <linux/bpf.h>
+#include <linux/membarrier.h>
 
 #include "internal.h"
 
-/* Of Linux 6.6; the headers of older distributions lack them. */
-#define ATTACH_TCX_INGRESS 46
-#define ATTACH_TCX_EGRESS 47
-#define ATTACH_BEFORE (1U << 3)
-#define ATTACH_AFTER (1U << 4)
-
-/* union bpf_attr of BPF_LINK_CREATE for TCX. No relative program: before or after all others. */
-struct tcx_link_create {
-	uint32_t program_fd;
-	uint32_t ifindex;
-	uint32_t attach_type;
-	uint32_t flags;
-	uint32_t relative_fd;
-	uint32_t padding;
-	uint64_t expected_revision;
-};
-
-/* union bpf_attr of BPF_PROG_QUERY as of Linux 6.6: the kernel writes as far as `revision`. */
-struct tcx_query {
-	uint32_t ifindex;
-	uint32_t attach_type;
-	uint32_t query_flags;
-	uint32_t attach_flags;
-	uint64_t program_ids;
-	uint32_t count;
-	uint32_t padding;
-	uint64_t program_attach_flags;
-	uint64_t link_ids;
-	uint64_t link_attach_flags;
-	uint64_t revision;
-};
-
-int bpf_call(enum bpf_cmd command, void *attributes, size_t size)
-{
-	long result = syscall(SYS_bpf, command, attributes, size);
-
-	return result < 0 ? -errno : (int)result;
-}
-
-static uint32_t tcx_type(uint32_t egress)
-{
-	return egress ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS;
-}
-
-static int tcx_attach(struct merminbpf *handle, struct hook *hook, int program_fd, uint32_t order)
-{
-	struct tcx_link_create create = {
-		.program_fd = (uint32_t)program_fd,
-		.ifindex = hook->ifindex,
-		.attach_type = tcx_type(hook->egress),
-		.flags = order == MERMINBPF_ORDER_FIRST ? ATTACH_BEFORE : ATTACH_AFTER,
-	};
-
-	int error = pinned_link_take(handle, hook, create.attach_type, program_fd);
-
-	hook->mode = MERMINBPF_ATTACH_TCX;
-	if (error != -ENOENT)
-		return error;
-	hook->link_fd = bpf_call(BPF_LINK_CREATE, &create, sizeof(create));
-	if (hook->link_fd < 0)
-		return hook->link_fd;
-	error = pinned_link_make(handle, hook);
-	if (error)
-		close(hook->link_fd);
-	return error;
-}
-
-/* Detached by name and not by closing alone, which the kernel may finish later. */
-static void tcx_detach(struct merminbpf *handle, const struct hook *hook)
-{
-	uint32_t link_fd = (uint32_t)hook->link_fd;
-
-	bpf_call(BPF_LINK_DETACH, &link_fd, sizeof(link_fd));
-	close(hook->link_fd);
-	pinned_link_remove(handle, hook);
-}
-
-static int tcx_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max)
-{
-	struct tcx_query query = {
-		.ifindex = ifindex,
-		.attach_type = tcx_type(egress),
-		.program_ids = (uint64_t)(uintptr_t)ids,
-		.count = max,
-	};
-	int error = max ? bpf_call(BPF_PROG_QUERY, &query, sizeof(query)) : -ENOSPC;
-
-	/* No program, respectively a kernel without TCX. */
-	if (error == -ENOENT || error == -EINVAL)
-		return 0;
-	/* More programs than room: the first `max` were written. */
-	if (error == -ENOSPC)
-		return (int)max;
-	return error < 0 ? error : (int)query.count;
-}
+/* Longer than any run of a program, for kernels that do not offer to wait for the end of all. */
+#define RUN_MOST_US 50000
 
 static struct hook *hook_find(struct merminbpf *handle, uint32_t ifindex, uint32_t egress)
 {
@@ -134,82 +41,125 @@ static struct hook *hook_reserve(struct merminbpf *handle)
 	return &hooks[handle->hook_count];
 }
 
-static int attach_by_mode(struct merminbpf *handle, struct hook *hook, uint32_t mode, uint32_t order)
+static int attach_by_mode(struct merminbpf *handle, struct failure *failure, struct hook *hook,
+                          const struct merminbpf_task *task)
 {
-	int program_fd = program_descriptor(handle, hook->egress);
 	int error;
 
-	if (program_fd < 0)
-		return program_fd;
-	if (mode != MERMINBPF_ATTACH_CLSACT) {
-		error = tcx_attach(handle, hook, program_fd, order);
-		if (error == 0)
+	if (task->mode != MERMINBPF_ATTACH_CLSACT) {
+		error = tcx_attach(handle, failure, hook, task->order);
+		if (error == 0) {
+			/* An agent that was killed may have left filters, which would go on counting for
+			 * nobody. */
+			clsact_clean(hook->ifindex);
 			return 0;
+		}
 		/* A kernel that does not know the attach type answers with one of these. */
-		if (mode == MERMINBPF_ATTACH_TCX || (error != -EINVAL && error != -EOPNOTSUPP))
-			return failure_set(&handle->failure, error, "Cannot attach to interface %u by TCX",
+		if (task->mode == MERMINBPF_ATTACH_TCX || (error != -EINVAL && error != -EOPNOTSUPP))
+			return failure_set(failure, error, "Cannot attach to interface %u by TCX",
 			                   hook->ifindex);
 	}
 	hook->mode = MERMINBPF_ATTACH_CLSACT;
-	return clsact_attach(handle, hook, program_fd);
+	return clsact_attach(failure, hook);
 }
 
-MERMINBPF_API int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress,
-                                        uint32_t mode, uint32_t order, uint32_t tc_priority)
+static int attach_here(struct merminbpf *handle, struct failure *failure, const struct merminbpf_task *task,
+                       uint32_t egress)
 {
 	struct hook *hook;
 	int error;
 
-	if (egress > 1 || mode > MERMINBPF_ATTACH_CLSACT || order > MERMINBPF_ORDER_LAST || ifindex == 0 ||
-	    ifindex > INT_MAX)
-		return failure_set(&handle->failure, -EINVAL, "Cannot attach to interface %u", ifindex);
-	if (hook_find(handle, ifindex, egress))
-		return failure_set(&handle->failure, -EEXIST, "Already attached to interface %u", ifindex);
+	if (hook_find(handle, task->ifindex, egress))
+		return failure_set(failure, -EEXIST, "Already attached to interface %u", task->ifindex);
 	hook = hook_reserve(handle);
 	if (!hook)
-		return failure_set(&handle->failure, -ENOMEM, "Cannot attach to interface %u", ifindex);
-	*hook = (struct hook){ .ifindex = ifindex, .egress = egress, .priority = tc_priority, .link_fd = -1 };
+		return failure_set(failure, -ENOMEM, "Cannot attach to interface %u", task->ifindex);
+	*hook = (struct hook){
+		.ifindex = task->ifindex,
+		.egress = egress,
+		.priority = task->tc_priority,
+		.link_fd = -1,
+		.program_fd = program_descriptor_quietly(handle, egress),
+	};
+	if (hook->program_fd < 0)
+		return failure_set(failure, -ENOENT, "There is no loaded program %s", program_names[egress]);
 	/* Before the hook sees its first packet: what its absence proved so far proves nothing from here on.
 	 */
 	if (handle->scan)
-		__atomic_store_n(&handle->scan->attached_generation, handle->scan->generation,
+		__atomic_store_n(&handle->scan->attached_generation,
+		                 __atomic_load_n(&handle->scan->generation, __ATOMIC_RELAXED),
 		                 __ATOMIC_RELEASE);
-	error = attach_by_mode(handle, hook, mode, order);
+	error = attach_by_mode(handle, failure, hook, task);
 	if (error)
 		return error;
 	handle->hook_count++;
 	return (int)hook->mode;
 }
 
-/* The last detached clsact hook of an interface removes the qdisc, whichever of both had made it. */
-static void hand_over_qdisc(struct merminbpf *handle, struct hook *hook)
+int hook_attach(struct merminbpf *handle, struct failure *failure, const struct merminbpf_task *task,
+                uint32_t egress)
 {
-	struct hook *other = hook_find(handle, hook->ifindex, !hook->egress);
+	int result;
+	int error;
+	int home;
 
-	if (!hook->made_qdisc || !other || other->mode != MERMINBPF_ATTACH_CLSACT)
-		return;
-	other->made_qdisc = true;
-	hook->made_qdisc = false;
+	if (egress > 1 || task->mode > MERMINBPF_ATTACH_CLSACT || task->order > MERMINBPF_ORDER_LAST ||
+	    task->ifindex == 0 || task->ifindex > INT_MAX)
+		return failure_set(failure, -EINVAL, "Cannot attach to interface %u", task->ifindex);
+	error = namespace_enter_watched(failure, &home);
+	if (error)
+		return error;
+	result = attach_here(handle, failure, task, egress);
+	namespace_leave(home);
+	return result;
 }
 
-MERMINBPF_API int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress)
+MERMINBPF_API int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress,
+                                        uint32_t mode, uint32_t order, uint32_t tc_priority)
 {
-	struct hook *hook = hook_find(handle, ifindex, egress);
+	struct merminbpf_task task = {
+		.ifindex = ifindex, .mode = mode, .order = order, .tc_priority = tc_priority
+	};
 
-	if (!hook)
-		return failure_set(&handle->failure, -ENOENT, "Not attached to interface %u", ifindex);
+	tasks_wait(handle);
+	return hook_attach(handle, &handle->failure, &task, egress);
+}
+
+static int detach_here(struct merminbpf *handle, struct failure *failure, struct hook *hook)
+{
 	if (hook->mode == MERMINBPF_ATTACH_TCX) {
 		tcx_detach(handle, hook);
 	} else {
-		int error;
+		int error = clsact_detach(failure, hook);
 
-		hand_over_qdisc(handle, hook);
-		error = clsact_detach(handle, hook);
 		if (error)
 			return error;
 	}
 	*hook = handle->hooks[--handle->hook_count];
 	return 0;
+}
+
+int hook_detach(struct merminbpf *handle, struct failure *failure, uint32_t ifindex, uint32_t egress)
+{
+	struct hook *hook = hook_find(handle, ifindex, egress);
+	int result;
+	int error;
+	int home;
+
+	if (!hook)
+		return failure_set(failure, -ENOENT, "Not attached to interface %u", ifindex);
+	error = namespace_enter_watched(failure, &home);
+	if (error)
+		return error;
+	result = detach_here(handle, failure, hook);
+	namespace_leave(home);
+	return result;
+}
+
+MERMINBPF_API int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress)
+{
+	tasks_wait(handle);
+	return hook_detach(handle, &handle->failure, ifindex, egress);
 }
 
 /* What persists stays attached: its links by their pins, filters by their qdisc. */
@@ -230,25 +180,48 @@ void hooks_close(struct merminbpf *handle)
 		struct hook *last = &handle->hooks[handle->hook_count - 1];
 
 		/* On failure there is nobody left to try again. */
-		if (merminbpf_hook_detach(handle, last->ifindex, last->egress))
+		if (hook_detach(handle, &handle->failure, last->ifindex, last->egress))
 			handle->hook_count--;
 	}
 	free(handle->hooks);
 	handle->hooks = NULL;
 }
 
+int hook_programs(struct failure *failure, uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max)
+{
+	int clsact = 0;
+	int error;
+	int home;
+	int tcx;
+
+	error = namespace_enter_watched(failure, &home);
+	if (error)
+		return error;
+	tcx = tcx_programs(ifindex, egress, ids, max);
+	if (tcx >= 0)
+		clsact = clsact_programs(ifindex, egress, ids + tcx, max - (uint32_t)tcx);
+	namespace_leave(home);
+	if (tcx < 0)
+		return failure_set(failure, tcx, "Cannot list the TCX programs of interface %u", ifindex);
+	if (clsact < 0)
+		return failure_set(failure, clsact, "Cannot list the filters of interface %u", ifindex);
+	return tcx + clsact;
+}
+
 MERMINBPF_API int merminbpf_hook_programs(struct merminbpf *handle, uint32_t ifindex, uint32_t egress,
                                           uint32_t *ids, uint32_t max)
 {
-	int tcx = tcx_programs(ifindex, egress, ids, max);
-	int clsact;
+	return hook_programs(&handle->failure, ifindex, egress, ids, max);
+}
 
-	if (tcx < 0)
-		return failure_set(&handle->failure, tcx, "Cannot list the TCX programs of interface %u",
-		                   ifindex);
-	clsact = clsact_programs(ifindex, egress, ids + tcx, max - (uint32_t)tcx);
-	if (clsact < 0)
-		return failure_set(&handle->failure, clsact, "Cannot list the filters of interface %u",
-		                   ifindex);
-	return tcx + clsact;
+MERMINBPF_API int merminbpf_counting_stop(struct merminbpf *handle)
+{
+	if (map_descriptor(handle, MAP_SCAN) < 0)
+		return -ENOENT;
+	handle->is_stopped = true;
+	__atomic_store_n(&handle->scan->generation, 0, __ATOMIC_SEQ_CST);
+	/* Waits until every run that began before has ended. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		usleep(RUN_MOST_US);
+	return 0;
 }

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Filters on the clsact qdisc, for kernels without TCX. Ours are told from others' by their handle
- * and by their program; nothing else is ever changed.
- */
+/* Filters on the clsact qdisc, for kernels without TCX. Nothing but our own filters is ever changed. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,119 +10,22 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
-#include "internal.h"
-
-/* Handle of our filters inside their priority: "mrmn". */
-#define FILTER_HANDLE 0x6d726d6eU
-
-/* libbpf names a filter after its program: the name in the object cut to 15 bytes, ":[", id, "]". */
-static const char *const filter_prefixes[2] = { "mermin_ingress:[", "mermin_egress:[" };
-
-struct filter_search {
-	uint32_t egress;  /* the side */
-	uint32_t filters; /* of every kind */
-	uint32_t *ids;    /* of programs of bpf filters */
-	uint32_t id_count;
-	uint32_t max;
-	/* the filter at our handle and this priority */
-	uint32_t priority;
-	const char *prefix;
-	bool at_our_place;
-	bool ours; /* by its name */
-	uint32_t program_id;
-};
-
-static uint32_t parent_of(uint32_t egress)
-{
-	return TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
-}
-
-static void read_bpf_filter(struct filter_search *list, const struct tcmsg *tc, const struct nlattr *options)
-{
-	const void *nested = netlink_payload(options);
-	size_t size = netlink_payload_size(options);
-	uint32_t id = netlink_u32(nested, size, TCA_BPF_ID, 0);
-	char name[64];
-
-	if (id && list->id_count < list->max)
-		list->ids[list->id_count++] = id;
-	if (tc->tcm_handle != FILTER_HANDLE || TC_H_MAJ(tc->tcm_info) >> 16 != list->priority)
-		return;
-	netlink_text(nested, size, TCA_BPF_NAME, name, sizeof(name));
-	list->at_our_place = true;
-	list->ours = list->prefix && strncmp(name, list->prefix, strlen(list->prefix)) == 0;
-	list->program_id = id;
-}
-
-static int visit_filter(const struct nlmsghdr *message, void *context)
-{
-	struct filter_search *list = context;
-	const struct tcmsg *tc = NLMSG_DATA(message);
-	const struct nlattr *options;
-	const char *attributes;
-	size_t size;
-	char kind[8];
-
-	if (message->nlmsg_type != RTM_NEWTFILTER || message->nlmsg_len < NLMSG_LENGTH(sizeof(*tc)))
-		return 0;
-	/* A message without handle announces a chain or priority, not a filter. */
-	if (tc->tcm_handle == 0)
-		return 0;
-	/* The older ingress qdisc has one side, and answers with its filters for both. */
-	if (list->egress && tc->tcm_parent != parent_of(list->egress))
-		return 0;
-	list->filters++;
-	attributes = (const char *)tc + NLMSG_ALIGN(sizeof(*tc));
-	size = message->nlmsg_len - NLMSG_LENGTH(sizeof(*tc));
-	netlink_text(attributes, size, TCA_KIND, kind, sizeof(kind));
-	options = netlink_attribute(attributes, size, TCA_OPTIONS, 0);
-	if (strcmp(kind, "bpf") == 0 && options)
-		read_bpf_filter(list, tc, options);
-	return 0;
-}
-
-static void restart_filters(void *context)
-{
-	struct filter_search *list = context;
-
-	list->filters = 0;
-	list->id_count = 0;
-	list->at_our_place = false;
-	list->ours = false;
-}
-
-/* Lists the filters of a side. Without qdisc or interface there is none. */
-static int list_filters(uint32_t ifindex, struct filter_search *list)
-{
-	struct {
-		struct nlmsghdr header;
-		struct tcmsg tc;
-	} request = {
-		.header = {
-			.nlmsg_len = sizeof(request),
-			.nlmsg_type = RTM_GETTFILTER,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		},
-		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)ifindex, .tcm_parent = parent_of(list->egress) },
-	};
-
-	return netlink_dump_consistent(NETLINK_ROUTE, &request.header, visit_filter, restart_filters, list);
-}
+#include "tc_filter.h"
 
 int clsact_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max)
 {
 	struct filter_search list = { .egress = egress, .ids = ids, .max = max };
-	int error = list_filters(ifindex, &list);
+	int error = filters_list(ifindex, &list);
 
 	return error ? error : (int)list.id_count;
 }
 
-static struct bpf_tc_hook tc_hook(const struct hook *hook)
+static struct bpf_tc_hook tc_hook(uint32_t ifindex, uint32_t egress)
 {
 	return (struct bpf_tc_hook){
 		.sz = sizeof(struct bpf_tc_hook),
-		.ifindex = (int)hook->ifindex,
-		.attach_point = hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS,
+		.ifindex = (int)ifindex,
+		.attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS,
 	};
 }
 
@@ -178,14 +77,14 @@ static int has_egress_side(uint32_t ifindex)
 	return error ? error : search.has_egress;
 }
 
-static void remove_empty_qdisc(const struct hook *hook)
+static void remove_empty_qdisc(uint32_t ifindex)
 {
-	struct bpf_tc_hook both = tc_hook(hook);
+	struct bpf_tc_hook both = tc_hook(ifindex, 0);
 
 	for (uint32_t egress = 0; egress < 2; egress++) {
 		struct filter_search list = { .egress = egress };
 
-		if (list_filters(hook->ifindex, &list) || list.filters > 0)
+		if (filters_list(ifindex, &list) || list.filters > 0)
 			return;
 	}
 	both.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
@@ -193,89 +92,148 @@ static void remove_empty_qdisc(const struct hook *hook)
 	bpf_tc_hook_destroy(&both);
 }
 
-static int attach_filter(struct merminbpf *handle, struct hook *hook, int program_fd)
+static int remove_filter(uint32_t ifindex, uint32_t egress, const struct own_filter *filter)
 {
-	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = FILTER_HANDLE,
-	            .priority = hook->priority);
-	struct filter_search list = {
-		.egress = hook->egress,
-		.priority = hook->priority,
-		.prefix = filter_prefixes[hook->egress],
-	};
-	struct bpf_tc_hook tc = tc_hook(hook);
-	int error = list_filters(hook->ifindex, &list);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = filter->handle, .priority = filter->priority);
+	struct bpf_tc_hook tc = tc_hook(ifindex, egress);
+
+	return bpf_tc_detach(&tc, &options);
+}
+
+/* Removes our filters of a side but those of a program. Returns how many, or -errno; notes a made qdisc. */
+static int remove_leftovers(uint32_t ifindex, uint32_t egress, uint32_t kept_program, bool *made_qdisc)
+{
+	struct filter_search list = { .egress = egress };
+	int removed = 0;
+	int error = filters_list(ifindex, &list);
+
+	for (uint32_t i = 0; !error && i < list.own_count; i++) {
+		if (list.own[i].program_id == kept_program)
+			continue;
+		error = remove_filter(ifindex, egress, &list.own[i]);
+		*made_qdisc |= list.own[i].handle == FILTER_HANDLE_QDISC;
+		removed++;
+	}
+	return error ? error : removed;
+}
+
+int clsact_clean(uint32_t ifindex)
+{
+	bool made_qdisc = false;
+	int ingress = remove_leftovers(ifindex, 0, 0, &made_qdisc);
+	int egress = remove_leftovers(ifindex, 1, 0, &made_qdisc);
+
+	if (made_qdisc)
+		remove_empty_qdisc(ifindex);
+	if (ingress < 0 || egress < 0)
+		return ingress < 0 ? ingress : egress;
+	return ingress + egress;
+}
+
+/* Whether a filter of ours on either side says that an agent made the qdisc. */
+static bool is_marked(uint32_t ifindex)
+{
+	for (uint32_t egress = 0; egress < 2; egress++) {
+		struct filter_search list = { .egress = egress };
+
+		if (filters_list(ifindex, &list))
+			continue;
+		for (uint32_t i = 0; i < list.own_count; i++)
+			if (list.own[i].handle == FILTER_HANDLE_QDISC)
+				return true;
+	}
+	return false;
+}
+
+static const struct own_filter *find_at(const struct filter_search *list, uint32_t priority)
+{
+	for (uint32_t i = 0; i < list->own_count; i++)
+		if (list->own[i].priority == priority)
+			return &list->own[i];
+	return NULL;
+}
+
+static int attach_filter(struct failure *failure, struct hook *hook)
+{
+	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = hook->program_fd, .priority = hook->priority);
+	struct bpf_tc_hook tc = tc_hook(hook->ifindex, hook->egress);
+	struct filter_search list = { .egress = hook->egress };
+	const struct own_filter *old;
+	int error = filters_list(hook->ifindex, &list);
 
 	if (error)
-		return failure_set(&handle->failure, error, "Cannot list the filters of interface %u",
-		                   hook->ifindex);
-	if (list.at_our_place && !list.ours)
-		return failure_set(&handle->failure, -EBUSY,
+		return failure_set(failure, error, "Cannot list the filters of interface %u", hook->ifindex);
+	old = find_at(&list, hook->priority);
+	hook->filter_handle = old ? old->handle : hook->made_qdisc ? FILTER_HANDLE_QDISC : FILTER_HANDLE;
+	options.handle = hook->filter_handle;
+	options.flags = old ? BPF_TC_F_REPLACE : 0;
+	error = bpf_tc_attach(&tc, &options);
+	if (error == -EEXIST)
+		return failure_set(failure, -EBUSY,
 		                   "Priority %u of interface %u holds another's filter with our handle",
 		                   hook->priority, hook->ifindex);
-	if (list.ours)
-		options.flags = BPF_TC_F_REPLACE;
-	error = bpf_tc_attach(&tc, &options);
 	if (error)
-		return failure_set(&handle->failure, error,
-		                   "Cannot attach to interface %u by clsact at priority %u", hook->ifindex,
-		                   hook->priority);
+		return failure_set(failure, error, "Cannot attach to interface %u by clsact at priority %u",
+		                   hook->ifindex, hook->priority);
+	remove_leftovers(hook->ifindex, hook->egress, (uint32_t)program_id_of(hook->program_fd),
+	                 &hook->made_qdisc);
 	return 0;
 }
 
-int clsact_attach(struct merminbpf *handle, struct hook *hook, int program_fd)
+int clsact_attach(struct failure *failure, struct hook *hook)
 {
-	struct bpf_tc_hook tc = tc_hook(hook);
+	struct bpf_tc_hook tc = tc_hook(hook->ifindex, hook->egress);
 	int error;
 	int side;
 
 	if (hook->priority == 0 || hook->priority > UINT16_MAX)
-		return failure_set(&handle->failure, -EINVAL, "A tc priority is 1 to 65535, not %u",
-		                   hook->priority);
-	failure_begin(&handle->failure);
+		return failure_set(failure, -EINVAL, "A tc priority is 1 to 65535, not %u", hook->priority);
+	failure_begin(failure);
 	error = bpf_tc_hook_create(&tc);
 	if (error && error != -EEXIST)
-		return failure_set(&handle->failure, error, "Cannot make the clsact qdisc of interface %u",
+		return failure_set(failure, error, "Cannot make the clsact qdisc of interface %u",
 		                   hook->ifindex);
-	hook->made_qdisc = error == 0;
-	side = hook->egress && !hook->made_qdisc ? has_egress_side(hook->ifindex) : 1;
+	side = hook->egress && error ? has_egress_side(hook->ifindex) : 1;
 	if (side <= 0)
-		return failure_set(&handle->failure, side ? side : -EOPNOTSUPP,
+		return failure_set(failure, side ? side : -EOPNOTSUPP,
 		                   "The qdisc of interface %u has no egress side", hook->ifindex);
+	hook->made_qdisc = error == 0 || is_marked(hook->ifindex);
 	/* Where the qdisc existed libbpf has complained. */
-	failure_begin(&handle->failure);
-	error = attach_filter(handle, hook, program_fd);
+	failure_begin(failure);
+	error = attach_filter(failure, hook);
 	if (error && hook->made_qdisc)
-		remove_empty_qdisc(hook);
+		remove_empty_qdisc(hook->ifindex);
 	failure_end();
 	return error;
 }
 
 /* 1 where our own filter is still there, 0 where the interface is gone or another agent replaced it. */
-static int is_attached(struct merminbpf *handle, const struct hook *hook)
+static int is_attached(const struct hook *hook)
 {
-	struct filter_search list = { .egress = hook->egress, .priority = hook->priority };
-	int error = list_filters(hook->ifindex, &list);
-	int id = error ? error : merminbpf_program_id(handle, hook->egress);
+	struct filter_search list = { .egress = hook->egress };
+	int error = filters_list(hook->ifindex, &list);
+	int id = error ? error : program_id_of(hook->program_fd);
+	const struct own_filter *filter;
 
 	if (id < 0)
 		return id;
-	return list.at_our_place && list.program_id == (uint32_t)id;
+	filter = find_at(&list, hook->priority);
+	return filter && filter->program_id == (uint32_t)id;
 }
 
-int clsact_detach(struct merminbpf *handle, const struct hook *hook)
+int clsact_detach(struct failure *failure, const struct hook *hook)
 {
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = hook->priority);
-	struct bpf_tc_hook tc = tc_hook(hook);
-	int attached = is_attached(handle, hook);
+	struct own_filter filter = { .priority = hook->priority, .handle = hook->filter_handle };
+	int attached = is_attached(hook);
 	int error = attached < 0 ? attached : 0;
 
-	failure_begin(&handle->failure);
+	failure_begin(failure);
 	if (attached > 0)
-		error = bpf_tc_detach(&tc, &options);
+		error = remove_filter(hook->ifindex, hook->egress, &filter);
 	if (error && error != -ENOENT && error != -ENODEV)
-		return failure_set(&handle->failure, error, "Cannot detach from interface %u", hook->ifindex);
+		return failure_set(failure, error, "Cannot detach from interface %u", hook->ifindex);
 	if (hook->made_qdisc)
-		remove_empty_qdisc(hook);
+		remove_empty_qdisc(hook->ifindex);
 	failure_end();
 	return 0;
 }

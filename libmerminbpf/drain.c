@@ -103,7 +103,8 @@ MERMINBPF_API int merminbpf_scan_begin(struct merminbpf *handle, uint32_t genera
 	if (map_descriptor(handle, MAP_SCAN) < 0 || map_descriptor(handle, MAP_FLOW_STATS) < 0)
 		return -ENOENT;
 	__atomic_store_n(&handle->scan->heartbeat_ns, clock_kernel_ns(), __ATOMIC_RELAXED);
-	__atomic_store_n(&handle->scan->generation, generation, __ATOMIC_RELEASE);
+	if (!handle->is_stopped)
+		__atomic_store_n(&handle->scan->generation, generation, __ATOMIC_RELEASE);
 	handle->cursor_state = CURSOR_START;
 	return 0;
 }

@@ -56,10 +56,12 @@ enum cursor_state { CURSOR_START, CURSOR_INSIDE, CURSOR_END };
 struct hook {
 	uint32_t ifindex;
 	uint32_t egress;
-	uint32_t mode;     /* enum merminbpf_attach_mode, never AUTO */
-	uint32_t priority; /* clsact */
-	int link_fd;       /* TCX */
-	bool made_qdisc;   /* clsact: this handle made the interface's qdisc */
+	uint32_t mode;          /* enum merminbpf_attach_mode, never AUTO */
+	uint32_t priority;      /* clsact */
+	int program_fd;         /* of the handle */
+	int link_fd;            /* TCX */
+	uint32_t filter_handle; /* clsact */
+	bool made_qdisc;        /* clsact: an agent made the interface's qdisc */
 };
 
 struct bpf_object;
@@ -88,8 +90,11 @@ struct merminbpf {
 	bool is_kept_end;        /* the next answer of merminbpf_kept_next is the end */
 	struct flow_key kept_key;
 
+	/* The tasks' thread's where there is one: others wait for it (tasks_wait) before they look. */
 	struct hook *hooks;
 	uint32_t hook_count;
+	struct tasks *tasks;
+	bool is_stopped; /* the programs count no more */
 
 	uint8_t *test_output;
 	uint32_t test_output_size;
@@ -136,7 +141,19 @@ extern const char *const program_names[2];
 /* Descriptor of the ingress (0) or egress (1) program, or -ENOENT with a text. */
 int program_descriptor(struct merminbpf *handle, uint32_t egress);
 
+/* As program_descriptor, without a text: from any thread. */
+int program_descriptor_quietly(const struct merminbpf *handle, uint32_t egress);
+
+/* The kernel's id of a program. */
+int program_id_of(int fd);
+
 /* ---- attach.c ---- */
+
+/* As the functions of merminbpf.h of these names, with the failure of the calling thread. */
+int hook_attach(struct merminbpf *handle, struct failure *failure, const struct merminbpf_task *task,
+                uint32_t egress);
+int hook_detach(struct merminbpf *handle, struct failure *failure, uint32_t ifindex, uint32_t egress);
+int hook_programs(struct failure *failure, uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max);
 
 /* Detaches every hook. */
 void hooks_close(struct merminbpf *handle);
@@ -144,30 +161,59 @@ void hooks_close(struct merminbpf *handle);
 /* Whether this handle is attached there. */
 bool hook_exists(struct merminbpf *handle, uint32_t ifindex, uint32_t egress);
 
-/* bpf(2): a result ≥ 0, or -errno. */
+/* ---- task.c ---- */
+
+/* Waits until no task is under way. */
+void tasks_wait(struct merminbpf *handle);
+
+/* Waits as tasks_wait, and ends the thread. */
+void tasks_close(struct merminbpf *handle);
+
+/* ---- link.c ---- */
+
+/* The interfaces of the watched namespace, in an array that grows. */
+struct link_table {
+	struct merminbpf_link *links;
+	uint32_t count;
+	uint32_t capacity;
+};
+
+/* Lists them anew. Returns their number. */
+int links_read(struct failure *failure, struct link_table *table);
+
+/* ---- tcx.c ---- */
+
 int bpf_call(enum bpf_cmd command, void *attributes, size_t size);
+int tcx_attach(const struct merminbpf *handle, struct failure *failure, struct hook *hook, uint32_t order);
+void tcx_detach(const struct merminbpf *handle, const struct hook *hook);
+int tcx_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max);
 
 /* ---- pinned_link.c ---- */
 
 /*
- * Gives the pinned TCX link of a hook our program: 0, and the link in hook->link_fd. -ENOENT: there is none,
+ * Gives the pinned TCX link of a hook its program: 0, and the link in hook->link_fd. -ENOENT: there is none,
  * or it was of an interface that is gone (then it is removed).
  */
-int pinned_link_take(struct merminbpf *handle, struct hook *hook, uint32_t attach_type, int program_fd);
+int pinned_link_take(const struct merminbpf *handle, struct failure *failure, struct hook *hook,
+                     uint32_t attach_type);
 
 /* Pins a hook's link, where pins are kept. */
-int pinned_link_make(struct merminbpf *handle, const struct hook *hook);
+int pinned_link_make(const struct merminbpf *handle, struct failure *failure, const struct hook *hook);
 
 /* Removes the pin of a hook's link, if there is one. */
-void pinned_link_remove(struct merminbpf *handle, const struct hook *hook);
+void pinned_link_remove(const struct merminbpf *handle, const struct hook *hook);
 
 /* ---- clsact.c ---- */
 
 /* Adds or replaces our filter, making the qdisc where there is none (then sets hook->made_qdisc). */
-int clsact_attach(struct merminbpf *handle, struct hook *hook, int program_fd);
+int clsact_attach(struct failure *failure, struct hook *hook);
 
 /* Removes our filter, and the qdisc where hook->made_qdisc and no filter is left on either side. */
-int clsact_detach(struct merminbpf *handle, const struct hook *hook);
+int clsact_detach(struct failure *failure, const struct hook *hook);
+
+/* Removes filters that killed agents left, and their qdisc where an agent made it and nothing else hangs on
+ * it. Returns how many filters. */
+int clsact_clean(uint32_t ifindex);
 
 /* Ids of the programs of bpf filters, in the order they run; as merminbpf_hook_programs. */
 int clsact_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max);
@@ -179,12 +225,18 @@ uint64_t clock_kernel_ns(void);
 
 /* ---- namespace.c ---- */
 
+#define WATCHED_NAMESPACE (-1)
+
 /*
- * Moves this thread to the network namespace of a descriptor; nowhere where it is negative. *home is for
- * namespace_leave, which must follow success before the call of the shim returns.
+ * Moves this thread to the network namespace of a descriptor; where it is negative, to the one that is
+ * watched (merminbpf_namespace_watch). *home is for namespace_leave, which must follow success before the
+ * call of the shim returns.
  */
 int namespace_enter(int fd, int *home);
 void namespace_leave(int home);
+
+/* namespace_enter(WATCHED_NAMESPACE) with a text. */
+int namespace_enter_watched(struct failure *failure, int *home);
 
 /* net.ipv4.ip_local_port_range of this thread's namespace, both inclusive; zero where it cannot be read. */
 void namespace_port_range(uint16_t *range);
@@ -209,6 +261,9 @@ int netlink_dump_consistent(int protocol, const struct nlmsghdr *request, netlin
  * return 1 if anything came since the last call, also when the kernel dropped notices, else 0. Never blocks.
  */
 int netlink_changed(int *fd, uint32_t groups);
+
+/* Opens a socket that is told by rtnetlink's RTMGRP_* groups and does not block, or returns -errno. */
+int netlink_subscribe(uint32_t groups);
 
 /* The first attribute of `type` in `size` bytes of attributes, with at least `least` bytes of payload. */
 const struct nlattr *netlink_attribute(const void *attributes, size_t size, uint16_t type, size_t least);

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interfaces of the current network namespace by rtnetlink, and what the programs know of them. */
+/* Interfaces of the watched network namespace by rtnetlink. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <bpf/bpf.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 #include "internal.h"
 
-struct link_list {
-	struct merminbpf_link *links;
-	uint32_t count;
-	uint32_t max;
-};
+#define FIRST_CAPACITY 256
+
+/* Room for the notices of some thousand changes between two looks. */
+#define NOTICES_BYTES (4 * 1024 * 1024)
 
 static void read_link_kind(struct merminbpf_link *link, const void *attributes, size_t size)
 {
@@ -28,6 +27,15 @@ static void read_link_kind(struct merminbpf_link *link, const void *attributes, 
 	nested_size = netlink_payload_size(details);
 	netlink_text(nested, nested_size, IFLA_INFO_KIND, link->kind, sizeof(link->kind));
 	netlink_text(nested, nested_size, IFLA_INFO_SLAVE_KIND, link->master_kind, sizeof(link->master_kind));
+}
+
+static void read_counters(struct merminbpf_link *link, const void *attributes, size_t size)
+{
+	const struct nlattr *stats = netlink_attribute(attributes, size, IFLA_STATS64, 2 * sizeof(uint64_t));
+
+	/* The first two fields of struct rtnl_link_stats64. */
+	if (stats)
+		memcpy(link->packets, netlink_payload(stats), sizeof(link->packets));
 }
 
 static void read_link(struct merminbpf_link *link, const struct ifinfomsg *interface, size_t size)
@@ -45,32 +53,39 @@ static void read_link(struct merminbpf_link *link, const struct ifinfomsg *inter
 	link->mtu = netlink_u32(attributes, size, IFLA_MTU, 0);
 	if (address && netlink_payload_size(address) == sizeof(link->address))
 		memcpy(link->address, netlink_payload(address), sizeof(link->address));
+	read_counters(link, attributes, size);
 	netlink_text(attributes, size, IFLA_IFNAME, link->name, sizeof(link->name));
 	read_link_kind(link, attributes, size);
 }
 
 static int visit_link(const struct nlmsghdr *message, void *context)
 {
-	struct link_list *list = context;
+	struct link_table *table = context;
 	const struct ifinfomsg *interface = NLMSG_DATA(message);
 
 	if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(*interface)))
 		return 0;
-	if (list->count == list->max)
-		return -ENOSPC;
-	read_link(&list->links[list->count++], interface,
+	if (table->count == table->capacity) {
+		uint32_t capacity = table->capacity ? table->capacity * 2 : FIRST_CAPACITY;
+		struct merminbpf_link *links = realloc(table->links, capacity * sizeof(*links));
+
+		if (!links)
+			return -ENOMEM;
+		table->links = links;
+		table->capacity = capacity;
+	}
+	read_link(&table->links[table->count++], interface,
 	          message->nlmsg_len - NLMSG_LENGTH(sizeof(*interface)));
 	return 0;
 }
 
 static void restart_links(void *context)
 {
-	((struct link_list *)context)->count = 0;
+	((struct link_table *)context)->count = 0;
 }
 
-MERMINBPF_API int merminbpf_links_list(struct merminbpf_link *links, uint32_t max)
+int links_read(struct failure *failure, struct link_table *table)
 {
-	struct link_list list = { .links = links, .max = max };
 	struct {
 		struct nlmsghdr header;
 		struct ifinfomsg interface;
@@ -82,128 +97,93 @@ MERMINBPF_API int merminbpf_links_list(struct merminbpf_link *links, uint32_t ma
 		},
 		.interface = { .ifi_family = AF_UNSPEC },
 	};
-	int error = netlink_dump_consistent(NETLINK_ROUTE, &request.header, visit_link, restart_links, &list);
+	int home;
+	int error = namespace_enter_watched(failure, &home);
 
 	if (error)
-		return failure_set(failure_of_thread(), error, "Cannot list the interfaces");
-	return (int)list.count;
+		return error;
+	error = netlink_dump_consistent(NETLINK_ROUTE, &request.header, visit_link, restart_links, table);
+	namespace_leave(home);
+	return error ? failure_set(failure, error, "Cannot list the interfaces") : (int)table->count;
 }
 
-MERMINBPF_API int merminbpf_links_changed(struct merminbpf *handle)
+MERMINBPF_API int merminbpf_links_list(struct merminbpf_link *links, uint32_t max)
 {
-	int changed = netlink_changed(&handle->links_fd, RTMGRP_LINK);
+	struct failure *failure = failure_of_thread();
+	struct link_table table = { 0 };
+	int count = links_read(failure, &table);
 
-	return changed < 0 ? failure_set(&handle->failure, changed, "Cannot follow link changes") : changed;
+	if (count >= 0 && table.count > max)
+		count = failure_set(failure, -ENOSPC, "There are %u interfaces", table.count);
+	if (count > 0)
+		memcpy(links, table.links, table.count * sizeof(*links));
+	free(table.links);
+	return count;
 }
 
-/*
- * Reads the array's entry at an interface's place into handle->per_cpu and returns whose it is: 0 where it is
- * free, or a negative errno.
- */
-static int64_t direct_holder(struct merminbpf *handle, uint32_t ifindex)
+static int subscribe(struct failure *failure)
 {
-	uint32_t place = ifindex & (INTERFACES_DIRECT_SIZE - 1);
-	const struct interface_stats *per_cpu = handle->per_cpu;
-	int fd = map_descriptor(handle, MAP_INTERFACES_DIRECT);
-	int error = fd < 0 ? fd : bpf_map_lookup_elem(fd, &place, handle->per_cpu);
-
-	return error ? error : (int64_t)per_cpu->ifindex;
-}
-
-/* Writes all CPUs' values of an interface from handle->per_cpu, into the array or the hash. */
-static int interface_write(struct merminbpf *handle, uint32_t ifindex, bool direct)
-{
-	uint32_t place = ifindex & (INTERFACES_DIRECT_SIZE - 1);
-	int fd = map_descriptor(handle, direct ? MAP_INTERFACES_DIRECT : MAP_INTERFACES);
-
-	return fd < 0 ? fd : bpf_map_update_elem(fd, direct ? &place : &ifindex, handle->per_cpu, BPF_ANY);
-}
-
-MERMINBPF_API int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifindex, uint32_t link_layer)
-{
-	struct interface_stats *per_cpu = handle->per_cpu;
-	int64_t holder = direct_holder(handle, ifindex);
-	int error;
-
-	memset(per_cpu, 0, handle->cpus * sizeof(*per_cpu));
-	for (uint32_t cpu = 0; cpu < handle->cpus; cpu++) {
-		per_cpu[cpu].link_layer = link_layer;
-		per_cpu[cpu].ifindex = ifindex;
-	}
-	error = interface_write(handle, ifindex, holder == 0 || holder == ifindex);
-	if (error)
-		return failure_set(&handle->failure, error, "Cannot add interface %u", ifindex);
-	return 0;
-}
-
-MERMINBPF_API int merminbpf_interface_relate(struct merminbpf *handle, uint32_t ifindex,
-                                             const uint32_t *same_side, uint32_t opposite_side)
-{
-	struct related_interfaces related = { .opposite_side = opposite_side };
-	int fd = map_descriptor(handle, MAP_RELATED_INTERFACES);
-	int error;
-
-	if (fd < 0)
-		return fd;
-	memcpy(related.same_side, same_side, sizeof(related.same_side));
-	error = bpf_map_update_elem(fd, &ifindex, &related, BPF_ANY);
-	if (error)
-		return failure_set(&handle->failure, error, "Cannot relate interface %u", ifindex);
-	return 0;
-}
-
-static int delete_entry(struct merminbpf *handle, enum map_name name, uint32_t ifindex)
-{
-	int fd = map_descriptor(handle, name);
-	int error = fd < 0 ? fd : bpf_map_delete_elem(fd, &ifindex);
-
-	return error == -ENOENT ? 0 : error;
-}
-
-MERMINBPF_API int merminbpf_interface_remove(struct merminbpf *handle, uint32_t ifindex)
-{
-	bool direct = direct_holder(handle, ifindex) == ifindex;
-	int error = 0;
-
-	if (direct) {
-		memset(handle->per_cpu, 0, handle->cpus * sizeof(struct interface_stats));
-		error = interface_write(handle, ifindex, true);
-	}
-	if (!error)
-		error = delete_entry(handle, MAP_INTERFACES, ifindex);
-	if (!error)
-		error = delete_entry(handle, MAP_RELATED_INTERFACES, ifindex);
-	if (error)
-		return failure_set(&handle->failure, error, "Cannot remove interface %u", ifindex);
-	return 0;
-}
-
-/* Reads all CPUs' values of an interface into handle->per_cpu, from where they are. */
-static int interface_load(struct merminbpf *handle, uint32_t ifindex)
-{
+	int bytes = NOTICES_BYTES;
+	int home;
+	int error = namespace_enter_watched(failure, &home);
 	int fd;
 
-	if (direct_holder(handle, ifindex) == ifindex)
-		return 0;
-	fd = map_descriptor(handle, MAP_INTERFACES);
-	return fd < 0 ? fd : bpf_map_lookup_elem(fd, &ifindex, handle->per_cpu);
+	if (error)
+		return error;
+	fd = netlink_subscribe(RTMGRP_LINK);
+	namespace_leave(home);
+	if (fd < 0)
+		return failure_set(failure, fd, "Cannot subscribe to link changes");
+	/* Without the privilege there is less room, and more that is listed anew. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	return fd;
 }
 
-MERMINBPF_API int merminbpf_interface_read(struct merminbpf *handle, uint32_t ifindex, void *stats)
+/* Who an index belongs to can only change where its device goes. A bridge tells of ports that leave it alike.
+ */
+static void take_notice(struct merminbpf_link_notices *notices, const void *message, size_t size)
 {
-	const struct interface_stats *per_cpu = handle->per_cpu;
-	struct interface_stats sum = { .ifindex = ifindex };
-	int error = interface_load(handle, ifindex);
+	const struct nlmsghdr *header = message;
+	const struct ifinfomsg *interface = NLMSG_DATA(header);
 
-	if (error)
-		return failure_set(&handle->failure, error, "Cannot read interface %u", ifindex);
-	sum.link_layer = per_cpu[0].link_layer;
-	for (uint32_t cpu = 0; cpu < handle->cpus; cpu++) {
-		for (int side = 0; side < 2; side++) {
-			sum.packets[side] += per_cpu[cpu].packets[side];
-			sum.bytes[side] += per_cpu[cpu].bytes[side];
+	notices->changed = 1;
+	if (size < NLMSG_LENGTH(sizeof(*interface)) || header->nlmsg_type != RTM_DELLINK ||
+	    interface->ifi_family != AF_UNSPEC)
+		return;
+	if (notices->gone_count == MERMINBPF_GONE_MAX)
+		notices->lost = 1;
+	else
+		notices->gone[notices->gone_count++] = (uint32_t)interface->ifi_index;
+}
+
+MERMINBPF_API int merminbpf_links_changed(struct merminbpf *handle, struct merminbpf_link_notices *notices)
+{
+	/* What changed is read by listing: of a notice, its beginning says enough. */
+	char start[NLMSG_LENGTH(sizeof(struct ifinfomsg))] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+	notices->changed = 0;
+	notices->lost = 0;
+	notices->gone_count = 0;
+	if (handle->links_fd < 0) {
+		int fd = subscribe(&handle->failure);
+
+		if (fd < 0)
+			return fd;
+		handle->links_fd = fd;
+		return 0;
+	}
+	for (;;) {
+		ssize_t size = recv(handle->links_fd, start, sizeof(start), 0);
+
+		if (size >= 0) {
+			take_notice(notices, start, (size_t)size);
+		} else if (errno == ENOBUFS) {
+			notices->changed = 1;
+			notices->lost = 1;
+		} else if (errno == EAGAIN) {
+			return 0;
+		} else if (errno != EINTR) {
+			return failure_set(&handle->failure, -errno, "Cannot read link changes");
 		}
 	}
-	memcpy(stats, &sum, sizeof(sum));
-	return 0;
 }

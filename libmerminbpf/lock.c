@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lock of the host: one agent at a time. */
+/* One agent a host: the lock on a directory. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

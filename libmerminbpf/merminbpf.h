@@ -123,18 +123,25 @@ enum merminbpf_attach_order {
  * Attaches the ingress (egress = 0) or egress (1) program to an interface of the current network
  * namespace. Returns the mode used (MERMINBPF_ATTACH_TCX or _CLSACT). clsact: makes the qdisc if
  * there is none, adds a direct-action filter with `tc_priority` (1 to 65,535); an own filter of the same
- * priority and handle left by an ended agent is replaced in place. -EEXIST: this handle is attached
- * there; -EBUSY: the filter at our priority and handle is not ours. The programs learn of it
- * (SCAN's attached_generation): what was seen nowhere else before proves nothing of a new hook.
+ * priority left by a killed agent is replaced in place, of other priorities (and by TCX: of any) removed.
+ * -EEXIST: this handle is attached there; -EBUSY: the filter at our priority and handle is not ours. The
+ * programs learn of it (SCAN's attached_generation): what was seen nowhere else before proves nothing of a
+ * new hook.
  */
 int merminbpf_hook_attach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress, uint32_t mode,
                           uint32_t order, uint32_t tc_priority);
 
 /*
- * Detaches one hook. With clsact the filter is removed, and the qdisc too when this handle made it and
- * nothing else hangs on it. -ENOENT: not attached. An interface that is gone is success.
+ * Detaches one hook. With clsact the filter is removed, and the qdisc too when an agent made it (its
+ * filters say so) and nothing else hangs on it. -ENOENT: not attached. An interface that is gone is success.
  */
 int merminbpf_hook_detach(struct merminbpf *handle, uint32_t ifindex, uint32_t egress);
+
+/*
+ * Stops the programs, all at one moment: they return at once from here on, for good, and none is still
+ * running when this returns (after 10 to 50 ms). What they counted stays to be read.
+ */
+int merminbpf_counting_stop(struct merminbpf *handle);
 
 /*
  * Ids of the programs the kernel runs at this hook, in order: those attached by TCX, then those of the
@@ -153,6 +160,39 @@ int merminbpf_program_id(struct merminbpf *handle, uint32_t egress);
  * this handle.
  */
 int merminbpf_lock_acquire(struct merminbpf *handle, const char *path);
+
+/* ---- task.c: what may wait for the kernel's lock of the network configuration, by a thread of the library
+ * ---- */
+
+#define MERMINBPF_TASKS_MAX 32
+#define MERMINBPF_BEFORE_MAX 8
+
+enum merminbpf_task_kind {
+	MERMINBPF_TASK_LIST = 1,   /* lists the interfaces: merminbpf_links_listed */
+	MERMINBPF_TASK_ATTACH = 2, /* both sides of an interface, or none */
+	MERMINBPF_TASK_DETACH = 3, /* both sides; not attached is success */
+	MERMINBPF_TASK_LOOK = 4,   /* who is at the hooks */
+};
+
+struct merminbpf_task {
+	uint32_t kind;
+	uint32_t ifindex;
+	uint32_t mode; /* this and the next two: ATTACH, as merminbpf_hook_attach */
+	uint32_t order;
+	uint32_t tc_priority;
+	/* out */
+	int32_t result;           /* LIST: interfaces; ATTACH: the mode used; else 0; or -errno */
+	uint32_t ours[2];         /* LOOK, ingress and egress: 1 where our program is there */
+	uint32_t before_count[2]; /* LOOK: programs that run before ours, the first of them */
+	uint32_t before[2][MERMINBPF_BEFORE_MAX];
+	char text[160]; /* of the failure */
+};
+
+/* Asks for a task. Tasks are done in order. -EAGAIN: as many as there may be are under way or not read. */
+int merminbpf_task_add(struct merminbpf *handle, const struct merminbpf_task *task);
+
+/* Reads the next task that is done. Returns 1, or 0 where there is none. Never waits. */
+int merminbpf_task_next(struct merminbpf *handle, struct merminbpf_task *task);
 
 /* ---- drain.c, flows.c: the poll path ---- */
 
@@ -213,7 +253,7 @@ int merminbpf_filter_rules_set(struct merminbpf *handle, const void *rules);
 /* Sums COUNTERS over the CPUs: `max` struct counter. Returns how many were written. */
 int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max);
 
-/* ---- link.c: interfaces by rtnetlink, in the current network namespace ---- */
+/* ---- link.c, interface.c: interfaces by rtnetlink, in the watched network namespace ---- */
 
 struct merminbpf_link {
 	uint32_t ifindex;
@@ -222,8 +262,9 @@ struct merminbpf_link {
 	int32_t parent_netns_id; /* IFLA_LINK_NETNSID; -1: parent is in this namespace */
 	uint32_t flags;          /* IFF_* */
 	uint32_t mtu;
-	uint16_t type;      /* ARPHRD_* */
-	uint8_t address[6]; /* zero where there is none or it is not 6 bytes */
+	uint64_t packets[2]; /* received, sent, as the device counts them */
+	uint16_t type;       /* ARPHRD_* */
+	uint8_t address[6];  /* zero where there is none or it is not 6 bytes */
 	char name[16];
 	char kind[16];        /* IFLA_INFO_KIND; empty for a physical device */
 	char master_kind[16]; /* kind of the master (IFLA_INFO_SLAVE_KIND) */
@@ -235,11 +276,22 @@ struct merminbpf_link {
  */
 int merminbpf_links_list(struct merminbpf_link *links, uint32_t max);
 
+/* The interfaces of the last LIST task that was read by merminbpf_task_next, until the next is asked for. */
+int merminbpf_links_listed(struct merminbpf *handle, struct merminbpf_link *links, uint32_t max);
+
+#define MERMINBPF_GONE_MAX 1024
+
+struct merminbpf_link_notices {
+	uint32_t changed; /* 1 where anything did */
+	uint32_t lost;    /* 1 where there were more notices than room: everything may have changed */
+	uint32_t gone_count;
+	uint32_t gone[MERMINBPF_GONE_MAX]; /* indexes whose device went; another may have them now */
+};
+
 /*
- * Opens (first call, returns 0) a subscription to link changes; later calls return 1 if anything changed
- * since the last call (also when the kernel dropped notices), else 0. Never blocks.
+ * Subscribes to link changes (first call); later calls tell what changed since the last. Never blocks.
  */
-int merminbpf_links_changed(struct merminbpf *handle);
+int merminbpf_links_changed(struct merminbpf *handle, struct merminbpf_link_notices *notices);
 
 /* Writes an interface's entry in INTERFACES (zero counters) resp. RELATED_INTERFACES. */
 int merminbpf_interface_add(struct merminbpf *handle, uint32_t ifindex, uint32_t link_layer);
@@ -260,7 +312,20 @@ struct merminbpf_listener {
 };
 
 /*
- * `namespace_fd` is a descriptor of /proc/<pid>/ns/net or of a file like it, negative: the current namespace.
+ * Names the network namespace whose interfaces are watched: listed, followed, attached to, asked who answers.
+ * Empty: the process' own. Holds for every handle, and is called before all else. -EPERM: lacks
+ * CAP_SYS_ADMIN. The text is merminbpf_error(NULL).
+ */
+int merminbpf_namespace_watch(const char *path);
+
+/*
+ * Reads a file as it is seen from that namespace, /proc/thread-self/net/route for one. Returns its bytes, at
+ * most `size`. The text is merminbpf_error(NULL).
+ */
+int merminbpf_namespace_read(const char *path, void *buffer, uint32_t size);
+
+/*
+ * `namespace_fd` is a descriptor of /proc/<pid>/ns/net or of a file like it, negative: the watched namespace.
  * The thread is in that namespace during the call and back when it returns: entering needs CAP_SYS_ADMIN,
  * opening another user's file in /proc CAP_SYS_PTRACE. The error text is merminbpf_error(NULL).
  */
@@ -277,12 +342,12 @@ int merminbpf_listeners_list(int32_t namespace_fd, struct merminbpf_listener *li
 int merminbpf_addresses_list(int32_t namespace_fd, uint8_t *addresses, uint32_t max);
 
 /*
- * What the current namespace calls another one (merminbpf_link.parent_netns_id). -ENOENT: it has no name for
+ * What the watched namespace calls another one (merminbpf_link.parent_netns_id). -ENOENT: it has no name for
  * it, so that no interface leads there.
  */
 int merminbpf_namespace_id(int32_t namespace_fd);
 
-/* As merminbpf_links_changed, of the addresses of the current namespace. */
+/* As merminbpf_links_changed, of the addresses of the watched namespace. */
 int merminbpf_addresses_changed(struct merminbpf *handle);
 
 /* ---- clock.c ---- */
@@ -292,6 +357,50 @@ int merminbpf_addresses_changed(struct merminbpf *handle);
  * CLOCK_MONOTONIC is that of the initial time namespace, as the programs have it.
  */
 int merminbpf_clock_read(uint32_t *words);
+
+/* ---- registry.c: what agents have in the kernel, this one or others, dead or alive; texts by
+ * merminbpf_error(NULL) ---- */
+
+#define MERMINBPF_PROGRAM_MAPS_MAX 32
+
+struct merminbpf_program {
+	uint32_t id;
+	uint32_t map_count;
+	uint32_t map_ids[MERMINBPF_PROGRAM_MAPS_MAX];
+	char name[16];
+};
+
+/* A program at a hook. */
+struct merminbpf_attached {
+	uint32_t id; /* of the link, or the filter's handle */
+	uint32_t program_id;
+	uint32_t ifindex; /* of the namespace that the hook is in; 0 where the interface is gone */
+	uint32_t egress;
+	uint32_t tc_priority; /* 0: a TCX link */
+	uint32_t made_qdisc;  /* filter: an agent made the qdisc that it hangs on */
+};
+
+/* Loaded programs whose names begin with mermin_. Returns their number; -ENOSPC: more than max. */
+int merminbpf_programs_list(struct merminbpf_program *programs, uint32_t max);
+
+/* Name of a map by its id, 16 bytes. */
+int merminbpf_map_name(uint32_t id, char *name, uint32_t size);
+
+/* TCX links of these programs, in whatever network namespace. As merminbpf_programs_list. */
+int merminbpf_links_of(const uint32_t *programs, uint32_t program_count, struct merminbpf_attached *rows,
+                       uint32_t max);
+
+/* Detaches a link by its id. One that is gone is success. */
+int merminbpf_link_remove(uint32_t id);
+
+/* Our filters at an interface of the watched namespace, by handle and name. As merminbpf_programs_list. */
+int merminbpf_filters_of(uint32_t ifindex, struct merminbpf_attached *rows, uint32_t max);
+
+/*
+ * Removes our filters of an interface, and its qdisc where an agent made it and nothing else hangs on it.
+ * Returns how many filters were removed.
+ */
+int merminbpf_filters_remove(uint32_t ifindex);
 
 /* ---- replay.c ---- */
 

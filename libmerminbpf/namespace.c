@@ -16,11 +16,16 @@
 
 #define PORT_RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
 
+/* Of the process: what is watched does not differ by handle. Negative: its own namespace. */
+static int watched_fd = WATCHED_NAMESPACE;
+
 int namespace_enter(int fd, int *home)
 {
 	int error;
 
 	*home = -1;
+	if (fd < 0)
+		fd = watched_fd;
 	if (fd < 0)
 		return 0;
 	*home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -41,6 +46,64 @@ void namespace_leave(int home)
 	if (setns(home, CLONE_NEWNET))
 		abort();
 	close(home);
+}
+
+int namespace_enter_watched(struct failure *failure, int *home)
+{
+	int error = namespace_enter(WATCHED_NAMESPACE, home);
+
+	return error ? failure_set(failure, error, "Cannot enter the watched network namespace") : 0;
+}
+
+MERMINBPF_API int merminbpf_namespace_watch(const char *path)
+{
+	struct failure *failure = failure_of_thread();
+	int fd = WATCHED_NAMESPACE;
+	int error;
+	int home;
+
+	if (*path) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return failure_set(failure, -errno, "Cannot open the network namespace %s", path);
+	}
+	/* Tried at once, so that a missing privilege is told before anything is attached. */
+	error = namespace_enter(fd, &home);
+	if (error) {
+		close(fd);
+		return failure_set(failure, error, "Cannot enter the network namespace %s", path);
+	}
+	namespace_leave(home);
+	if (watched_fd >= 0)
+		close(watched_fd);
+	watched_fd = fd;
+	return 0;
+}
+
+MERMINBPF_API int merminbpf_namespace_read(const char *path, void *buffer, uint32_t size)
+{
+	struct failure *failure = failure_of_thread();
+	uint32_t used = 0;
+	ssize_t got = 1;
+	int home;
+	int error = namespace_enter_watched(failure, &home);
+	int fd;
+
+	if (error)
+		return error;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	error = fd < 0 ? -errno : 0;
+	while (!error && got != 0 && used < size) {
+		got = read(fd, (char *)buffer + used, size - used);
+		if (got < 0)
+			error = -errno;
+		else
+			used += (uint32_t)got;
+	}
+	if (fd >= 0)
+		close(fd);
+	namespace_leave(home);
+	return error ? failure_set(failure, error, "Cannot read %s", path) : (int)used;
 }
 
 void namespace_port_range(uint16_t *range)
@@ -90,19 +153,33 @@ MERMINBPF_API int merminbpf_namespace_id(int32_t namespace_fd)
 		.fd = namespace_fd,
 	};
 	uint32_t id = (uint32_t)NETNSA_NSID_NOT_ASSIGNED;
-	int error = netlink_dump(NETLINK_ROUTE, &request.header, visit_id, &id);
+	struct failure *failure = failure_of_thread();
+	int home;
+	int error = namespace_enter_watched(failure, &home);
 
+	if (error)
+		return error;
+	error = netlink_dump(NETLINK_ROUTE, &request.header, visit_id, &id);
+	namespace_leave(home);
 	if (!error && id == (uint32_t)NETNSA_NSID_NOT_ASSIGNED)
 		error = -ENOENT;
 	if (error)
-		return failure_set(failure_of_thread(), error, "Cannot identify the network namespace");
+		return failure_set(failure, error, "Cannot identify the network namespace");
 	return (int)id;
 }
 
 MERMINBPF_API int merminbpf_addresses_changed(struct merminbpf *handle)
 {
-	int changed = netlink_changed(&handle->addresses_fd, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
+	int home;
+	/* Only the first call opens a socket, which stays in the namespace that it was opened in. */
+	int changed = handle->addresses_fd < 0 ? namespace_enter_watched(&handle->failure, &home) : 0;
 
+	if (changed)
+		return changed;
+	if (handle->addresses_fd >= 0)
+		home = -1;
+	changed = netlink_changed(&handle->addresses_fd, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
+	namespace_leave(home);
 	return changed < 0 ? failure_set(&handle->failure, changed, "Cannot follow address changes")
 	                   : changed;
 }

@@ -109,7 +109,7 @@ int netlink_dump_consistent(int protocol, const struct nlmsghdr *request, netlin
 	return error;
 }
 
-static int subscribe(uint32_t groups)
+int netlink_subscribe(uint32_t groups)
 {
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
@@ -131,7 +131,7 @@ int netlink_changed(int *fd, uint32_t groups)
 	int changed = 0;
 
 	if (*fd < 0) {
-		int opened = subscribe(groups);
+		int opened = netlink_subscribe(groups);
 
 		if (opened < 0)
 			return opened;

@@ -265,6 +265,7 @@ MERMINBPF_API void merminbpf_object_close(struct merminbpf *handle)
 {
 	if (!handle)
 		return;
+	tasks_close(handle);
 	hooks_close(handle);
 	unmap(handle);
 	bpf_object__close(handle->object);

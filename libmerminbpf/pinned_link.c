@@ -45,7 +45,8 @@ static bool is_link_of(int fd, const struct hook *hook, uint32_t attach_type)
 	       info.ifindex == hook->ifindex && info.attach_type == attach_type;
 }
 
-int pinned_link_take(struct merminbpf *handle, struct hook *hook, uint32_t attach_type, int program_fd)
+int pinned_link_take(const struct merminbpf *handle, struct failure *failure, struct hook *hook,
+                     uint32_t attach_type)
 {
 	char path[PATH_SIZE];
 	int error;
@@ -56,8 +57,8 @@ int pinned_link_take(struct merminbpf *handle, struct hook *hook, uint32_t attac
 	link_path(path, handle, hook->ifindex, hook->egress);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return fd == -ENOENT ? -ENOENT : failure_set(&handle->failure, fd, "Cannot open %s", path);
-	error = is_link_of(fd, hook, attach_type) ? bpf_link_update(fd, program_fd, NULL) : -ENOLINK;
+		return fd == -ENOENT ? -ENOENT : failure_set(failure, fd, "Cannot open %s", path);
+	error = is_link_of(fd, hook, attach_type) ? bpf_link_update(fd, hook->program_fd, NULL) : -ENOLINK;
 	if (error) {
 		/* Of an interface that had the index before. */
 		close(fd);
@@ -68,7 +69,7 @@ int pinned_link_take(struct merminbpf *handle, struct hook *hook, uint32_t attac
 	return 0;
 }
 
-int pinned_link_make(struct merminbpf *handle, const struct hook *hook)
+int pinned_link_make(const struct merminbpf *handle, struct failure *failure, const struct hook *hook)
 {
 	char path[PATH_SIZE];
 	int error;
@@ -77,10 +78,10 @@ int pinned_link_make(struct merminbpf *handle, const struct hook *hook)
 		return 0;
 	link_path(path, handle, hook->ifindex, hook->egress);
 	error = bpf_obj_pin(hook->link_fd, path);
-	return error ? failure_set(&handle->failure, error, "Cannot pin %s", path) : 0;
+	return error ? failure_set(failure, error, "Cannot pin %s", path) : 0;
 }
 
-void pinned_link_remove(struct merminbpf *handle, const struct hook *hook)
+void pinned_link_remove(const struct merminbpf *handle, const struct hook *hook)
 {
 	char path[PATH_SIZE];
 
@@ -126,6 +127,7 @@ MERMINBPF_API int merminbpf_pins_prune(struct merminbpf *handle)
 
 	if (!directory)
 		return 0;
+	tasks_wait(handle);
 	while ((entry = readdir(directory))) {
 		char path[PATH_SIZE];
 		uint32_t ifindex;

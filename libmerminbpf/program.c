@@ -15,10 +15,25 @@ int program_descriptor(struct merminbpf *handle, uint32_t egress)
 	if (egress > 1)
 		return failure_set(&handle->failure, -EINVAL, "A hook is ingress (0) or egress (1), not %u",
 		                   egress);
-	if (handle->state != LOAD_DONE || !handle->programs[egress])
+	if (program_descriptor_quietly(handle, egress) < 0)
 		return failure_set(&handle->failure, -ENOENT, "There is no loaded program %s",
 		                   program_names[egress]);
 	return bpf_program__fd(handle->programs[egress]);
+}
+
+int program_descriptor_quietly(const struct merminbpf *handle, uint32_t egress)
+{
+	if (handle->state != LOAD_DONE || !handle->programs[egress])
+		return -ENOENT;
+	return bpf_program__fd(handle->programs[egress]);
+}
+
+int program_id_of(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t length = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &length) ? -errno : (int)info.id;
 }
 
 static int program_info(struct merminbpf *handle, const char *name, struct bpf_prog_info *info)
@@ -59,11 +74,10 @@ MERMINBPF_API int merminbpf_program_run_statistics(struct merminbpf *handle, con
 
 MERMINBPF_API int merminbpf_program_id(struct merminbpf *handle, uint32_t egress)
 {
-	struct bpf_prog_info info;
 	int fd = program_descriptor(handle, egress);
-	int error = fd < 0 ? fd : program_info(handle, program_names[egress], &info);
+	int id = fd < 0 ? fd : program_id_of(fd);
 
-	return error ? error : (int)info.id;
+	return fd >= 0 && id < 0 ? failure_set(&handle->failure, id, "Cannot ask about a program") : id;
 }
 
 MERMINBPF_API int merminbpf_run_statistics_enable(struct merminbpf *handle)

@@ -2,25 +2,23 @@
 
 import { Interfaces } from "./capture/interfaces.ts";
 import { Listeners } from "./capture/listeners.ts";
-import { Pins } from "./capture/pins.ts";
 import { loadProbe, type Probe, type ProbeOptions, prepareProbe } from "./capture/probe.ts";
 import { Reader } from "./capture/reader.ts";
+import { watchNamespace } from "./capture/watched-namespace.ts";
 import { CaptureLoop } from "./capture-loop.ts";
 import type { Config } from "./config/schema.ts";
 import { ExportThread } from "./export-thread.ts";
 import { PRESSURE_SHARE } from "./flow/eviction.ts";
-import { ExportedLog } from "./flow/exported-log.ts";
-import { createRecordFilter } from "./flow/filter.ts";
 import { compileKernelFilter } from "./flow/filter-kernel.ts";
-import type { FlowTable } from "./flow/table.ts";
-import { createFlowTable } from "./flow-table.ts";
-import { Handover } from "./handover.ts";
-import { acquireHostLock, type HostLock, removeHostLock } from "./host-lock.ts";
+import type { Handover } from "./handover.ts";
+import { acquireHostLock, removeHostLock } from "./host-lock.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
+import { openTable, type UsedPins, usePins } from "./takeover.ts";
 import { BUILD } from "./version.ts";
 
-/** Records that wait for the export thread; beyond it the oldest are let go. 60 MB, 115 where all have details. */
-const MOST_RECORDS_WAITING = 262_144;
+/** Between two looks at what became of the first interface, and of all. */
+const FIRST_TURN_MS = 1;
+const SETTLED_TURN_MS = 10;
 
 /**
  * Runs the agent until `signal` aborts or a part fails for good.
@@ -31,14 +29,15 @@ export async function runAgent(config: Config, signal: AbortSignal): Promise<voi
   const log = createLogger({ level: config.log_level, format: config.log_format });
   const failure = Promise.withResolvers<Error>();
   const thread = new ExportThread(config, "run", (reason) => failure.resolve(new Error(reason)));
-  const options = probeOptions(config);
   try {
+    watchNamespace(config.capture.host_netns);
+    const options = probeOptions(config);
     using probe = prepareProbe(options);
     const lock = await acquireHostLock(probe, { timeoutMs: config.capture.takeover_timeout, signal });
     try {
-      const pins = usePins(probe, lock, config.capture.persist, log);
+      const used = usePins(probe, lock, config.capture.persist, log);
       loadProbe(probe, options);
-      await runLoop({ config, probe, thread, log, failure, signal, ...pins });
+      await runLoop({ config, probe, thread, log, failure, signal, ...used });
     } finally {
       removeHostLock(lock);
     }
@@ -47,40 +46,17 @@ export async function runAgent(config: Config, signal: AbortSignal): Promise<voi
   }
 }
 
-function probeOptions(config: Config): ProbeOptions {
-  const { capture, flow } = config;
+function probeOptions({ capture, flow, parser, filter }: Config): ProbeOptions {
   return {
     tableCapacity: flow.table_capacity,
     ringBufferBytes: flow.ring_buffer_bytes,
     isReplay: false,
-    parser: config.parser,
+    parser,
     sampling: capture.sampling,
     keyIncludes: flow.key_includes,
-    filter: compileKernelFilter(config.filter),
+    filter: compileKernelFilter(filter),
     orphanAfterMs: capture.persist ? capture.orphan_after : 0,
   };
-}
-
-interface UsedPins {
-  readonly pins: Pins;
-  /** Whether what is attached and pinned stays when this agent ends. */
-  readonly isKept: boolean;
-  /** Whether maps of an earlier agent are used. */
-  readonly hasEarlier: boolean;
-}
-
-/** What an earlier agent left is taken over, also where this one will leave nothing. */
-function usePins(probe: Probe, lock: HostLock, isWanted: boolean, log: Logger): UsedPins {
-  const pins = new Pins(probe);
-  if (!lock.isPinnable) {
-    if (isWanted) log.warn("nothing persists: /sys/fs/bpf is no BPF file system that can be written to");
-    return { pins, isKept: false, hasEarlier: false };
-  }
-  const { hasEarlier, refusal } = pins.use({ directory: lock.path, isKept: isWanted });
-  if (refusal !== undefined)
-    log.warn("nothing persists: maps of another agent are pinned, and left alone", { reason: refusal });
-  if (hasEarlier) log.info("flows of the agent before go on", { directory: lock.path });
-  return { pins, isKept: isWanted && refusal === undefined, hasEarlier };
 }
 
 interface Running extends UsedPins {
@@ -93,7 +69,7 @@ interface Running extends UsedPins {
 }
 
 async function runLoop(running: Running): Promise<void> {
-  const { config, probe, thread, log, failure, signal, pins, isKept } = running;
+  const { config, probe, thread, log, failure, signal, isKept } = running;
   const interfaces = new Interfaces(
     probe,
     { ...config.capture, key_includes: config.flow.key_includes },
@@ -101,24 +77,16 @@ async function runLoop(running: Running): Promise<void> {
   );
   const listeners = new Listeners(probe, log);
   const reader = new Reader(probe);
-  const { table, handover } = openTable(running, { interfaces, listeners, reader });
+  const { table, handover } = openTable({ ...running, interfaces, listeners, reader });
+  const { table_capacity: tableCapacity, poll_interval: pollIntervalMs } = config.flow;
   const loop = new CaptureLoop({
-    reader,
-    table,
-    interfaces,
-    listeners,
-    thread,
-    log,
-    pollIntervalMs: config.flow.poll_interval,
-    tableCapacity: config.flow.table_capacity,
-    handover,
-    isKept,
+    ...{ reader, table, interfaces, listeners, thread, log, pollIntervalMs, tableCapacity, handover, isKept },
     onFailure: failure.resolve,
   });
-  reader.setPressure(Math.floor(config.flow.table_capacity * PRESSURE_SHARE));
+  reader.setPressure(Math.floor(tableCapacity * PRESSURE_SHARE));
+  const ending = { ...running, loop, interfaces, handover };
   try {
-    await watchFirstInterfaces(interfaces, config, signal);
-    pins.prune();
+    await attachFirst(interfaces, config, signal);
     listeners.follow(interfaces.links, (ifindex) => interfaces.roleOf(ifindex));
     await listeners.start(signal);
     await thread.started();
@@ -126,74 +94,75 @@ async function runLoop(running: Running): Promise<void> {
     if (!isKept) await interfaces.detachAll();
     throw error;
   }
-  log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
+  // What is attached is counted while the rest still is.
   loop.start();
-  const error = await Promise.race([failure.promise, aborted(signal)]);
-  await stopLoop(loop, { config, thread, log });
-  while (handover?.turn());
-  if (!isKept) pins.remove();
+  const stopped = Promise.race([failure.promise, aborted(signal)]);
+  if (await isSettled(interfaces, stopped)) {
+    running.pins.prune();
+    log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
+  }
+  const error = await stopped;
+  await stopLoop(ending);
   if (error !== undefined) throw error;
 }
 
-interface TableSources {
-  readonly interfaces: Interfaces;
-  readonly listeners: Listeners;
-  readonly reader: Reader;
-}
-
-/** The table, which knows what an earlier agent told, and the handover to a later one, if there may be one. */
-function openTable(
-  { config, pins, isKept, hasEarlier, thread }: Running,
-  { interfaces, listeners, reader }: TableSources,
-): { readonly table: FlowTable; readonly handover: Handover | undefined } {
-  const exported = isKept || hasEarlier ? new ExportedLog() : undefined;
-  const table = createFlowTable(config.span, interfaces, listeners, {
-    mapCapacity: config.flow.table_capacity,
-    samplingRate: config.capture.sampling,
-    filter: createRecordFilter(config.filter, (ifindex) => interfaces.nameOf(ifindex)),
-    findDetails: (keys, at) => reader.findDetails(keys, at),
-    exported,
-  });
-  table.records.bound(MOST_RECORDS_WAITING);
-  if (exported === undefined) return { table, handover: undefined };
-  const handover = new Handover({ log: exported, pins, table, thread });
-  handover.takeOver(reader.clock());
-  return { table, handover };
-}
-
-/** An agent that watches nothing is a mistake in the config or a missing privilege: said at once. */
-async function watchFirstInterfaces(
-  interfaces: Interfaces,
-  config: Config,
-  signal: AbortSignal,
-): Promise<void> {
-  interfaces.isRefreshDue();
+/**
+ * Waits until one interface is attached. An agent that watches nothing is a mistake in the config or a missing
+ * privilege: said at once.
+ */
+async function attachFirst(interfaces: Interfaces, config: Config, signal: AbortSignal): Promise<void> {
   do {
-    interfaces.refresh();
-    await new Promise((resolve) => setImmediate(resolve));
-  } while (interfaces.isUnfinished && !signal.aborted);
-  if (interfaces.count === 0) {
-    const patterns = config.capture.interfaces.map((pattern) => `"${pattern}"`).join(", ");
-    const wanted = patterns === "" ? "No interface is up" : `No interface that is up matches ${patterns}`;
-    throw new Error(`${wanted}; set capture.interfaces, \`ip link\` lists what there is`);
-  }
-  if (interfaces.failed === interfaces.count) {
+    interfaces.turn(performance.now());
+    await sleep(FIRST_TURN_MS);
+  } while (!signal.aborted && interfaces.attached === 0 && !interfaces.isSettled);
+  if (signal.aborted || interfaces.attached > 0) return;
+  if (interfaces.count > 0)
     throw new Error(`Cannot attach to any of ${interfaces.count} interfaces: ${interfaces.lastFailure}`);
-  }
+  const patterns = config.capture.interfaces.map((pattern) => `"${pattern}"`).join(", ");
+  const wanted = patterns === "" ? "No interface is up" : `No interface that is up matches ${patterns}`;
+  throw new Error(`${wanted}; set capture.interfaces, \`ip link\` lists what there is`);
 }
 
-async function stopLoop(loop: CaptureLoop, parts: Pick<Running, "config" | "thread" | "log">): Promise<void> {
-  const { config, thread, log } = parts;
+/** Waits until each interface was tried. False: the agent is stopped before. */
+async function isSettled(interfaces: Interfaces, stopped: Promise<unknown>): Promise<boolean> {
+  let isStopped = false;
+  void stopped.then(() => {
+    isStopped = true;
+  });
+  while (!interfaces.isSettled && !isStopped) await sleep(SETTLED_TURN_MS);
+  return !isStopped;
+}
+
+interface Ending extends Running {
+  readonly loop: CaptureLoop;
+  readonly interfaces: Interfaces;
+  readonly handover: Handover | undefined;
+}
+
+/** Hooks that count no more are taken away while the records are sent: that may take the kernel seconds. */
+async function stopLoop(ending: Ending): Promise<void> {
+  const { loop, interfaces, handover, config, thread, log, pins, isKept } = ending;
   const deadline = performance.now() + config.shutdown_timeout;
   try {
     // Half of the time for telling, so that half is left for sending.
     await loop.stop(AbortSignal.timeout(config.shutdown_timeout / 2));
   } finally {
+    const detached = isKept ? undefined : interfaces.detachAll();
     // What was told is sent, also where the kernel can no longer be read.
     const isComplete = await thread.finish(Math.max(0, deadline - performance.now()));
     if (!isComplete)
       log.warn("not everything was sent before the end", { shutdown_timeout: config.shutdown_timeout });
+    await detached;
+    while (handover?.turn());
+    if (!isKept) {
+      pins.prune();
+      pins.remove();
+    }
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

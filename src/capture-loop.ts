@@ -35,7 +35,6 @@ const TICK_MS = 10;
 const SCAN_BUDGET_MS = 3;
 /** Twice as much where the table is nearly full, so that eviction keeps up with a flood. */
 const PRESSED_SCAN_BUDGET_MS = 6;
-const LINK_CHECK_TICKS = 10;
 
 /** Runs from {@link start} to {@link stop}; not restarted. */
 export class CaptureLoop {
@@ -43,7 +42,6 @@ export class CaptureLoop {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #scan: Generator<void, void, void> | undefined;
   #nextScan = 0;
-  #ticks = 0;
   #scans = 0;
   #stretchedScans = 0;
   #pressedScans = 0;
@@ -67,19 +65,20 @@ export class CaptureLoop {
   }
 
   /**
-   * Ends the loop: detaches, reads everything a last time and tells every flow, as fast as the export thread takes
-   * them until `signal` aborts.
-   * @throws ShimError where the kernel refuses the last reading; the probe's end detaches all the same.
+   * Ends the loop: stops counting, reads everything a last time and tells every flow, as fast as the export thread
+   * takes them until `signal` aborts. The hooks are still there.
+   * @throws ShimError where the kernel refuses the last reading
    */
   async stop(signal: AbortSignal): Promise<void> {
     clearTimeout(this.#timer);
     const { reader, table, interfaces, thread, handover, isKept } = this.#parts;
+    if (!isKept) reader.stopCounting();
     const finalStats = interfaces.stats();
-    if (!isKept) await interfaces.detachAll();
     while (this.#scan?.next().done === false);
     this.#counters = reader.counters();
     if (isKept) scanForHandover(reader, table, reader.clock());
     else scanFinally(reader, table, reader.clock());
+    handover?.prepare();
     for (let batch = table.takeRecords(); batch !== undefined; batch = table.takeRecords()) {
       await thread.deliver(batch, signal);
       handover?.noteSent();
@@ -107,26 +106,18 @@ export class CaptureLoop {
   #turn(now: number): void {
     const { reader, table } = this.#parts;
     drainEvents(reader, table, reader.clock());
-    const isLinkCheck = this.#ticks++ % LINK_CHECK_TICKS === 0;
-    if (isLinkCheck || this.#parts.interfaces.isUnfinished) this.#followLinks();
+    this.#followLinks(now);
     this.#parts.listeners.turn(now);
     if (this.#scan === undefined && (table.isPressed || now >= this.#nextScan)) this.#beginScan(now);
     this.#continueScan(now);
     this.#sendRecords();
   }
 
-  /** What is attached goes on being counted where rtnetlink fails: that is no end. */
-  #followLinks(): void {
-    const { interfaces, listeners, log } = this.#parts;
-    try {
-      if (!interfaces.isRefreshDue()) return;
-      if (interfaces.refresh()) this.#tellInterfaces();
-      if (!interfaces.isUnfinished)
-        listeners.follow(interfaces.links, (ifindex) => interfaces.roleOf(ifindex));
-    } catch (error) {
-      interfaces.retryLater();
-      log.warn("interfaces not read", { reason: error instanceof Error ? error.message : String(error) });
-    }
+  #followLinks(now: number): void {
+    const { interfaces, listeners } = this.#parts;
+    if (!interfaces.turn(now)) return;
+    this.#tellInterfaces();
+    listeners.follow(interfaces.links, (ifindex) => interfaces.roleOf(ifindex));
   }
 
   #beginScan(now: number): void {
@@ -173,6 +164,7 @@ export class CaptureLoop {
   #sendRecords(): void {
     const { table, thread, handover } = this.#parts;
     handover?.turn();
+    handover?.prepare();
     for (let spent = thread.takeSpent(); spent !== undefined; spent = thread.takeSpent())
       table.records.giveBack(spent);
     while (thread.hasRoom) {
@@ -196,6 +188,8 @@ export class CaptureLoop {
       interfaces: interfaceStats,
       failedInterfaces: interfaces.failed,
       namespaces: listeners.stats(),
+      shadowedInterfaces: interfaces.shadowed,
+      interfaceResyncs: interfaces.resyncs,
       ringBytesPending: reader.ringBytesPending(),
       scans: this.#scans,
       stretchedScans: this.#stretchedScans,

@@ -47,6 +47,13 @@ export class Handover {
     this.#marks.push(table.records.rowsGone);
   }
 
+  /** To be called before records are sent: writes what must be known of their flows by then. */
+  prepare(): void {
+    const { log, pins } = this.#parts;
+    const { words, first, count } = log.takeBegun();
+    if (count > 0) pins.write(words, first, count);
+  }
+
   /** Writes some of what may be written. Returns whether there may be more. */
   turn(): boolean {
     const { log, pins, thread } = this.#parts;

@@ -102,6 +102,8 @@ export class Poller {
       interfaces: [],
       failedInterfaces: 0,
       namespaces: { read: 0, unread: 0, reads: 0 },
+      shadowedInterfaces: 0,
+      interfaceResyncs: 0,
       ringBytesPending: this.#reader.ringBytesPending(),
       scans: this.#scans,
       stretchedScans: 0,

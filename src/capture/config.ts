@@ -1,21 +1,26 @@
 // [capture]: which interfaces are watched, and how the program is attached to them.
 
 import * as v from "valibot";
-import { compileGlob } from "../lib/glob.ts";
+import { compilePattern } from "../lib/glob.ts";
 import {
   booleanSetting,
   choiceSetting,
   durationSetting,
   integerSetting,
   type Section,
+  textSetting,
   textsSetting,
 } from "../lib/setting.ts";
 import type { Milliseconds } from "../lib/time.ts";
 
 export interface CaptureConfig {
-  /** Names and globs; empty: every interface that is up, but loopback and the slaves of a bond. */
+  /** Names, globs and expressions between slashes; empty: every interface that is up, but loopback and the slaves of a bond. */
   readonly interfaces: readonly string[];
   readonly exclude: readonly string[];
+  /** Whether interfaces that come later are watched too. */
+  readonly auto_discover: boolean;
+  /** The network namespace that is watched, as a file; empty: the agent's own. */
+  readonly host_netns: string;
   readonly attach_mode: "auto" | "tcx" | "clsact";
   readonly tcx_order: "first" | "last";
   readonly tc_priority: number;
@@ -27,13 +32,14 @@ export interface CaptureConfig {
 
 /** What is watched, and how it is attached. */
 export interface WatchConfig
-  extends Pick<CaptureConfig, "interfaces" | "exclude" | "attach_mode" | "tcx_order" | "tc_priority"> {
+  extends Omit<CaptureConfig, "sampling" | "host_netns" | "persist" | "takeover_timeout" | "orphan_after"> {
   /** As in [flow]: devices at which one flow would have two keys are warned of. */
   readonly key_includes?: readonly ("vlan" | "tunnel_id")[];
 }
 
 const PATTERNS = {
-  allowed: "names and globs: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`",
+  allowed:
+    "names, globs (`*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`) and regular expressions between slashes (`/en[ps]\\d+/`)",
   problem: patternProblem,
 };
 
@@ -41,14 +47,27 @@ const PATTERNS = {
 export const captureSection: Section<CaptureConfig> = v.strictObject({
   interfaces: textsSetting(PATTERNS, {
     description:
-      "Interfaces to watch. Empty: every interface that is up, except loopback and the members of a bond.",
-    example: '["eth0", "en*", "veth[0-9]*"]',
+      "Interfaces to watch; a pattern must match the whole name. Empty: every interface that is up, except loopback and the members of a bond.",
+    example: '["eth0", "en*", "/veth[0-9a-f]{8}/"]',
     flag: "--interface",
   }),
   exclude: textsSetting(PATTERNS, {
     description: "Interfaces not to watch, whatever `interfaces` says.",
     example: '["docker*", "br-{old,test}"]',
   }),
+  auto_discover: booleanSetting(true, {
+    description:
+      "Whether interfaces that come later are watched too. `false`: those that match at start, also when they come back under their name.",
+  }),
+  host_netns: textSetting(
+    "",
+    { allowed: "the path of a network namespace, or empty", problem: () => undefined },
+    {
+      description:
+        "Network namespace whose interfaces are watched, for an agent in a pod of its own network; needs CAP_SYS_ADMIN. Empty: the agent's own.",
+      example: '"/proc/1/ns/net"',
+    },
+  ),
   attach_mode: choiceSetting("auto", ["auto", "tcx", "clsact"], {
     description:
       "How the program is attached: `tcx` needs Linux 6.6 and lives beside other programs in a defined order; `clsact` is the classic queueing discipline; `auto` takes TCX where the kernel has it.",
@@ -95,7 +114,7 @@ export const captureSection: Section<CaptureConfig> = v.strictObject({
 function patternProblem(pattern: string): string | undefined {
   if (pattern === "") return "must not be empty";
   try {
-    compileGlob(pattern);
+    compilePattern(pattern);
     return undefined;
   } catch (error) {
     return `is a ${error instanceof Error ? error.message : String(error)}`;

@@ -2,6 +2,7 @@
 // Decides what an interface is for (role), what it is stacked on, and how its frames begin; attaches nothing.
 
 import type { Library } from "./library.ts";
+import { number64 } from "./record.ts";
 import { ShimError } from "./shim-error.ts";
 
 /** One interface. Indexes are 0 where there is none. */
@@ -22,6 +23,8 @@ export interface Link {
   readonly isLoopback: boolean;
   /** ARPHRD_* number. */
   readonly type: number;
+  /** Received and sent, as the device counts them. */
+  readonly packets: readonly [received: number, sent: number];
 }
 
 /** What an interface faces: pods and guests behind it, or the network outside. */
@@ -36,7 +39,8 @@ export interface Relations {
 /** How frames begin; undefined: a link type that is not read. */
 export type LinkLayer = "ethernet" | "none";
 
-const LINK_BYTES = 80;
+/** Bytes of `struct merminbpf_link`. */
+export const LINK_BYTES = 96;
 const FIRST_CAPACITY = 256;
 const MOST_LINKS = 65_536;
 const IFF_UP = 0x1;
@@ -51,7 +55,7 @@ const PEER_KINDS: ReadonlySet<string> = new Set(["veth", "netkit", "vxcan"]);
 const RELATED_MAX = 8;
 
 /**
- * Lists the interfaces of the current network namespace.
+ * Lists the interfaces of the watched network namespace.
  * @throws ShimError where rtnetlink fails.
  */
 export function listLinks(library: Library): readonly Link[] {
@@ -65,8 +69,10 @@ export function listLinks(library: Library): readonly Link[] {
   }
 }
 
-function decodeLinks(buffer: Uint8Array, count: number): readonly Link[] {
+/** Reads `count` rows of `struct merminbpf_link`. */
+export function decodeLinks(buffer: Uint8Array, count: number): readonly Link[] {
   const view = new DataView(buffer.buffer);
+  const words = new Uint32Array(buffer.buffer);
   const links: Link[] = [];
   for (let at = 0; at < count * LINK_BYTES; at += LINK_BYTES) {
     const flags = view.getUint32(at + 16, true);
@@ -78,18 +84,22 @@ function decodeLinks(buffer: Uint8Array, count: number): readonly Link[] {
       parentNamespace: view.getInt32(at + 12, true),
       isUp: (flags & IFF_UP) !== 0,
       isLoopback: (flags & IFF_LOOPBACK) !== 0,
-      type: view.getUint16(at + 24, true),
-      name: decodeText(buffer, at + 32),
-      kind: decodeText(buffer, at + 48),
-      masterKind: decodeText(buffer, at + 64),
+      packets: [number64(words, at / 4 + 6), number64(words, at / 4 + 8)],
+      type: view.getUint16(at + 40, true),
+      name: decodeText(buffer, at + 48),
+      kind: decodeText(buffer, at + 64),
+      masterKind: decodeText(buffer, at + 80),
     });
   }
   return links;
 }
 
+const decoder = new TextDecoder();
+
 function decodeText(buffer: Uint8Array, at: number): string {
+  if (buffer[at] === 0) return "";
   const end = buffer.indexOf(0, at);
-  return new TextDecoder().decode(buffer.subarray(at, end < 0 || end > at + 16 ? at + 16 : end));
+  return decoder.decode(buffer.subarray(at, end < 0 || end > at + 16 ? at + 16 : end));
 }
 
 /** How the frames of an interface begin, by its type, never by guess. */
@@ -108,39 +118,45 @@ export function roleOf(link: Link, defaultRoutes: ReadonlySet<string>): Role {
   return link.kind === "tun" && linkLayerOf(link) === "ethernet" ? "workload" : "outward";
 }
 
-/** Devices above and below an interface, nearest first, at most as many as the kernel's list holds. */
-export function relationsOf(link: Link, links: readonly Link[]): Relations {
-  const isPeer = PEER_KINDS.has(link.kind);
-  const oppositeSide = link.isLoopback ? link.ifindex : isPeer && link.isParentHere ? link.parent : 0;
-  const sameSide = [...climb(link, links, parentsOf), ...climb(link, links, childrenOf)];
-  return { sameSide: sameSide.slice(0, RELATED_MAX), oppositeSide };
+/** Where one packet passes two devices, of every interface of `links`; one look for all, whatever their number. */
+export function relationsAmong(links: readonly Link[]): (link: Link) => Relations {
+  const byIndex = new Map(links.map((link) => [link.ifindex, link]));
+  const above = new Map<number, number[]>();
+  const below = new Map<number, number[]>();
+  const stack = (upper: number, lower: number): void => {
+    if (upper === lower || !byIndex.has(upper) || !byIndex.has(lower)) return;
+    add(above, lower, upper);
+    add(below, upper, lower);
+  };
+  for (const link of links) {
+    // The ports of a bridge carry its packets, as the device below a VLAN carries the VLAN's.
+    if (link.master !== 0) stack(link.master, link.ifindex);
+    if (link.parent !== 0 && link.isParentHere && !PEER_KINDS.has(link.kind))
+      stack(link.ifindex, link.parent);
+  }
+  return (link) => {
+    const isPeer = PEER_KINDS.has(link.kind);
+    const oppositeSide = link.isLoopback ? link.ifindex : isPeer && link.isParentHere ? link.parent : 0;
+    const sameSide = [...new Set([...climb(link.ifindex, below), ...climb(link.ifindex, above)])];
+    return { sameSide: sameSide.slice(0, RELATED_MAX), oppositeSide };
+  };
 }
 
-type Step = (link: Link, links: readonly Link[]) => readonly Link[];
-
-/** Devices that carry this one's packets: the device a VLAN stands on, the ports of a bridge. */
-function parentsOf(link: Link, links: readonly Link[]): readonly Link[] {
-  return links.filter((other) => other.master === link.ifindex || isStackedOn(link, other));
+function add(lists: Map<number, number[]>, key: number, value: number): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
-/** Devices whose packets this one carries: VLANs on it, the bridge it is a port of. */
-function childrenOf(link: Link, links: readonly Link[]): readonly Link[] {
-  return links.filter((other) => link.master === other.ifindex || isStackedOn(other, link));
-}
-
-function isStackedOn(upper: Link, lower: Link): boolean {
-  const isOwn = upper.ifindex === lower.ifindex;
-  return !isOwn && upper.parent === lower.ifindex && upper.isParentHere && !PEER_KINDS.has(upper.kind);
-}
-
-function climb(link: Link, links: readonly Link[], step: Step): readonly number[] {
+/** Nearest first, at most as many as the kernel's list holds. */
+function climb(ifindex: number, steps: ReadonlyMap<number, readonly number[]>): readonly number[] {
   const found = new Set<number>();
-  let level: readonly Link[] = [link];
+  let level: readonly number[] = [ifindex];
   while (level.length > 0 && found.size < RELATED_MAX) {
-    const next = level.flatMap((each) => step(each, links)).filter(({ ifindex }) => !found.has(ifindex));
-    for (const { ifindex } of next) found.add(ifindex);
+    const next = level.flatMap((each) => steps.get(each) ?? []).filter((each) => !found.has(each));
+    for (const each of next) found.add(each);
     level = next;
   }
-  found.delete(link.ifindex);
+  found.delete(ifindex);
   return [...found];
 }

@@ -11,7 +11,8 @@ export const DEFAULT_PORT_RANGE: readonly [low: number, high: number] = [32768, 
 interface Bound {
   anyIpv4: boolean;
   anyIpv6: boolean;
-  readonly addresses: AddressTable<true>;
+  /** Of sockets that are bound to one; most are not. */
+  addresses: AddressTable<true> | undefined;
 }
 
 /** Address words of IPv4 mapped into IPv6: 0, 0, and this, in memory order. */
@@ -75,7 +76,7 @@ export class NamespaceSockets {
     if (bound === undefined || !this.#addresses.has(words, addressAt)) return false;
     const isIpv4 =
       words[addressAt] === 0 && words[addressAt + 1] === 0 && words[addressAt + 2] === MAPPED_WORD;
-    return (isIpv4 ? bound.anyIpv4 : bound.anyIpv6) || bound.addresses.has(words, addressAt);
+    return (isIpv4 ? bound.anyIpv4 : bound.anyIpv6) || bound.addresses?.has(words, addressAt) === true;
   }
 }
 
@@ -87,11 +88,12 @@ function indexListeners(bytes: Uint8Array): ReadonlyMap<number, Bound> {
   for (let at = 0; at < bytes.length; at += LISTENER_BYTES) {
     const key = (view.getUint8(at) << 16) | view.getUint16(at + 2, true);
     const version = view.getUint8(at + 1);
-    const bound = ports.get(key) ?? { anyIpv4: false, anyIpv6: false, addresses: new AddressTable<true>() };
+    const bound = ports.get(key) ?? { anyIpv4: false, anyIpv6: false, addresses: undefined };
     ports.set(key, bound);
     addressBytes.set(bytes.subarray(at + 4, at + LISTENER_BYTES));
     const isMappedAny = address[2] === MAPPED_WORD && address[3] === 0;
     if (address[0] !== 0 || address[1] !== 0 || (!isMappedAny && (address[2] !== 0 || address[3] !== 0))) {
+      bound.addresses ??= new AddressTable();
       bound.addresses.add(address, 0, true);
       continue;
     }

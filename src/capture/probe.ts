@@ -106,6 +106,11 @@ export class Probe implements Disposable {
     this.check(result, `Cannot detach from ${side} of interface ${ifindex}`);
   }
 
+  /** Stops the programs at one moment, for good: none counts when this returns, 10 to 50 ms later. */
+  stopCounting(): void {
+    this.check(this.library.merminbpf_counting_stop(this.handle), "Cannot stop counting");
+  }
+
   /** Ids of the programs that run at a hook, in order, ours among them. */
   programsAt(ifindex: number, side: Side): readonly number[] {
     const ids = new Uint32Array(new ArrayBuffer(HOOK_PROGRAMS_MAX * 4));

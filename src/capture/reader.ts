@@ -85,6 +85,11 @@ export class Reader {
     this.#probe.check(result, "Cannot begin a scan of the flows");
   }
 
+  /** Nothing is counted from here on, for good; scans go on as before. */
+  stopCounting(): void {
+    this.#probe.stopCounting();
+  }
+
   /** The next slice of the scan; undefined at its end. */
   nextSlice(): FlowSampleBatch | undefined {
     const { library, handle } = this.#probe;

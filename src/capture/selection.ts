@@ -1,6 +1,6 @@
 // Which interfaces the config means. Comes in: [capture]. Goes out: a predicate over links.
 
-import { compileGlobs } from "../lib/glob.ts";
+import { compilePatterns } from "../lib/glob.ts";
 import type { CaptureConfig } from "./config.ts";
 import type { Link } from "./links.ts";
 
@@ -8,8 +8,8 @@ import type { Link } from "./links.ts";
 export function compileSelection(
   config: Pick<CaptureConfig, "interfaces" | "exclude">,
 ): (link: Link) => boolean {
-  const isIncluded = compileGlobs(config.interfaces);
-  const isExcluded = compileGlobs(config.exclude);
+  const isIncluded = compilePatterns(config.interfaces);
+  const isExcluded = compilePatterns(config.exclude);
   const isDefault = config.interfaces.length === 0;
   return (link) => {
     if (!link.isUp || link.masterKind === "bond" || link.masterKind === "team") return false;

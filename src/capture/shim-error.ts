@@ -8,6 +8,7 @@ export const ERRNO = {
   acces: -13,
   busy: -16,
   exist: -17,
+  nodev: -19,
   inval: -22,
   nosys: -38,
 } as const;

@@ -61,6 +61,10 @@ export interface CaptureStats {
   /** Interfaces that match but could not be attached (now). */
   readonly failedInterfaces: number;
   readonly namespaces: NamespaceStats;
+  /** Attached interfaces at which another program keeps packets from ours (now). */
+  readonly shadowedInterfaces: number;
+  /** How often the kernel dropped notices of interface changes, so that all were looked at anew. */
+  readonly interfaceResyncs: number;
   readonly ringBytesPending: number;
   readonly scans: number;
   /** Scans whose period was stretched because scanning took over 30 % of a core. */

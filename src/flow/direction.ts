@@ -92,16 +92,14 @@ function orientByPorts(
   keys: Uint32Array,
   at: number,
   protocol: number,
-  { lowHook, highHook }: Sighting,
+  sighting: Sighting,
   context: DirectionContext,
 ): number {
   const low = lowPort(keys, at);
   const high = highPort(keys, at);
   if (protocol === TCP || protocol === UDP) {
-    const behindLow = interfaceBefore(lowHook, highHook, context);
-    const behindHigh = interfaceBefore(highHook, lowHook, context);
-    const lowListens = context.isListening(protocol, low, keys, at, behindLow);
-    const highListens = context.isListening(protocol, high, keys, at + 4, behindHigh);
+    const lowListens = isServer(keys, at, 0, sighting, context);
+    const highListens = isServer(keys, at, 1, sighting, context);
     if (lowListens !== highListens) return (RULE.listener << 1) | (highListens ? 0 : 1);
   }
   const ephemeral = context.localPortRange[0];
@@ -110,6 +108,27 @@ function orientByPorts(
   const isLowKnown = low < WELL_KNOWN_PORTS;
   if (isLowKnown !== high < WELL_KNOWN_PORTS) return (RULE.ports << 1) | (isLowKnown ? 1 : 0);
   return 0;
+}
+
+/**
+ * Whether the low (0) or high (1) end of a TCP or UDP flow listens. A resolver that binds a port of its own choice has a
+ * socket like a server's: it is none where the port at the other end is well known, and that end none of this node's.
+ */
+function isServer(
+  keys: Uint32Array,
+  at: number,
+  end: number,
+  { lowHook, highHook }: Sighting,
+  context: DirectionContext,
+): boolean {
+  const protocol = (keys[at + 9] as number) & 0xff;
+  const isLow = end === 0;
+  const port = isLow ? lowPort(keys, at) : highPort(keys, at);
+  const otherPort = isLow ? highPort(keys, at) : lowPort(keys, at);
+  const behind = interfaceBefore(isLow ? lowHook : highHook, isLow ? highHook : lowHook, context);
+  if (!context.isListening(protocol, port, keys, at + end * 4, behind)) return false;
+  if (protocol === TCP || port < WELL_KNOWN_PORTS || otherPort >= WELL_KNOWN_PORTS) return true;
+  return context.isLocalAddress(keys, at + 4 - end * 4);
 }
 
 /** The workload's interface that an end is behind, by what it sent, else by what was sent to it; 0 not known. */

@@ -19,60 +19,86 @@ export interface ExportedEntries {
   readonly count: number;
 }
 
-/** The entries of one table, oldest first. */
+/** What the next agent needs of one table's flows. */
 export class ExportedLog {
-  #words: Uint32Array = new Uint32Array(FIRST_ENTRIES * EXPORTED_ENTRY_WORDS);
+  /** Of flows told for the first time: written before their records are sent. */
+  readonly #begun = new EntryQueue();
+  readonly #told = new EntryQueue();
+
+  /**
+   * The first record of a flow is about to be made: what ids are derived from is written in advance, so that it
+   * has the same if it must be told again.
+   */
+  begun(slots: FlowSlots, slot: number): void {
+    const at = this.#begun.append(slots, slot, 0);
+    writeEntry(this.#begun.words, at, slots, slot);
+  }
+
+  /** A record was made of a slot; `rows` were made before and with it. */
+  told(slots: FlowSlots, slot: number, rows: number): void {
+    const at = this.#told.append(slots, slot, rows);
+    writeEntry(this.#told.words, at, slots, slot);
+  }
+
+  /** A slot's flow has ended; `rows` were made before. */
+  ended(slots: FlowSlots, slot: number, rows: number): void {
+    const at = this.#told.append(slots, slot, rows);
+    this.#told.words[at + EXPORTED.octets] = EXPORTED_ENDED << 16;
+  }
+
+  /** Takes every entry that must be written before any further record is sent. */
+  takeBegun(): ExportedEntries {
+    return this.#begun.take(0, MOST_ENTRIES);
+  }
+
+  /** Takes the oldest entries, at most `most`, of which no more than `rows` rows must be acknowledged. */
+  take(rows: number, most: number): ExportedEntries {
+    return this.#told.take(rows, most);
+  }
+}
+
+/** Entries, first in, first out. */
+class EntryQueue {
+  words: Uint32Array = new Uint32Array(FIRST_ENTRIES * EXPORTED_ENTRY_WORDS);
   /** Of each entry: how many rows must be acknowledged first. */
   #rows: Float64Array = new Float64Array(FIRST_ENTRIES);
   #head = 0;
   #end = 0;
 
-  /** A record was made of a slot; `rows` were made before and with it. */
-  told(slots: FlowSlots, slot: number, rows: number): void {
-    const at = this.#append(slots, slot, rows);
-    writeEntry(this.#words, at + KEY_WORDS, slots, slot);
-  }
-
-  /** A slot's flow has ended; `rows` were made before. */
-  ended(slots: FlowSlots, slot: number, rows: number): void {
-    const at = this.#append(slots, slot, rows);
-    this.#words[at + KEY_WORDS + EXPORTED.octets] = EXPORTED_ENDED << 16;
-  }
-
-  /** Takes the oldest entries, at most `most`, of which no more than `rows` rows must be acknowledged. */
-  take(rows: number, most: number): ExportedEntries {
-    const first = this.#head;
-    const end = Math.min(this.#end, first + most);
-    while (this.#head < end && (this.#rows[this.#head] as number) <= rows) this.#head++;
-    return { words: this.#words, first, count: this.#head - first };
-  }
-
-  #append(slots: FlowSlots, slot: number, rows: number): number {
+  /** Adds a slot's key with a zeroed value; returns the word offset of the value in {@link words}. */
+  append(slots: FlowSlots, slot: number, rows: number): number {
     if (this.#end === this.#rows.length) this.#makeRoom();
     this.#rows[this.#end] = rows;
     const at = this.#end++ * EXPORTED_ENTRY_WORDS;
     const key = slot * KEY_WORDS;
-    for (let i = 0; i < KEY_WORDS; i++) this.#words[at + i] = slots.keys[key + i] as number;
-    this.#words.fill(0, at + KEY_WORDS, at + EXPORTED_ENTRY_WORDS);
-    return at;
+    for (let i = 0; i < KEY_WORDS; i++) this.words[at + i] = slots.keys[key + i] as number;
+    this.words.fill(0, at + KEY_WORDS, at + EXPORTED_ENTRY_WORDS);
+    return at + KEY_WORDS;
+  }
+
+  take(rows: number, most: number): ExportedEntries {
+    const first = this.#head;
+    const end = Math.min(this.#end, first + most);
+    while (this.#head < end && (this.#rows[this.#head] as number) <= rows) this.#head++;
+    return { words: this.words, first, count: this.#head - first };
   }
 
   #makeRoom(): void {
     const capacity = this.#rows.length;
     if (capacity === MOST_ENTRIES) this.#head = Math.max(this.#head, capacity / 2);
     if (this.#head >= capacity / 2) {
-      this.#words.copyWithin(0, this.#head * EXPORTED_ENTRY_WORDS, this.#end * EXPORTED_ENTRY_WORDS);
+      this.words.copyWithin(0, this.#head * EXPORTED_ENTRY_WORDS, this.#end * EXPORTED_ENTRY_WORDS);
       this.#rows.copyWithin(0, this.#head, this.#end);
       this.#end -= this.#head;
       this.#head = 0;
       return;
     }
     const words = new Uint32Array(capacity * 2 * EXPORTED_ENTRY_WORDS);
-    words.set(this.#words);
-    this.#words = words;
-    const all = new Float64Array(capacity * 2);
-    all.set(this.#rows);
-    this.#rows = all;
+    words.set(this.words);
+    this.words = words;
+    const rows = new Float64Array(capacity * 2);
+    rows.set(this.#rows);
+    this.#rows = rows;
   }
 }
 
@@ -128,7 +154,9 @@ export function restoreSlot(
   words[row + SLOT.seen] = (numbers[told] as number) + (numbers[told + 1] as number);
   const octets = values[at + EXPORTED.octets] as number;
   const oriented = (octets & 0xf) << STATE.orientationShift;
-  words[row + SLOT.state] = STATE.live | oriented | (((octets >>> 8) & 3) << STATE.kindShift);
+  // Where no record is told yet, the end of the last one is the start of the first.
+  const start = words[row + SLOT.recordNumber] === 0 ? STATE.hasStart : 0;
+  words[row + SLOT.state] = STATE.live | oriented | (((octets >>> 8) & 3) << STATE.kindShift) | start;
   slots.tcp.restore(slot, values, at);
   restoreDetails(slots, slot, values, at + EXPORTED.details);
   return slot;

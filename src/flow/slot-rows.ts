@@ -17,7 +17,7 @@ export class SlotRows {
 
   /** Row of a slot, 0 where it has none. */
   rowOf(slot: number): number {
-    return this.#rowOfSlot[slot] ?? 0;
+    return slot < this.#rowOfSlot.length ? (this.#rowOfSlot[slot] as number) : 0;
   }
 
   /** Gives a slot without a row one. */

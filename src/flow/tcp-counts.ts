@@ -33,11 +33,9 @@ export class TcpCounts {
   /** Takes in a reading of a slot's flow, one of the kernel's. */
   note(slot: number, reading: Reading): void {
     const { retransmits, outOfOrder } = reading;
-    let row = this.#rows.rowOf(slot);
-    if (row === 0) {
-      if ((retransmits | outOfOrder | reading.responseCount) === 0) return;
-      row = this.#open(slot);
-    }
+    // First, for the many that have nothing to tell (bench/table.ts).
+    if ((retransmits | outOfOrder | reading.responseCount) === 0) return;
+    const row = this.#rows.rowOf(slot) || this.#open(slot);
     this.#raise(row, 0, retransmits & 0xffff);
     this.#raise(row, 1, retransmits >>> 16);
     this.#raise(row, 2, outOfOrder & 0xffff);

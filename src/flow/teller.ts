@@ -84,6 +84,7 @@ export class Teller {
       this.#remember(slot, reading, nowNs);
       return;
     }
+    this.#noteBegun(slot);
     const isTold = this.#write(slot);
     this.#count(isTold, reason, packets, bytes);
     this.#remember(slot, reading, nowNs);
@@ -102,6 +103,14 @@ export class Teller {
       else held.move(row, kept++);
     }
     held.truncate(kept);
+  }
+
+  /** The times of later lives are the kernel's own: nothing is written in advance for them. */
+  #noteBegun(slot: number): void {
+    const { words } = this.#slots;
+    const row = slot * SLOT_WORDS;
+    if (words[row + SLOT.recordNumber] === 0 && words[row + SLOT.incarnation] === 0)
+      this.#exported?.begun(this.#slots, slot);
   }
 
   /** A flow leaves the table: the next agent must not know of it. */

@@ -35,37 +35,31 @@ const CAPTURE_METRICS: readonly Metric[] = [
     samples: (snapshot) =>
       listLosses(snapshot).map(({ stage, reason, count }) => ({ labels: [stage, reason], value: count })),
   },
-  {
-    name: "mermin_interfaces",
-    type: "gauge",
-    help: "Interfaces by state: attached, or failed to attach.",
-    labels: ["state"],
-    samples: ({ report }) =>
-      report === undefined
-        ? []
-        : [
-            { labels: ["attached"], value: report.capture.interfaces.length },
-            { labels: ["failed"], value: report.capture.failedInterfaces },
-          ],
-  },
-  {
-    name: "mermin_namespaces",
-    type: "gauge",
-    help: "Network namespaces whose listening sockets tell who answers, the host's own among them: read, or unread for want of privilege or of a way there.",
-    labels: ["state"],
-    samples: ({ report }) =>
-      report === undefined
-        ? []
-        : [
-            { labels: ["read"], value: report.capture.namespaces.read },
-            { labels: ["unread"], value: report.capture.namespaces.unread },
-          ],
-  },
+  perState(
+    "mermin_interfaces",
+    "Interfaces by state: attached, failed to attach, shadowed (attached, but another program keeps packets from ours).",
+    ({ capture }) => ({
+      attached: capture.interfaces.length,
+      failed: capture.failedInterfaces,
+      shadowed: capture.shadowedInterfaces,
+    }),
+  ),
+  perState(
+    "mermin_namespaces",
+    "Network namespaces whose listening sockets tell who answers, the host's own among them: read, or unread for want of privilege or of a way there.",
+    ({ capture: { namespaces } }) => ({ read: namespaces.read, unread: namespaces.unread }),
+  ),
   ofReport(
     "counter",
     "mermin_namespace_reads_total",
     "Times that the listening sockets of a network namespace were read; at most a hundred a second.",
     ({ capture }) => capture.namespaces.reads,
+  ),
+  ofReport(
+    "counter",
+    "mermin_interface_resyncs_total",
+    "Times that the kernel dropped notices of interface changes, and all interfaces were looked at anew.",
+    ({ capture }) => capture.interfaceResyncs,
   ),
   ofMap(
     "mermin_bpf_map_entries",
@@ -246,6 +240,24 @@ function perVerdict(name: string, help: string, field: "packets" | "bytes"): Met
             labels: [verdict],
             value: report.capture.counters[index]?.[field] ?? 0,
           })),
+  };
+}
+
+function perState(
+  name: string,
+  help: string,
+  read: (report: CaptureReport) => Readonly<Record<string, number>>,
+): Metric {
+  return {
+    name,
+    type: "gauge",
+    help,
+    labels: ["state"],
+    samples: ({ report }) =>
+      Object.entries(report === undefined ? {} : read(report)).map(([state, value]) => ({
+        labels: [state],
+        value,
+      })),
   };
 }
 

@@ -162,6 +162,15 @@ describe("response_jitter_ns", () => {
     expect(expected).toBeGreaterThan(5 * MS);
   });
 
+  test("takes a latency beyond 32 bits for the most there is", () => {
+    tcp.open();
+    ask(10);
+    answer(20_010);
+    ask(30_000);
+    answer(31_000);
+    expect(bench.flow().tcp.responseJitterNs).toBe(Math.floor((0xffffffff - 1000 * MS) / 16));
+  });
+
   test("goes down to zero where latencies are equal", () => {
     tcp.open();
     for (let index = 0; index < 200; index++) {

@@ -63,6 +63,12 @@ describe("the state of a connection", () => {
     expect(client(ack, C, S)).toBe(established);
   });
 
+  test("where the SYN was not seen", () => {
+    expect(server(syn | ack, SERVER, C)).toBe(synSent);
+    expect(awaited()).toEqual([true, false]);
+    expect(client(ack, C, S)).toBe(established);
+  });
+
   test("where only the responder's way is seen, from its payload on", () => {
     expect(server(syn | ack, SERVER, C)).toBe(synSent);
     tcp.server({ atMs: 11, flags: ack, sequence: S, payload: 5 });
@@ -160,6 +166,18 @@ describe("the state of a connection", () => {
     client(ack, C, S + 1);
     expect(state(1)).toBe(finWait2);
   });
+});
+
+test("a FIN has an exact time, by which what comes after it is judged", () => {
+  using live = new Bench();
+  const conversation = new TcpConversation(live);
+  conversation.client({ atMs: 0, flags: ack, sequence: C });
+  for (let packet = 0; packet < 20; packet++) {
+    const { monotonicHigh, monotonicLow } = live.reader.clock();
+    conversation.client({ atMs: 0, flags: fin | ack, sequence: C + packet });
+    expect(live.flow().ways[0].lastSeenNs).toBeGreaterThanOrEqual(monotonicHigh * 2 ** 32 + monotonicLow);
+    conversation.client({ atMs: 0, flags: ack, sequence: C });
+  }
 });
 
 test("a SYN of the other end on an established connection makes it no simultaneous open", () => {

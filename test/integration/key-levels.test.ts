@@ -1,12 +1,11 @@
 // With the VLAN or the tunnel's id in the key, watching packets packed and unpacked is said: by check, and once in the log.
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { Interfaces } from "../../src/capture/interfaces.ts";
 import { openProbe } from "../../src/capture/probe.ts";
 import { checkCommand } from "../../src/check.ts";
-import { createLogger } from "../../src/lib/log.ts";
 import { ThreadNamespace } from "../bpf/thread-namespace.ts";
 import { writeTemporaryFile } from "../replay/temporary-file.ts";
+import { Watching } from "../support/watching.ts";
 
 const WARNING = /key_includes has "tunnel_id", and interface "d0" .* "vx0"/;
 
@@ -54,21 +53,17 @@ test.each([
   expect(check(toml)).toMatchObject({ code: 0, error: "" });
 });
 
-test("the log warns once, however often interfaces are looked at", () => {
-  const lines: string[] = [];
-  const log = createLogger({ level: "warn", format: "text", write: (line) => void lines.push(line) });
+test("the log warns once, however often interfaces are looked at", async () => {
   using probe = openProbe({ tableCapacity: 1024, ringBufferBytes: 4096, isReplay: false });
-  const config = {
-    interfaces: ["d0"],
-    exclude: [],
-    attach_mode: "auto",
-    tcx_order: "first",
-    tc_priority: 1,
-    key_includes: ["tunnel_id"],
-  } as const;
-  new Interfaces(probe, config, log).refresh();
-  expect(lines).toEqual([]);
-  const interfaces = new Interfaces(probe, { ...config, interfaces: ["d0", "vx0"] }, log);
-  for (let times = 0; times < 3; times++) interfaces.refresh();
-  expect(lines.filter((line) => WARNING.test(line))).toHaveLength(1);
+  const alone = new Watching(probe, { interfaces: ["d0"], key_includes: ["tunnel_id"] });
+  await alone.settled();
+  expect(alone.says("warn")).toBe(false);
+  await alone.interfaces.detachAll();
+  const watching = new Watching(probe, { interfaces: ["d0", "vx0"], key_includes: ["tunnel_id"] });
+  await watching.settled();
+  for (let times = 0; times < 3; times++) {
+    watching.skip(60_000);
+    await watching.settled();
+  }
+  expect(watching.lines.filter((line) => WARNING.test(line))).toHaveLength(1);
 });

@@ -6,7 +6,13 @@ import type { Host } from "./namespace-pair.ts";
 import { runCommand } from "./namespace-process.ts";
 
 /** What the program makes of an IPv4 packet. */
-export type Verdict = "next" | "drop";
+export type Verdict = "next" | "drop" | Loss;
+
+/** Drops one in so many of the packets that have at least so many bytes, link header included. */
+export interface Loss {
+  readonly every: number;
+  readonly leastBytes: number;
+}
 
 /** Where it stands: among the TCX programs, or as a filter of a priority on clsact. */
 export type Place =
@@ -15,7 +21,7 @@ export type Place =
 
 /** An attached program. */
 export interface Foreign {
-  /** IPv4 packets that reached it. */
+  /** IPv4 packets that reached it, of a loss those long enough. */
   count(): number;
 }
 
@@ -41,7 +47,10 @@ export async function attachForeign(host: Host, place: Place, verdict: Verdict):
 function compile(object: string, verdict: Verdict): void {
   const machine = runCommand(["uname", "-m"]).trim();
   const flags = ["-target", "bpf", "-O2", "-g", `-I/usr/include/${machine}-linux-gnu`];
-  runCommand(["clang-19", ...flags, `-DVERDICT=(${VERDICTS[verdict]})`, "-c", SOURCE, "-o", object]);
+  const isLoss = typeof verdict === "object";
+  const number = VERDICTS[isLoss ? "drop" : verdict];
+  const loss = isLoss ? [`-DEVERY=${verdict.every}`, `-DLEAST_BYTES=${verdict.leastBytes}`] : [];
+  runCommand(["clang-19", ...flags, `-DVERDICT=(${number})`, ...loss, "-c", SOURCE, "-o", object]);
 }
 
 async function attachToTcx({ namespace, device }: Host, object: string, order: string): Promise<void> {

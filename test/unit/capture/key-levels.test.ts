@@ -19,6 +19,7 @@ function link(name: string, kind = "", more: Partial<Link> = {}): Link {
     isUp: true,
     isLoopback: false,
     type: ARPHRD_ETHER,
+    packets: [0, 0],
     ...more,
   };
 }

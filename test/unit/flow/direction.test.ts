@@ -5,12 +5,9 @@ import {
   highPort,
   lowPort,
   orient,
-  type Path,
   RULE,
   type Sighting,
-  spanKind,
 } from "../../../src/flow/direction.ts";
-import { SPAN_KIND } from "../../../src/flow/flow.ts";
 import { CONTEXT } from "./driver.ts";
 import { type KeyFields, keyOf } from "./kernel-model.ts";
 
@@ -33,6 +30,7 @@ interface Situation {
   readonly seen?: Partial<Sighting>;
   /** Ports that a socket listens on, at whichever address. */
   readonly listening?: readonly number[];
+  readonly isOtherLocal?: boolean;
   readonly rule: number;
   readonly source: number;
 }
@@ -69,7 +67,7 @@ const SITUATIONS: readonly Situation[] = [
   },
   {
     name: "UDP, high end listens above the ephemeral range",
-    key: { protocol: UDP, lowPort: 53, highPort: 61000 },
+    key: { protocol: UDP, lowPort: 5300, highPort: 61000 },
     listening: [61000],
     rule: RULE.listener,
     source: LOW,
@@ -80,6 +78,28 @@ const SITUATIONS: readonly Situation[] = [
     listening: [443, 50000],
     rule: RULE.ports,
     source: HIGH,
+  },
+  {
+    name: "a resolver on a low port of its own: by ports",
+    key: { protocol: UDP, lowPort: 53, highPort: 5354 },
+    listening: [5354],
+    rule: RULE.ports,
+    source: HIGH,
+  },
+  {
+    name: "the same port, called by a neighbour on this node",
+    key: { protocol: UDP, lowPort: 53, highPort: 5354 },
+    listening: [5354],
+    isOtherLocal: true,
+    rule: RULE.listener,
+    source: LOW,
+  },
+  {
+    name: "TCP, called from a well-known port",
+    key: { lowPort: 800, highPort: 2049 },
+    listening: [2049],
+    rule: RULE.listener,
+    source: LOW,
   },
   {
     name: "a listener is asked for TCP and UDP only",
@@ -185,9 +205,10 @@ const SITUATIONS: readonly Situation[] = [
   },
 ];
 
-function withListeners(ports: readonly number[]): DirectionContext {
+function withListeners(ports: readonly number[], isOtherLocal: boolean): DirectionContext {
   return {
     ...CONTEXT,
+    isLocalAddress: () => isOtherLocal,
     isListening: (_protocol, port, words, addressAt) => {
       expect(words[addressAt + 2]).toBe(0xffff0000);
       return ports.includes(port);
@@ -196,10 +217,10 @@ function withListeners(ports: readonly number[]): DirectionContext {
 }
 
 describe("orient answers by the first rule for", () => {
-  for (const { name, key, seen, listening, rule, source } of SITUATIONS) {
+  for (const { name, key, seen, listening, isOtherLocal = false, rule, source } of SITUATIONS) {
     test(name, () => {
       const sighting: Sighting = { ...NOTHING_SEEN, ...seen };
-      const found = orient(keyOf(key), 0, sighting, withListeners(listening ?? []));
+      const found = orient(keyOf(key), 0, sighting, withListeners(listening ?? [], isOtherLocal));
       expect({ rule: found >>> 1, source: found & 1 }).toEqual({ rule, source });
     });
   }
@@ -226,78 +247,22 @@ const POD_EGRESS = (1 << 1) | 1;
 const NIC_INGRESS = 2 << 1;
 const NIC_EGRESS = (2 << 1) | 1;
 
-describe("spanKind is", () => {
-  const kinds: readonly (readonly [string, Partial<Path>, number, number?])[] = [
-    [
-      "CLIENT for a pod that calls out",
-      { forwardHook: POD_INGRESS, reverseHook: NIC_INGRESS },
-      SPAN_KIND.client,
-    ],
-    [
-      "CLIENT for the host that calls out",
-      { forwardHook: NIC_EGRESS, reverseHook: NIC_INGRESS },
-      SPAN_KIND.client,
-    ],
-    [
-      "CLIENT where both ends are local",
-      { forwardHook: POD_INGRESS, reverseHook: POD_INGRESS },
-      SPAN_KIND.client,
-    ],
-    [
-      "SERVER for a pod that answers",
-      { forwardHook: NIC_INGRESS, reverseHook: POD_INGRESS },
-      SPAN_KIND.server,
-    ],
-    [
-      "SERVER for the host that answers",
-      { forwardHook: NIC_INGRESS, reverseHook: NIC_EGRESS },
-      SPAN_KIND.server,
-    ],
-    [
-      "INTERNAL for forwarded packets",
-      { forwardHook: NIC_EGRESS, hasForwardEntered: true, reverseHook: NIC_EGRESS, hasReverseEntered: true },
-      SPAN_KIND.internal,
-    ],
-    [
-      "SERVER where a pod was sent to and has not answered",
-      { forwardHook: POD_EGRESS, hasForwardEntered: true },
-      SPAN_KIND.server,
-    ],
-    [
-      "CLIENT for the host that calls a pod",
-      { forwardHook: POD_EGRESS, reverseHook: POD_INGRESS },
-      SPAN_KIND.client,
-    ],
-    [
-      "SERVER where the host was sent to and has not answered",
-      { forwardHook: NIC_INGRESS },
-      SPAN_KIND.server,
-      4,
-    ],
-    ["INTERNAL where another host was sent to", { forwardHook: NIC_INGRESS }, SPAN_KIND.internal],
-    ["INTERNAL where no hook is known", {}, SPAN_KIND.internal],
-  ];
-  for (const [name, path, kind, hostAddressAt] of kinds) {
-    test(name, () => {
-      const context = { ...CONTEXT, isLocalAddress: (_: Uint32Array, at: number) => at === hostAddressAt };
-      const full: Path = {
-        forwardHook: 0,
-        reverseHook: 0,
-        hasForwardEntered: false,
-        hasReverseEntered: false,
-        ...path,
-      };
-      expect(spanKind(keyOf({}), 0, (RULE.ports << 1) | LOW, full, context)).toBe(kind);
-    });
-  }
+/** Interfaces that the ends are said to be behind, where their packets have these hooks. */
+function behindOf(lowHook: number, highHook: number): readonly number[] {
+  const asked: number[] = [];
+  const isListening = (...[, , , , behind]: Parameters<DirectionContext["isListening"]>): boolean => {
+    asked.push(behind);
+    return false;
+  };
+  orient(keyOf({}), 0, { ...NOTHING_SEEN, lowHook, highHook }, { ...CONTEXT, isListening });
+  return asked;
+}
 
-  test("INTERNAL where the initiator is unknown, wherever the ends are", () => {
-    const path: Path = {
-      forwardHook: POD_INGRESS,
-      reverseHook: 0,
-      hasForwardEntered: false,
-      hasReverseEntered: false,
-    };
-    expect(spanKind(keyOf({}), 0, RULE.firstPacket << 1, path, CONTEXT)).toBe(SPAN_KIND.internal);
-  });
+test("orient asks for the listener behind the workload's interface that an end's packets enter or leave by", () => {
+  expect(behindOf(POD_INGRESS, NIC_INGRESS)).toEqual([1, 0]);
+  expect(behindOf(NIC_INGRESS, POD_INGRESS)).toEqual([0, 1]);
+  expect(behindOf(0, POD_EGRESS)).toEqual([1, 0]);
+  expect(behindOf(POD_EGRESS, 0)).toEqual([0, 1]);
+  expect(behindOf(NIC_EGRESS, NIC_INGRESS)).toEqual([0, 0]);
+  expect(behindOf(0, 0)).toEqual([0, 0]);
 });

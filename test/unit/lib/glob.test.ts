@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { compileGlob, compileGlobs } from "../../../src/lib/glob.ts";
+import { compileGlob, compileGlobs, compilePattern, compilePatterns } from "../../../src/lib/glob.ts";
 
 describe("compileGlob", () => {
   test.each([
@@ -61,5 +61,41 @@ describe("compileGlobs", () => {
     const matches = compileGlobs(["eth*", "wg0"]);
     expect(["eth7", "wg0", "wg1"].map(matches)).toEqual([true, true, false]);
     expect(compileGlobs([])("eth0")).toBe(false);
+  });
+});
+
+describe("compilePattern", () => {
+  test.each([
+    ["eth*", "eth7", true],
+    ["/en[ps]\\d+/", "ens3", true],
+    ["/en[ps]\\d+/", "ens3f1", false],
+    ["/en[ps]\\d+/", "xens3", false],
+    ["/veth.*|cali.*/", "cali12", true],
+    ["/a|b/", "ab", false],
+    ["/^eth0$/", "eth0", true],
+    ["/[\\w--\\d]+/", "eth", true],
+    ["/[\\w--\\d]+/", "eth0", false],
+    ["/", "/", true],
+    ["//", "//", true],
+  ])("%s against %s: %p", (pattern, name, matches) => {
+    expect(compilePattern(pattern)(name)).toBe(matches);
+  });
+
+  test.each(["/(/", "/[b-a]/", "/a)|(b/", "/*/", "/\\p{Nothing}/", "/a{2,1}/"])(
+    "refuses %s in words",
+    (pattern) => {
+      expect(() => compilePattern(pattern)).toThrow(/^malformed regular expression: \S/);
+    },
+  );
+
+  test("ends, whatever the expression, with the longest name that an interface may have", () => {
+    const matches = compilePattern("/(a+)+b/");
+    for (let times = 0; times < 10; times++) expect(matches("a".repeat(15))).toBe(false);
+  });
+
+  test("a list matches where any does, and nothing where there is none", () => {
+    const matches = compilePatterns(["wg0", "/en.+/"]);
+    expect(["wg0", "eno1", "eth0"].map(matches)).toEqual([true, true, false]);
+    expect(compilePatterns([])("eth0")).toBe(false);
   });
 });

@@ -20,6 +20,8 @@ export function captureStats(counters: Partial<Record<CounterName, number>> = {}
     ],
     failedInterfaces: 1,
     namespaces: { read: 3, unread: 1, reads: 40 },
+    shadowedInterfaces: 1,
+    interfaceResyncs: 2,
     ringBytesPending: 640,
     scans: 7,
     stretchedScans: 2,
