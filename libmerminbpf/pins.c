@@ -96,13 +96,15 @@ MERMINBPF_API int merminbpf_pins_use(struct merminbpf *handle, const char *direc
 {
 	enum pin_state states[PINS] = { 0 };
 	char path[PATH_SIZE];
+	size_t size;
 	int found;
 
 	if (handle->state != LOAD_NONE)
 		return failure_set(&handle->failure, -EBUSY, "Cannot use pins after load");
-	if (strlen(directory) >= sizeof(handle->pin_directory))
+	size = strlen(directory) + 1;
+	if (size > sizeof(handle->pin_directory))
 		return failure_set(&handle->failure, -ENAMETOOLONG, "Cannot use pins in %s", directory);
-	strcpy(handle->pin_directory, directory);
+	memcpy(handle->pin_directory, directory, size);
 	handle->keeps_pins = keep != 0;
 	found = look_at_pins(handle, states);
 	if (found < 0 || (found == 0 && !keep)) {
