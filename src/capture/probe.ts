@@ -155,6 +155,18 @@ export class Probe implements Disposable {
   }
 }
 
+/** Opens the BPF object and loads nothing: for the host's lock alone. @throws Error where the object cannot be read. */
+export function openLockHandle(): Probe {
+  return openObject(new Uint8Array(readFileSync(objectPath)));
+}
+
+function openObject(object: Uint8Array): Probe {
+  const library = loadLibrary();
+  const handle = library.merminbpf_object_open(object, object.byteLength);
+  if (handle === null) throw new Error(`Cannot read the BPF object: ${library.merminbpf_error(null)}`);
+  return new Probe(library, handle);
+}
+
 /**
  * Opens, sizes and loads the BPF object. Nothing is attached.
  * @throws ShimError: no privilege, no BPF, or the verifier's refusal with its last lines.
@@ -164,10 +176,8 @@ export function openProbe(options: ProbeOptions): Probe {
   if (library.merminbpf_schema_version() !== SCHEMA_VERSION) {
     throw new Error("The BPF library and the agent are of different versions; build both anew");
   }
-  const object = options.object ?? new Uint8Array(readFileSync(objectPath));
-  const handle = library.merminbpf_object_open(object, object.byteLength);
-  if (handle === null) throw new Error(`Cannot read the BPF object: ${library.merminbpf_error(null)}`);
-  const probe = new Probe(library, handle);
+  const probe = openObject(options.object ?? new Uint8Array(readFileSync(objectPath)));
+  const { handle } = probe;
   try {
     configure(probe, options);
     probe.check(library.merminbpf_object_load(handle), "Cannot load the BPF programs");
