@@ -18,7 +18,7 @@ export type Side = "ingress" | "egress";
 export type AttachMode = "tcx" | "clsact";
 
 export interface ProbeOptions {
-  /** Entries of FLOW_STATS and of FLOW_DETAILS. */
+  /** Entries of FLOW_STATS. */
   readonly tableCapacity: number;
   /** Size of FLOW_EVENTS: a power of two, a multiple of the page size. */
   readonly ringBufferBytes: number;
@@ -47,6 +47,8 @@ const MODES = { auto: 0, tcx: 1, clsact: 2 } as const;
 const ORDERS = { first: 0, last: 1 } as const;
 const SIDES = { ingress: 0, egress: 1 } as const;
 const HOOK_PROGRAMS_MAX = 64;
+/** Entries of FLOW_DETAILS for each of FLOW_STATS. */
+const DETAILS_SHARE = 1.25;
 
 /** New entries hold 0: with it the programs would not see that a direction's first packet is its first. */
 export const FIRST_GENERATION = 1;
@@ -203,7 +205,8 @@ function configure(probe: Probe, options: ProbeOptions): void {
   writeKnob(probe, "udp_tunnel_ports", ports);
   writeKnob(probe, "udp_tunnels", tunnels);
   setSize(probe, "FLOW_STATS", options.tableCapacity);
-  setSize(probe, "FLOW_DETAILS", options.tableCapacity);
+  // More than flows: an entry goes a moment after its flow.
+  setSize(probe, "FLOW_DETAILS", Math.ceil(options.tableCapacity * DETAILS_SHARE));
   setSize(probe, "FLOW_EVENTS", options.ringBufferBytes);
 }
 
