@@ -71,14 +71,24 @@ async function buildAt({ directory }: Ground, revision: string): Promise<string>
 
 async function load(object: string, pins: string): Promise<Loaded> {
   // With -d the verifier's log is told, program after program.
-  const child = Bun.spawn(["bpftool", "-d", "prog", "loadall", object, pins], {
+  const child = Bun.spawn(["bpftool", "-d", "prog", "loadall", object, pins, "pinmaps", pins], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "pipe",
   });
   const [log, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   if (code !== 0) throw new Error(`bpftool cannot load ${object}: ${log.slice(-400)}`);
+  await beginCounting(join(pins, "SCAN"));
   return { pins, instructions: SIDES.map((side) => readInstructions(log, `mermin_${side}`)) };
+}
+
+/** The agent's first scan generation: with 0, the programs return at once. */
+async function beginCounting(map: string): Promise<void> {
+  const shape = await run("bpftool", "-j", "map", "show", "pinned", map);
+  const [, bytes] = /"bytes_value":\s*(\d+)/.exec(shape) ?? [];
+  if (bytes === undefined) throw new Error(`bpftool tells no size of ${map}: ${shape}`);
+  const value = Array.from({ length: Number(bytes) }, (_, at) => (at === 0 ? "1" : "0"));
+  await run("bpftool", "map", "update", "pinned", map, "key", "0", "0", "0", "0", "value", ...value);
 }
 
 function readInstructions(log: string, program: string): number {

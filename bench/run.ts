@@ -1,6 +1,7 @@
 // `make bench`: every benchmark in one run, as a table on standard output and in bench/README.md. Slowness is told, not
 // punished; the exit code is 1 only where a step broke. Usage: bun bench/run.ts [STEP]...
 
+import { measureAttach } from "./attach.ts";
 import { measureBefore } from "./before.ts";
 import { measureEffect } from "./effect.ts";
 import { measureEncoding } from "./encoding.ts";
@@ -30,6 +31,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   memory: (ground) => withSink(ground, measureMemory),
   effect: measureEffect,
   start: (ground) => withSink(ground, measureStart),
+  attach: measureAttach,
   encode: measureEncoding,
 };
 

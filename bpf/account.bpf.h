@@ -135,12 +135,16 @@ static __always_inline void note_created(__u64 now)
 	/* Signed: an entry may be taken before its making is counted. */
 	used = __sync_fetch_and_add(&use->created, 1) + 1 - scan->removed;
 	previous = use->pressed_generation;
-	if (!scan->pressure_entries || used <= scan->pressure_entries || previous == scan->generation ||
-	    __sync_val_compare_and_swap(&use->pressed_generation, previous, scan->generation) != previous)
+	if (!scan->pressure_entries || used <= scan->pressure_entries || previous == scan->generation)
 		return;
 	event = bpf_ringbuf_reserve(&FLOW_EVENTS, sizeof(*event), 0);
 	if (!event) {
 		counter_add(COUNTER_RING_FULL, 1, 0);
+		return;
+	}
+	/* After there was room for it: the next new flow says it where there was none. */
+	if (__sync_val_compare_and_swap(&use->pressed_generation, previous, scan->generation) != previous) {
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		return;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
@@ -335,6 +339,7 @@ __noinline int observe_special(struct __sk_buff *skb, struct packet *outermost)
 		return 0;
 	descent->carriers[FLOW_LAYER_IPIP].encapsulation = ENCAPSULATION_NONE;
 	descent->has_ethernet = outermost->ethernet_end != 0;
+	descent->depth = 0;
 	bound_carried(outermost, 0);
 	/* Written out: an index that the verifier does not know costs copies instead. */
 	if (descend(skb, descent, outermost, 0))

@@ -40,6 +40,7 @@ struct descent {
 		inner[MAX_ENCAPSULATIONS]; /* the packet inside of the outermost, the one inside of that … */
 	struct encapsulation found;
 	__u8 has_ethernet; /* of the outermost frame */
+	__u8 depth;        /* encapsulations opened */
 };
 
 /* The packet in hand is too large for the stack; programs of one CPU never interrupt each other here. */
@@ -167,10 +168,14 @@ static __always_inline int descend(struct __sk_buff *skb, struct descent *descen
 		reason = UNREAD;
 	if (!reason && packet->is_fragment && !has_length(skb, inner))
 		reason = UNREAD;
+	/* Segments of the carrier, each with a packet of its own inside: only the first could be read. */
+	if (!reason && skb->gso_size && packet_end(inner) < packet->carried_end)
+		reason = UNREAD;
 	if (reason)
 		return reason;
 	bound_carried(inner, packet->carried_end);
 	note_carriers(descent, packet, depth);
+	descent->depth = depth + 1;
 	if (packet->is_fragment)
 		follow_fragment(skb, packet, FRAGMENT_ENCAPSULATED);
 	return 0;

@@ -161,6 +161,9 @@ enum flow_layer_flag {
 	FLOW_LAYER_SEEN_HIGH = 1 << 3,
 };
 
+/* Flags of the life before stand so many bits higher, while what they say is still there. */
+#define FLOW_LAYER_OLD_LIFE_SHIFT 4
+
 /*
  * The headers of one encapsulation, as its first packet of each way of the flow had them: the ways may come
  * through tunnels of their own, or out of one mirror. Of several encapsulations or IP versions the first is
@@ -210,7 +213,7 @@ struct flow_details {
 	__u32 wireguard_index[2]; /* by end (0 low, 1 high): the index that end chose; 0 not seen */
 	__u8 tunnel_mac[6];       /* Ethernet source of the outermost frame */
 	__u8 flags;               /* enum flow_details_flag */
-	__u8 padding;
+	__u8 depth; /* encapsulations of the hook whose view the layers are: low to high in the low half */
 };
 
 /* flow_event.kind */

@@ -19,11 +19,11 @@
 #include "fragment.bpf.h"
 #include "descent.bpf.h"
 #include "key.bpf.h"
-#include "tcp.bpf.h"
-#include "stream.bpf.h"
 #include "interface.bpf.h"
 #include "owner.bpf.h"
 #include "details.bpf.h"
+#include "tcp.bpf.h"
+#include "stream.bpf.h"
 #include "filter.bpf.h"
 #include "account.bpf.h"
 

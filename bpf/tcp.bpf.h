@@ -64,6 +64,7 @@ static __always_inline void rebase_details(struct flow_details *details)
 		for (int way = 0; way < 2; way++)
 			details->base_overhead_bytes[layer][way] = details->overhead_bytes[layer][way];
 	details->base_fragments = details->fragments;
+	renew_layers(details);
 }
 
 static __always_inline void tell_reopened(struct packet *packet, const struct flow_key *key,

@@ -377,6 +377,7 @@ struct merminbpf_attached {
 	uint32_t ifindex; /* of the namespace that the hook is in; 0 where the interface is gone */
 	uint32_t egress;
 	uint32_t tc_priority; /* 0: a TCX link */
+	uint32_t is_here;     /* 1: the interface is one of the watched namespace */
 	uint32_t made_qdisc;  /* filter: an agent made the qdisc that it hangs on */
 };
 

@@ -10,6 +10,7 @@
 #include "tc_filter.h"
 
 #define NAME_PREFIX "mermin_"
+#define HOOK_PROGRAMS_MAX 64
 
 /* Of Linux 6.6: the kind of a link, and where its struct bpf_link_info says the interface and the side. */
 #define LINK_TYPE_TCX 11
@@ -82,6 +83,18 @@ MERMINBPF_API int merminbpf_map_name(uint32_t id, char *name, uint32_t size)
 	return 0;
 }
 
+/* Whether the interface of this index in the watched namespace is the one that the program is attached to. */
+static bool is_here(const struct merminbpf_attached *attached)
+{
+	uint32_t ids[HOOK_PROGRAMS_MAX];
+	int count = tcx_programs(attached->ifindex, attached->egress, ids, HOOK_PROGRAMS_MAX);
+
+	for (int i = 0; i < count; i++)
+		if (ids[i] == attached->program_id)
+			return true;
+	return false;
+}
+
 /* 1 where the link is one of TCX with one of the programs. */
 static int link_read(uint32_t id, const uint32_t *programs, uint32_t program_count,
                      struct merminbpf_attached *attached)
@@ -105,14 +118,15 @@ static int link_read(uint32_t id, const uint32_t *programs, uint32_t program_cou
 		                                 .program_id = info[2],
 		                                 .ifindex = info[4],
 		                                 .egress = info[5] == ATTACH_TYPE_TCX_EGRESS };
+	attached->is_here = is_here(attached);
 	for (uint32_t i = 0; i < program_count; i++)
 		if (programs[i] == attached->program_id)
 			return 1;
 	return 0;
 }
 
-MERMINBPF_API int merminbpf_links_of(const uint32_t *programs, uint32_t program_count,
-                                     struct merminbpf_attached *rows, uint32_t max)
+static int links_read_of(const uint32_t *programs, uint32_t program_count, struct merminbpf_attached *rows,
+                         uint32_t max)
 {
 	uint32_t count = 0;
 	uint32_t id = 0;
@@ -127,12 +141,24 @@ MERMINBPF_API int merminbpf_links_of(const uint32_t *programs, uint32_t program_
 		if (error == 0)
 			continue;
 		if (count == max)
-			return failure_set(failure_of_thread(), -ENOSPC, "There are more than %u links", max);
+			return -ENOSPC;
 		rows[count++] = row;
 	}
-	if (error != -ENOENT)
-		return failure_set(failure_of_thread(), error, "Cannot list the BPF links");
-	return (int)count;
+	return error == -ENOENT ? (int)count : error;
+}
+
+MERMINBPF_API int merminbpf_links_of(const uint32_t *programs, uint32_t program_count,
+                                     struct merminbpf_attached *rows, uint32_t max)
+{
+	struct failure *failure = failure_of_thread();
+	int home;
+	int count = namespace_enter_watched(failure, &home);
+
+	if (count)
+		return count;
+	count = links_read_of(programs, program_count, rows, max);
+	namespace_leave(home);
+	return count < 0 ? failure_set(failure, count, "Cannot list the BPF links") : count;
 }
 
 MERMINBPF_API int merminbpf_link_remove(uint32_t id)
@@ -166,6 +192,7 @@ static int filters_read(uint32_t ifindex, struct merminbpf_attached *rows, uint3
 				.ifindex = ifindex,
 				.egress = egress,
 				.tc_priority = search.own[i].priority,
+				.is_here = 1,
 				.made_qdisc = search.own[i].handle == FILTER_HANDLE_QDISC,
 			};
 		}

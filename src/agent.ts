@@ -11,7 +11,7 @@ import { ExportThread } from "./export-thread.ts";
 import { PRESSURE_SHARE } from "./flow/eviction.ts";
 import { compileKernelFilter } from "./flow/filter-kernel.ts";
 import type { Handover } from "./handover.ts";
-import { acquireHostLock, removeHostLock } from "./host-lock.ts";
+import { awaitHostLock, removeHostLock } from "./host-lock.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import { openTable, type UsedPins, usePins } from "./takeover.ts";
 import { BUILD } from "./version.ts";
@@ -33,7 +33,7 @@ export async function runAgent(config: Config, signal: AbortSignal): Promise<voi
     watchNamespace(config.capture.host_netns);
     const options = probeOptions(config);
     using probe = prepareProbe(options);
-    const lock = await acquireHostLock(probe, { timeoutMs: config.capture.takeover_timeout, signal });
+    const lock = await awaitHostLock(probe, { timeoutMs: config.capture.takeover_timeout, signal });
     try {
       const used = usePins(probe, lock, config.capture.persist, log);
       loadProbe(probe, options);

@@ -18,11 +18,17 @@ export type Command =
       readonly options: ConfigOptions;
     }
   | { readonly kind: "check"; readonly options: ConfigOptions }
+  | { readonly kind: "bpf"; readonly action: BpfAction; readonly options: ConfigOptions }
   | { readonly kind: "version" }
   /** Text for standard output. */
   | { readonly kind: "help"; readonly text: string }
   /** One line for standard error; exit code 2. */
   | { readonly kind: "usage"; readonly problem: string };
+
+/** What `mermin bpf` does. */
+export type BpfAction = (typeof BPF_ACTIONS)[number];
+
+const BPF_ACTIONS = ["list", "prune", "uninstall"] as const;
 
 type OptionName = "config" | "log-level" | "interface" | "format" | "help" | "version";
 
@@ -84,6 +90,14 @@ const COMMANDS = {
     details:
       "Prints every setting as TOML, as file, environment and flags make it; secrets are hidden.\nA config that is wrong gives one line for each error, and exit code 2.",
     options: ["config", "interface", "log-level", "help"],
+  },
+  bpf: {
+    usage: "mermin bpf list|prune|uninstall [-c FILE]",
+    summary: "what Mermin has in the kernel, and taking it out",
+    details:
+      "list: programs, maps, links, filters and pins, where they are and which process holds them.\nprune: removes pins of older versions.\nuninstall: removes every link, filter, qdisc and pin of Mermin that no process holds; refuses while an agent runs.",
+    argument: "list, prune or uninstall",
+    options: ["config", "help"],
   },
   version: { usage: "mermin version", summary: "print the version", details: "", options: ["help"] },
 } as const satisfies Readonly<Record<string, Syntax>>;
@@ -222,6 +236,14 @@ function buildCommand(name: CommandName, { values, positional }: Parsed): Comman
       return { kind: name, options };
     case "version":
       return { kind: "version" };
+    case "bpf": {
+      const written = positional[0] ?? "";
+      const action = BPF_ACTIONS.find((each) => each === written);
+      if (action !== undefined) return { kind: "bpf", action, options };
+      const nearest = findNearest(written, BPF_ACTIONS);
+      const hint = nearest === undefined ? "" : `; did you mean "${nearest}"?`;
+      return usage(`mermin bpf does list, prune or uninstall, not "${written}"${hint}`);
+    }
     case "replay": {
       const format = values.get("format")?.at(-1);
       if (format !== undefined && format !== "pretty" && format !== "ndjson") {

@@ -1,10 +1,10 @@
 // One agent a host: the lock's place, waiting for it, and its removal. The kernel frees it however the process ends.
 
 import { readFileSync, rmdirSync, statSync } from "node:fs";
+import { findLockHolder } from "./bpf-holders.ts";
 import type { Probe } from "./capture/probe.ts";
 
 const BPF_FILE_SYSTEM = "/sys/fs/bpf";
-const DIRECTORY = "/mermin";
 /** Between two tries. */
 const RETRY_MS = 100;
 
@@ -21,25 +21,31 @@ export interface LockPatience {
   readonly signal: AbortSignal;
 }
 
+/** Where pins are, and the lock where the BPF file system is mounted. */
+export const PIN_DIRECTORY: string = `${BPF_FILE_SYSTEM}/mermin`;
+
 /**
- * Takes the lock, once the agent that holds it has ended.
- * @throws Error where another agent runs on past the timeout, or no place for the lock can be written.
+ * Takes the lock.
+ * @throws Error where another agent runs, or no place for the lock can be written.
  */
-export async function acquireHostLock(probe: Probe, patience: LockPatience): Promise<HostLock> {
-  const isPinnable = isBpfFileSystemWritable();
-  const path = `${isPinnable ? BPF_FILE_SYSTEM : "/run"}${DIRECTORY}`;
-  const deadline = performance.now() + patience.timeoutMs;
-  while (!probe.tryLock(path)) {
-    if (performance.now() >= deadline || patience.signal.aborted) {
-      const holder = findHolder(path);
-      const who = holder === undefined ? "" : `, process ${holder}`;
-      throw new Error(
-        `Another Mermin agent runs on this host (it holds the lock ${path}${who}); stop it first`,
-      );
-    }
+export function acquireHostLock(probe: Probe): HostLock {
+  const lock = findPlace();
+  if (probe.tryLock(lock.path)) return lock;
+  throw new Error(`Another Mermin agent runs on this host (${describeHolder(lock.path)}); stop it first`);
+}
+
+/**
+ * {@link acquireHostLock}, once the agent that holds it has ended.
+ * @throws Error likewise, where another agent runs on past the timeout or until `signal` aborts
+ */
+export async function awaitHostLock(probe: Probe, { timeoutMs, signal }: LockPatience): Promise<HostLock> {
+  const deadline = performance.now() + timeoutMs;
+  while (performance.now() < deadline && !signal.aborted) {
+    const lock = findPlace();
+    if (probe.tryLock(lock.path)) return lock;
     await Bun.sleep(RETRY_MS);
   }
-  return { path, isPinnable };
+  return acquireHostLock(probe);
 }
 
 /** Removes the lock's directory, while the lock is held; what is pinned in it stays. */
@@ -49,6 +55,18 @@ export function removeHostLock({ path }: HostLock): void {
   } catch {
     // Not empty, or gone: neither is ours to mend.
   }
+}
+
+function describeHolder(path: string): string {
+  const holder = findLockHolder(statSync(path).ino);
+  return holder === undefined
+    ? `it holds the lock ${path}`
+    : `process ${holder.pid}, ${holder.name}, holds the lock ${path}`;
+}
+
+function findPlace(): HostLock {
+  const isPinnable = isBpfFileSystemWritable();
+  return { path: isPinnable ? PIN_DIRECTORY : "/run/mermin", isPinnable };
 }
 
 function isBpfFileSystemWritable(): boolean {
@@ -61,18 +79,4 @@ function isBpfFileSystemWritable(): boolean {
   } catch {
     return false;
   }
-}
-
-/** The process that holds a lock, as /proc/locks names it: by the file's number; undefined where it is not seen. */
-function findHolder(path: string): number | undefined {
-  try {
-    const { ino } = statSync(path);
-    for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
-      const [, kind, , , pid, file] = line.trim().split(/\s+/);
-      if (kind === "FLOCK" && file?.endsWith(`:${ino}`) && Number(pid) > 0) return Number(pid);
-    }
-  } catch {
-    // A process file system that is not there names nobody.
-  }
-  return undefined;
 }

@@ -1,6 +1,7 @@
 // argv, signals, exit code. The only place that ends the process.
 
 import { runAgent } from "./agent.ts";
+import { bpfCommand } from "./bpf-command.ts";
 import { SCHEMA_VERSION } from "./capture/record.ts";
 import { checkCommand } from "./check.ts";
 import { type Command, parseCommand } from "./cli.ts";
@@ -34,6 +35,8 @@ async function execute(command: Command): Promise<number> {
         standardOutput: (text) => process.stdout.write(text),
         standardError: (text) => process.stderr.write(text),
       });
+    case "bpf":
+      return bpfCommand(command.action, command.options, (text) => process.stdout.write(text));
     case "version":
       process.stdout.write(`mermin ${BUILD.version} commit ${BUILD.commit} schema ${SCHEMA_VERSION}\n`);
       return EXIT.done;

@@ -18,7 +18,7 @@ export type Side = "ingress" | "egress";
 export type AttachMode = "tcx" | "clsact";
 
 export interface ProbeOptions {
-  /** Entries of FLOW_STATS and of FLOW_DETAILS. */
+  /** Entries of FLOW_STATS. */
   readonly tableCapacity: number;
   /** Size of FLOW_EVENTS: a power of two, a multiple of the page size. */
   readonly ringBufferBytes: number;
@@ -49,6 +49,8 @@ const MODES = { auto: 0, tcx: 1, clsact: 2 } as const;
 const ORDERS = { first: 0, last: 1 } as const;
 const SIDES = { ingress: 0, egress: 1 } as const;
 const HOOK_PROGRAMS_MAX = 64;
+/** Entries of FLOW_DETAILS for each of FLOW_STATS. */
+const DETAILS_SHARE = 1.25;
 
 /** New entries hold 0: with it the programs would not see that a direction's first packet is its first. */
 const FIRST_GENERATION = 1;
@@ -157,6 +159,18 @@ export class Probe implements Disposable {
   }
 }
 
+/** Opens the BPF object and loads nothing: for the host's lock alone. @throws Error where the object cannot be read. */
+export function openLockHandle(): Probe {
+  return openObject(new Uint8Array(readFileSync(objectPath)));
+}
+
+function openObject(object: Uint8Array): Probe {
+  const library = loadLibrary();
+  const handle = library.merminbpf_object_open(object, object.byteLength);
+  if (handle === null) throw new Error(`Cannot read the BPF object: ${library.merminbpf_error(null)}`);
+  return new Probe(library, handle);
+}
+
 /** {@link prepareProbe} and {@link loadProbe}. */
 export function openProbe(options: ProbeOptions): Probe {
   const probe = prepareProbe(options);
@@ -178,10 +192,7 @@ export function prepareProbe(options: ProbeOptions): Probe {
   if (library.merminbpf_schema_version() !== SCHEMA_VERSION) {
     throw new Error("The BPF library and the agent are of different versions; build both anew");
   }
-  const object = options.object ?? new Uint8Array(readFileSync(objectPath));
-  const handle = library.merminbpf_object_open(object, object.byteLength);
-  if (handle === null) throw new Error(`Cannot read the BPF object: ${library.merminbpf_error(null)}`);
-  const probe = new Probe(library, handle);
+  const probe = openObject(options.object ?? new Uint8Array(readFileSync(objectPath)));
   try {
     configure(probe, options);
     return probe;
@@ -217,7 +228,8 @@ function configure(probe: Probe, options: ProbeOptions): void {
   writeKnob(probe, "udp_tunnel_ports", ports);
   writeKnob(probe, "udp_tunnels", tunnels);
   setSize(probe, "FLOW_STATS", options.tableCapacity);
-  setSize(probe, "FLOW_DETAILS", options.tableCapacity);
+  // More than flows: an entry goes a moment after its flow.
+  setSize(probe, "FLOW_DETAILS", Math.ceil(options.tableCapacity * DETAILS_SHARE));
   setSize(probe, "FLOW_EXPORTED", options.tableCapacity);
   setSize(probe, "FLOW_TAKEN", options.tableCapacity);
   setSize(probe, "FLOW_EVENTS", options.ringBufferBytes);

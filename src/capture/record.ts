@@ -135,8 +135,8 @@ export const LAYER = {
   octets: 22,
 } as const;
 
-/** Bits of the fourth octet of {@link LAYER.octets}; `<< way`. */
-export const LAYER_FLAG = { hasId: 1, seen: 4 } as const;
+/** Bits of the fourth octet of {@link LAYER.octets}; `<< way`. Those of the life before stand `oldLifeShift` higher. */
+export const LAYER_FLAG = { hasId: 1, seen: 4, oldLifeShift: 4 } as const;
 
 /** Sizes and words of `struct flow_details`; 64-bit fields: low word first. */
 export const DETAILS_BYTES = 320;

@@ -2,7 +2,7 @@
 // in it. The calling thread never stays there.
 
 import { loadLibrary, nulTerminated } from "./library.ts";
-import { ShimError } from "./shim-error.ts";
+import { ERRNO, ShimError } from "./shim-error.ts";
 
 /** Routes and addresses of a node with thousands of pods. */
 const MOST_BYTES = 16 << 20;
@@ -11,14 +11,17 @@ const FIRST_BYTES = 64 << 10;
 /**
  * Watches the interfaces of another network namespace: of every probe and every list from here on. Empty: of the
  * process' own.
- * @throws ShimError where there is none at the path, or it may not be entered.
+ * @throws Error where there is none at the path, or it may not be entered.
  */
 export function watchNamespace(path: string): void {
   const library = loadLibrary();
   const result = library.merminbpf_namespace_watch(nulTerminated(path));
   if (result >= 0) return;
-  const reason = String(library.merminbpf_error(null));
-  throw new Error(`${reason}; set capture.host_netns, or give the agent CAP_SYS_ADMIN`);
+  const remedy =
+    result === ERRNO.perm || result === ERRNO.acces
+      ? "run with CAP_SYS_ADMIN, and with CAP_SYS_PTRACE for a file of /proc, or leave capture.host_netns empty"
+      : "set capture.host_netns to the file of a network namespace";
+  throw new Error(`${library.merminbpf_error(null)}; ${remedy}`);
 }
 
 /**

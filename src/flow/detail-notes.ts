@@ -19,7 +19,11 @@ export function noteDetails(slots: FlowSlots, slot: number, details: Uint32Array
 /** The details at `at` are of a later life: where that began, the slot's ended. Headers of its own stay. */
 export function noteBaseDetails(slots: FlowSlots, slot: number, details: Uint32Array, at: number): void {
   if (isZero(details, at, DETAILS_WORDS)) return;
-  if (slots.detailRow(slot) === 0) noteDetails(slots, slot, details, at);
+  const known = slots.detailRow(slot);
+  if (known === 0 || !slots.details.hasHeaders(known)) {
+    noteDetails(slots, slot, details, at);
+    slots.details.restoreOldLife(slots.detailRow(slot));
+  }
   const overhead = at + DETAILS.baseOverheadBytes;
   slots.details.setSeen(slots.detailRow(slot), details, overhead, at + DETAILS.baseFragments);
 }
@@ -37,11 +41,12 @@ export function noteDetailsAtEnd(
 ): void {
   const overhead = at + EVENT_WORD.overhead;
   let row = slots.detailRow(slot);
-  if (row === 0) {
-    if (isZero(event, overhead, EVENT_COUNT_WORDS)) return;
-    row = slots.openDetails(slot);
+  if (row === 0 && isZero(event, overhead, EVENT_COUNT_WORDS)) return;
+  if (row === 0 || !slots.details.hasHeaders(row)) {
+    if (row === 0) row = slots.openDetails(slot);
     const found = findDetails(event, at);
     if (found !== undefined) slots.details.load(row, found, 0);
+    if (found !== undefined) slots.details.restoreOldLife(row);
   }
   slots.details.setSeen(row, event, overhead, at + EVENT_WORD.fragments);
 }

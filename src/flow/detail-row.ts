@@ -38,6 +38,8 @@ export function writeDetail(
 function writeLayer(out: Uint32Array, at: number, words: Uint32Array, layer: number, forward: number): void {
   const octets = words[layer + LAYER.octets] as number;
   const flags = octets >>> 24;
+  // Kept of a life before: not this one's.
+  if ((flags & (LAYER_FLAG.seen * 3)) === 0) return;
   const hasId = (flags & (LAYER_FLAG.hasId * 3)) === 0 ? 0 : 1;
   out[at + RECORD_LAYER.octets] = (octets & 0xffffff) | (hasId << 24);
   const isSeen = (flags & (LAYER_FLAG.seen << forward)) !== 0;

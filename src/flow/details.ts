@@ -1,7 +1,7 @@
 // What the flow table keeps of flows with details: the headers last seen, and what was told of their counts.
 // Comes in: rows of FLOW_DETAILS and counts of events. Goes out: rows for detail-row.ts. Decides nothing.
 
-import { DETAILS, DETAILS_WORDS, number64 } from "../capture/record.ts";
+import { DETAILS, DETAILS_WORDS, LAYER, LAYER_FLAG, LAYER_WORDS, number64 } from "../capture/record.ts";
 import { SlotRows } from "./slot-rows.ts";
 
 /** Counts of a flow's details: overhead as DETAILS.overheadBytes has it, then fragments. */
@@ -43,6 +43,18 @@ export class FlowDetails {
     this.#rows.close(slot);
   }
 
+  /** Whether the row says how packets of its flow's life were carried. */
+  hasHeaders(row: number): boolean {
+    return (this.#layerFlags(row, 0) & (LAYER_FLAG.seen * 3)) !== 0;
+  }
+
+  /** The words are of a later life than the row: what they still say of the one before is its own. */
+  restoreOldLife(row: number): void {
+    for (let layer = 0; layer < 2; layer++) {
+      this.#setLayerFlags(row, layer, this.#layerFlags(row, layer) >>> LAYER_FLAG.oldLifeShift);
+    }
+  }
+
   /** Takes over the details at `at`, counts and all. */
   load(row: number, details: Uint32Array, at: number): void {
     const own = row * DETAILS_WORDS;
@@ -70,8 +82,29 @@ export class FlowDetails {
   /** A new life begins at what was seen, or at what was told, if a scan ran ahead of it. */
   beginLife(row: number): void {
     this.remember(row);
+    this.#forgetHeaders(row);
     const told = row * DETAIL_NUMBERS + DETAIL_NUMBER.told;
     this.numbers.copyWithin(row * DETAIL_NUMBERS + DETAIL_NUMBER.base, told, told + DETAIL_COUNTS);
+  }
+
+  /** Of the packets of a life before: addresses, numbers, and the frame's source. */
+  #forgetHeaders(row: number): void {
+    for (let layer = 0; layer < 2; layer++) this.#setLayerFlags(row, layer, 0);
+    const flags = row * DETAILS_WORDS + DETAILS.tunnelMac + 1;
+    this.words[flags] = (this.words[flags] as number) & 0xffff;
+  }
+
+  #layerFlags(row: number, layer: number): number {
+    return (this.words[this.#layerOctets(row, layer)] as number) >>> 24;
+  }
+
+  #setLayerFlags(row: number, layer: number, flags: number): void {
+    const octets = this.#layerOctets(row, layer);
+    this.words[octets] = ((this.words[octets] as number) & 0xffffff) | (flags << 24);
+  }
+
+  #layerOctets(row: number, layer: number): number {
+    return row * DETAILS_WORDS + DETAILS.tunnel + layer * LAYER_WORDS + LAYER.octets;
   }
 
   #grow(row: number): void {

@@ -225,6 +225,7 @@ export class FlowTable {
       this.#lives.reopened(words, at, nowNs);
     else if (kind === EVENT_KIND.pressure) this.#isPressed = true;
     else if (kind === EVENT_KIND.overflow && bytes >= OVERFLOW_EVENT_BYTES) {
+      this.#isPressed = true; // A full table makes no entry, and so no pressure event.
       this.#overflow.add(words, at, nowNs, this.timeouts.maxRecordIntervalNs);
     }
   }

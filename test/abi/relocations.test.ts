@@ -19,7 +19,7 @@ const ALLOWED = new Map([
 ]);
 
 /** Instructions the verifier went through, Linux 6.18 and clang 19. Raise it knowingly. */
-const VERIFIED_INSTRUCTIONS = { ingress: 30900, egress: 30900 } as const;
+const VERIFIED_INSTRUCTIONS = { ingress: 32900, egress: 32900 } as const;
 const MOST_GROWTH = 1.1;
 
 const SHF_EXECINSTR = 0x4;

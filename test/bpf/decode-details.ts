@@ -84,7 +84,8 @@ function decodeLayer(details: DataView, word: number): Layer | undefined {
   const view = new DataView(details.buffer, details.byteOffset + word * 4, LAYER_WORDS * 4);
   const flags = view.getUint8(LAYER.octets * 4 + 3);
   const encapsulation = view.getUint8(LAYER.octets * 4);
-  if (encapsulation === 0) return undefined;
+  // What is kept of a life before is not this one's.
+  if (encapsulation === 0 || (flags & (LAYER_FLAG.seen * 3)) === 0) return undefined;
   const id = (way: 0 | 1): number | undefined =>
     (flags & (LAYER_FLAG.hasId << way)) === 0 ? undefined : view.getUint32((LAYER.id + way) * 4, true);
   const isSeen = (way: 0 | 1): boolean => (flags & (LAYER_FLAG.seen << way)) !== 0;
@@ -92,6 +93,7 @@ function decodeLayer(details: DataView, word: number): Layer | undefined {
     const address = (word: number): string => addressText(view, (word + way * 4) * 4);
     return isSeen(way) ? [address(LAYER.source), address(LAYER.destination)] : undefined;
   };
+  const ahSpi = (way: 0 | 1): number => (isSeen(way) ? view.getUint32((LAYER.ahSpi + way) * 4, true) : 0);
   const ports = (way: 0 | 1): readonly [number, number] | undefined => {
     const at = (LAYER.ports + way) * 4;
     return isSeen(way) ? [view.getUint16(at), view.getUint16(at + 2)] : undefined;
@@ -100,7 +102,7 @@ function decodeLayer(details: DataView, word: number): Layer | undefined {
     ends: [ends(0), ends(1)],
     ids: [id(0), id(1)],
     ports: [ports(0), ports(1)],
-    ahSpi: [view.getUint32(LAYER.ahSpi * 4, true), view.getUint32((LAYER.ahSpi + 1) * 4, true)],
+    ahSpi: [ahSpi(0), ahSpi(1)],
     encapsulation,
     ipVersion: view.getUint8(LAYER.octets * 4 + 1),
     protocol: view.getUint8(LAYER.octets * 4 + 2),

@@ -219,7 +219,7 @@ describe("a full FLOW_DETAILS", () => {
   test("counts a flow without what it has no room for, and says so", () => {
     using bench = new Bench({ tableCapacity: 3 });
     const details = KernelMap.named("FLOW_DETAILS");
-    const keys = [1, 2, 3].map((octet) => new Uint8Array(KEY_BYTES).fill(octet));
+    const keys = [1, 2, 3, 4].map((octet) => new Uint8Array(KEY_BYTES).fill(octet));
     for (const key of keys) details.update(key, new Uint8Array(DETAILS_BYTES));
     const carrier = frame(ip("10.0.0.1", "10.0.0.2", esp(7)));
     expect(bench.run(carrier)).toEqual({ accounted: [1, 52], details_full: [1, 0] });

@@ -11,6 +11,8 @@ export interface ExpectedLayer {
   /** Of the first packet of each way that is like it. */
   readonly ways: [LayerFields | undefined, LayerFields | undefined];
   readonly overhead: [number, number];
+  /** The headers are of a life before: only the overhead counts on. */
+  readonly isOld: boolean;
 }
 
 export interface ExpectedFlow {
@@ -22,6 +24,8 @@ export interface ExpectedFlow {
   readonly packets: [number, number];
   readonly bytes: [number, number];
   readonly tcpFlags: [number, number];
+  /** Of the present life, in which a SYN behind FIN both ways or RST begins the next. */
+  lifeFlags: [number, number];
   fragments: number;
   tunnel: ExpectedLayer | undefined;
   ipip: ExpectedLayer | undefined;
@@ -81,6 +85,7 @@ function begin(key: ReferenceKey, way: 0 | 1, first: FlowFields): ExpectedFlow {
     packets: [0, 0],
     bytes: [0, 0],
     tcpFlags: [0, 0],
+    lifeFlags: [0, 0],
     fragments: 0,
     tunnel: undefined,
     ipip: undefined,
@@ -92,7 +97,27 @@ function begin(key: ReferenceKey, way: 0 | 1, first: FlowFields): ExpectedFlow {
   };
 }
 
+const [FIN, SYN, RST, ACK] = [1, 2, 4, 16] as const;
+const TCP = 6;
+
+function begins(flow: ExpectedFlow, packet: FlowFields): boolean {
+  const [low, high] = flow.lifeFlags;
+  const isOver = (low & high & FIN) !== 0 || ((low | high) & RST) !== 0;
+  return flow.key.protocol === TCP && isOver && (packet.tcpFlags & (SYN | ACK)) === SYN;
+}
+
+/** What is said of a packet's way is said anew by the packets of a new life. */
+function beginLife(flow: ExpectedFlow): void {
+  flow.lifeFlags = [0, 0];
+  flow.tunnel = flow.tunnel && { ...flow.tunnel, isOld: true };
+  flow.ipip = flow.ipip && { ...flow.ipip, isOld: true };
+  flow.tunnelMac = undefined;
+  flow.ahSpi.fill(0);
+}
+
 function addPacket(flow: ExpectedFlow, way: 0 | 1, packet: FlowFields): void {
+  if (begins(flow, packet)) beginLife(flow);
+  flow.lifeFlags[way] |= packet.tcpFlags;
   flow.ways[way] ??= packet;
   flow.packets[way] += packet.packets;
   flow.bytes[way] += packet.bytes;
@@ -116,7 +141,11 @@ function addLayer(
   packet: LayerFields | undefined,
 ): ExpectedLayer | undefined {
   if (packet === undefined) return before;
-  const layer = before ?? { first: packet, ways: [undefined, undefined], overhead: [0, 0] };
+  const overhead = before?.overhead ?? [0, 0];
+  const isFirst = before === undefined || before.isOld;
+  const layer: ExpectedLayer = isFirst
+    ? { first: packet, ways: [undefined, undefined], overhead, isOld: false }
+    : before;
   layer.overhead[way] += packet.overheadBytes;
   if (packet.kind === layer.first.kind && packet.ipVersion === layer.first.ipVersion) {
     layer.ways[way] ??= packet;

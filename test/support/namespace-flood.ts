@@ -22,9 +22,14 @@ export interface FloodOptions {
 /** Begins to send from the host's device. */
 export function startFlood({ namespace, device }: Host, options: FloodOptions): TestProcess {
   const program = join(namespace.folder, "flood");
-  runCommand(["clang-19", "-Wall", "-Wextra", "-Werror", "-O2", "-o", program, SOURCE]);
+  compileFlood(program);
   const { kind, flows, rounds = 1, pauseMs = 0 } = options;
   return namespace.start([program, device, kind, ...[flows, rounds, pauseMs].map(String)]);
+}
+
+/** Compiles the program that sends: `flood DEVICE KIND FLOWS ROUNDS PAUSE_MS`. */
+export function compileFlood(program: string): void {
+  runCommand(["clang-19", "-Wall", "-Wextra", "-Werror", "-O2", "-o", program, SOURCE]);
 }
 
 /** Frames sent so far, as the sender itself says after each round. */

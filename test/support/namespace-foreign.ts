@@ -36,7 +36,7 @@ const entriesSchema = v.tuple([v.looseObject({ formatted: v.looseObject({ value:
 export async function attachForeign(host: Host, place: Place, verdict: Verdict): Promise<Foreign> {
   const object = join(host.namespace.folder, "foreign.bpf.o");
   const known = new Set(listMaps());
-  compile(object, verdict);
+  compileForeign(object, verdict);
   if (place.kind === "tcx") await attachToTcx(host, object, place.order);
   else attachToClsact(host, object, place.priority);
   const map = listMaps().find((id) => !known.has(id));
@@ -44,7 +44,8 @@ export async function attachForeign(host: Host, place: Place, verdict: Verdict):
   return { count: () => readCount(map) };
 }
 
-function compile(object: string, verdict: Verdict): void {
+/** Compiles the program to an object file. */
+export function compileForeign(object: string, verdict: Verdict): void {
   const machine = runCommand(["uname", "-m"]).trim();
   const flags = ["-target", "bpf", "-O2", "-g", `-I/usr/include/${machine}-linux-gnu`];
   const isLoss = typeof verdict === "object";

@@ -112,6 +112,10 @@ export class ReferenceParser {
       if (layer.datagram.fragment === "first" && !hasLength(inside.scope, datagram)) {
         return { layers, carried: { kind: "unread" } };
       }
+      // Segments of the carrier, each with a packet of its own inside: the first alone could be read.
+      if (packet.gsoSize > 0 && endOf(datagram) < Math.min(inside.scope.carried, inside.scope.end)) {
+        return { layers, carried: { kind: "unread" } };
+      }
       const vlan = layer.vlan === 0 ? inside.vlan : layer.vlan;
       layers[layers.length - 1] = { ...layer, carries: { kind, ...(id === undefined ? {} : { id }) } };
       layers.push({
@@ -184,6 +188,10 @@ function transportOf(datagram: Datagram): Transport | Refused {
 
 function macOf(mac: Uint8Array | undefined): { readonly mac?: Uint8Array } {
   return mac === undefined ? {} : { mac };
+}
+
+function endOf({ offset, bytes, jumboBytes }: Datagram): number {
+  return offset + bytes + jumboBytes;
 }
 
 function hasLength(scope: Scope, { offset, version }: Datagram): boolean {

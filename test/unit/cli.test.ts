@@ -77,9 +77,25 @@ describe("parseCommand", () => {
       expect(command.problem).toMatch(/^[^\n]*(needs a value|needs a capture file|does not take)[^\n]*$/);
   });
 
+  test.each(["list", "prune", "uninstall"] as const)("reads mermin bpf %s", (action) => {
+    const options = { path: "m.toml", logLevel: undefined, interfaces: [] };
+    expect(parseCommand(["bpf", action, "-c", "m.toml"])).toEqual({ kind: "bpf", action, options });
+  });
+
+  test.each([
+    [["bpf"], "mermin bpf needs list, prune or uninstall"],
+    [["bpf", "lst"], 'not "lst"; did you mean "list"?'],
+    [["bpf", "everything"], 'mermin bpf does list, prune or uninstall, not "everything"'],
+    [["bpf", "list", "prune"], 'does not take "prune"'],
+  ])("%p is a usage error that names what there is", (argv, problem) => {
+    const command = parseCommand(argv);
+    expect(command).toMatchObject({ kind: "usage" });
+    if (command.kind === "usage") expect(command.problem).toContain(problem);
+  });
+
   test("has help for every command that the overview lists, by both spellings", () => {
     const commands = [...formatOverview().matchAll(/^ {2}([a-z]+) {2,}/gm)].map((match) => match[1] ?? "");
-    expect(commands).toEqual(["run", "replay", "check", "version"]);
+    expect(commands).toEqual(["run", "replay", "check", "bpf", "version"]);
     for (const name of commands) {
       const help = parseCommand([name, "--help"]);
       expect(help).toEqual(parseCommand(["help", name]));

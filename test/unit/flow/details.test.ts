@@ -316,11 +316,29 @@ describe("FlowTable tells a flow's details", () => {
     kernel.packet(TCP_KEY, { way: 0, at: SECOND, flags: SYN, overhead: [50, 0] });
     kernel.packet(TCP_KEY, { way: 1, at: 1.1 * SECOND, flags: RST, overhead: [60, 0] });
     kernel.packet(TCP_KEY, { way: 0, at: 1.2 * SECOND, flags: SYN, overhead: [51, 0] });
-    setLayer(kernel.detailsOf(TCP_KEY), 0, TUNNEL);
+    // Both lives' packets have the same headers.
+    setLayer(kernel.detailsOf(TCP_KEY), 0, { ...TUNNEL, flags: 0b1111_1111 });
     const old = detailOf(scan(table, kernel, 2 * SECOND));
     expect(old.tunnel).toMatchObject({ source: "192.0.2.1", id: 100, total: [50, 60] });
     const next = detailOf(scanWith(table, kernel, 3 * SECOND, { isFinal: true }));
     expect(next.tunnel.total).toEqual([51, 0]);
+  });
+
+  test("without the headers of another life", () => {
+    const kernel = new KernelModel();
+    const table = newTable({ findDetails: kernel.findDetails });
+    kernel.packet(TCP_KEY, { way: 0, at: SECOND, flags: SYN, overhead: [50, 0] });
+    kernel.packet(TCP_KEY, { way: 1, at: 1.1 * SECOND, flags: RST, overhead: [60, 0] });
+    kernel.packet(TCP_KEY, { way: 0, at: 1.2 * SECOND, flags: SYN, overhead: [51, 0] });
+    // The new life's tunnel is another: nothing is left of the old one's.
+    setLayer(kernel.detailsOf(TCP_KEY), 0, { ...TUNNEL, flags: 0b1111 });
+    const old = detailOf(scan(table, kernel, 2 * SECOND));
+    expect(old.tunnel).toMatchObject({ encapsulation: ENCAPSULATION.none, total: [50, 60] });
+    kernel.packet(TCP_KEY, { way: 1, at: 3 * SECOND, flags: RST });
+    kernel.packet(TCP_KEY, { way: 0, at: 4 * SECOND, flags: SYN });
+    scan(table, kernel, 4.5 * SECOND);
+    const bare = scanWith(table, kernel, 5 * SECOND, { isFinal: true });
+    expect(detailOf(bare).tunnel).toMatchObject({ encapsulation: ENCAPSULATION.none, total: [0, 0] });
   });
 
   test("without headers where none are to be found, and tells no overhead in the life after", () => {

@@ -11,6 +11,7 @@ import {
   type FlowSampleBatch,
   KEY_WORDS,
   LAYER,
+  LAYER_FLAG,
   LAYER_WORDS,
   SHARED,
   VALUE_WORDS,
@@ -222,6 +223,11 @@ export class KernelModel {
     if (details !== undefined) {
       details.copyWithin(DETAILS.baseOverheadBytes, DETAILS.overheadBytes, DETAILS.overheadBytes + 8);
       details.copyWithin(DETAILS.baseFragments, DETAILS.fragments, DETAILS.fragments + 2);
+      for (let layer = 0; layer < 2; layer++) {
+        const octets = DETAILS.tunnel + layer * LAYER_WORDS + LAYER.octets;
+        const flags = ((details[octets] as number) >>> 24) << LAYER_FLAG.oldLifeShift;
+        details[octets] = ((details[octets] as number) & 0xffffff) | (flags << 24);
+      }
     }
     this.#event(key, EVENT_KIND.reopened, fields, value, details);
     for (let way = 0; way < 2; way++) {
@@ -276,7 +282,7 @@ export class KernelModel {
       write(details, at, read(details, at) + bytes);
       const octets = layer * LAYER_WORDS + LAYER.octets;
       const kind = layer === 0 ? ENCAPSULATION.vxlan : ENCAPSULATION.ipip;
-      details[octets] = (details[octets] as number) | kind;
+      details[octets] = (details[octets] as number) | kind | (LAYER_FLAG.seen << (24 + way));
     });
   }
 
