@@ -115,7 +115,7 @@ MERMINBPF_API int merminbpf_links_list(struct merminbpf_link *links, uint32_t ma
 
 	if (count >= 0 && table.count > max)
 		count = failure_set(failure, -ENOSPC, "There are %u interfaces", table.count);
-	if (count > 0)
+	if (count > 0 && table.links)
 		memcpy(links, table.links, table.count * sizeof(*links));
 	free(table.links);
 	return count;
