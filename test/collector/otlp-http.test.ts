@@ -64,6 +64,7 @@ describe("OTLP exporter", () => {
     expect(request?.headers.get("user-agent")).toStartWith("mermin/1.2.3 ");
     expect(opened.exporter.stats()).toMatchObject({ accepted: 250, sent: 250, dropped: {}, queueSpans: 0 });
     expect(opened.exporter.stats().requests).toEqual({ success: 3, failure: 0 });
+    expect(opened.exporter.acknowledged).toBe(250);
   });
 
   test("sends a batch that does not fill after max_batch_interval, compressed", async () => {
@@ -85,9 +86,11 @@ describe("OTLP exporter", () => {
     await until(() => opened.exporter.stats().requests.failure > 2);
     expectBalanced(opened.exporter.stats());
     expect(opened.exporter.stats().queueSpans).toBe(400);
+    expect(opened.exporter.acknowledged).toBe(0);
     using receiver = startReceiver({ kind: "accept" }, port);
     await until(() => opened.exporter.stats().sent === 400);
     expect(receiver.spans).toHaveLength(400);
+    expect(opened.exporter.acknowledged).toBe(400);
     expect(opened.logged.filter((line) => line.includes("cannot export"))).toHaveLength(1);
     expect(opened.logged.filter((line) => line.includes("exporting again"))).toHaveLength(1);
   });
@@ -103,6 +106,7 @@ describe("OTLP exporter", () => {
     receiver.behaviour = { kind: "accept" };
     await until(() => opened.exporter.stats().queueSpans === 0);
     expectBalanced(opened.exporter.stats());
+    expect(opened.exporter.acknowledged).toBe(5_000);
     expect(opened.exporter.stats().sent).toBe(receiver.spans.length);
     expect(opened.exporter.stats().sent).toBeGreaterThanOrEqual(1_000);
   });

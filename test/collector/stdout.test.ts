@@ -81,6 +81,7 @@ describe("stdout exporter", () => {
     const ports = Array.from({ length: 400 }, (_, port) => port);
     expect(portsOf(text)).toEqual([...ports, ...ports, ...ports, ...ports, ...ports]);
     expect(exporter.stats()).toMatchObject({ accepted: 2000, sent: 2000, dropped: {}, queueSpans: 0 });
+    expect(exporter.acknowledged).toBe(2000);
   });
 
   test("drops the oldest and counts them while its reader sleeps, and never half a line", async () => {
@@ -91,6 +92,8 @@ describe("stdout exporter", () => {
     const { accepted, sent, dropped, queueSpans } = exporter.stats();
     expect(sent + (dropped.queue_full ?? 0) + queueSpans).toBe(accepted);
     expect(dropped.queue_full).toBeGreaterThanOrEqual(1_300);
+    // What was dropped is behind what still waits for the pipe.
+    expect(exporter.acknowledged).toBe(sent);
     let text = "";
     await until(() => {
       text += readAvailable(pipe.reader);
@@ -98,6 +101,7 @@ describe("stdout exporter", () => {
     });
     text += readAvailable(pipe.reader);
     expect(portsOf(text)).toHaveLength(exporter.stats().sent);
+    expect(exporter.acknowledged).toBe(2000);
   });
 
   test("says that its reader is gone, and counts what was not written", async () => {
