@@ -68,6 +68,7 @@ export function openTable(sources: TableSources): {
     exported,
   });
   table.records.bound(MOST_RECORDS_WAITING);
+  if (sources.hasEarlier) reader.forgetCounters();
   if (exported === undefined) return { table, handover: undefined };
   const handover = new Handover({ log: exported, pins, table, thread });
   handover.takeOver(reader.clock());

@@ -53,12 +53,11 @@ export class Reader {
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(16));
   #generation: number;
   /** What an earlier agent counted in the same maps. */
-  readonly #earlier: readonly KernelCounter[];
+  #earlier: readonly KernelCounter[] = [];
 
   constructor(probe: Probe) {
     this.#probe = probe;
     this.#generation = probe.library.merminbpf_scan_generation(probe.handle);
-    this.#earlier = this.#readCounters();
   }
 
   /** The generation of the scan that was begun last. */
@@ -144,7 +143,12 @@ export class Reader {
     );
   }
 
-  /** COUNTERS since this reader was made, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */
+  /** What was counted so far is an earlier agent's: {@link counters} leaves it out. */
+  forgetCounters(): void {
+    this.#earlier = this.#readCounters();
+  }
+
+  /** COUNTERS, but for what was forgotten, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */
   counters(): readonly KernelCounter[] {
     return this.#readCounters().map(({ packets, bytes }, index) => ({
       packets: packets - (this.#earlier[index]?.packets ?? 0),
