@@ -1,13 +1,10 @@
 // The table of metrics: name, type, help, labels, and where each value comes from. The reference page and /metrics are
 // both made from it; a metric that is not here does not exist.
 
-import { COUNTER_NAMES } from "../capture/stats.ts";
 import { listLosses } from "./losses.ts";
-import type { Metric, Sample } from "./metric.ts";
+import type { Metric } from "./metric.ts";
+import { ofExporter, ofMap, ofReport, perHook, perState, perVerdict } from "./metric-forms.ts";
 import { PROCESS_METRICS } from "./process.ts";
-import type { CaptureReport, ExporterSnapshot } from "./snapshot.ts";
-
-const HOOKS = ["ingress", "egress"] as const;
 
 /** IPFIX flowEndReason 1–5 (IANA element 136). */
 const END_REASONS = [
@@ -213,94 +210,3 @@ export const METRICS: readonly Metric[] = [
   },
   ...PROCESS_METRICS,
 ];
-
-function perHook(name: string, help: string, field: "packets" | "bytes"): Metric {
-  return {
-    name,
-    type: "counter",
-    help,
-    labels: ["interface", "hook"],
-    samples: ({ report }) =>
-      (report?.capture.interfaces ?? []).flatMap((stats) =>
-        HOOKS.map((hook, index) => ({ labels: [stats.name, hook], value: stats[field][index] ?? 0 })),
-      ),
-  };
-}
-
-function perVerdict(name: string, help: string, field: "packets" | "bytes"): Metric {
-  return {
-    name,
-    type: "counter",
-    help,
-    labels: ["verdict"],
-    samples: ({ report }) =>
-      report === undefined
-        ? []
-        : COUNTER_NAMES.map((verdict, index) => ({
-            labels: [verdict],
-            value: report.capture.counters[index]?.[field] ?? 0,
-          })),
-  };
-}
-
-function perState(
-  name: string,
-  help: string,
-  read: (report: CaptureReport) => Readonly<Record<string, number>>,
-): Metric {
-  return {
-    name,
-    type: "gauge",
-    help,
-    labels: ["state"],
-    samples: ({ report }) =>
-      Object.entries(report === undefined ? {} : read(report)).map(([state, value]) => ({
-        labels: [state],
-        value,
-      })),
-  };
-}
-
-function ofReport(
-  type: Metric["type"],
-  name: string,
-  help: string,
-  read: (report: CaptureReport) => number,
-): Metric {
-  return {
-    name,
-    type,
-    help,
-    labels: [],
-    samples: ({ report }) => (report === undefined ? [] : [{ labels: [], value: read(report) }]),
-  };
-}
-
-function ofMap(name: string, help: string, read: (report: CaptureReport) => number): Metric {
-  return {
-    name,
-    type: "gauge",
-    help,
-    labels: ["map"],
-    samples: ({ report }) => (report === undefined ? [] : [{ labels: ["FLOW_STATS"], value: read(report) }]),
-  };
-}
-
-function ofExporter(
-  type: Metric["type"],
-  name: string,
-  help: string,
-  labels: readonly string[],
-  read: (exporter: ExporterSnapshot) => readonly Sample[],
-): Metric {
-  return {
-    name,
-    type,
-    help,
-    labels: ["exporter", ...labels],
-    samples: ({ exporters }) =>
-      exporters.flatMap((exporter) =>
-        read(exporter).map((sample) => ({ ...sample, labels: [exporter.name, ...sample.labels] })),
-      ),
-  };
-}

@@ -4,6 +4,8 @@
 
 import { argv, stdout } from "node:process";
 
+const PAUSE_MS = 10;
+
 await run(argv.slice(2));
 
 async function run([what, ...words]: readonly string[]): Promise<void> {
@@ -23,8 +25,9 @@ async function send([from = "", port, to = "", toPort, count, bytes]: readonly s
   const payload = new Uint8Array(Number(bytes));
   for (let sent = 0; sent < Number(count); sent++) {
     while (!socket.send(payload, Number(toPort), to)) await Bun.sleep(1);
-    // A device's queue need not hold the fragments of all at once.
-    await Bun.sleep(1);
+    // A device's queue need not hold the fragments of all at once, nor the receiver's buffer all datagrams: on a busy
+    // machine it may take nothing for a while.
+    await Bun.sleep(PAUSE_MS);
   }
   socket.close();
 }
