@@ -58,8 +58,8 @@ static __always_inline struct descent *find_descent(void)
 	return bpf_map_lookup_elem(&DESCENT, &zero);
 }
 
-/* Reads the packet inside up to its transport header. A function of its own to the verifier: it is called in
- * a loop. */
+/* Reads the packet inside up to its transport header. A function of its own to the verifier: called for each
+ * depth. */
 __noinline int parse_inner(struct __sk_buff *skb, struct packet *packet)
 {
 	int reason = 0;
