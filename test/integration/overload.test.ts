@@ -19,7 +19,7 @@ const PACKET_LOSSES = [
 ] as const;
 
 /** Of the agent's memory at its peak: what it has at rest, and what any flood may add. */
-const MOST_RESIDENT_BYTES = 450e6;
+const MOST_RESIDENT_BYTES = 300e6;
 
 function config(tableCapacity: number): AgentConfig {
   return { flow: { table_capacity: tableCapacity, ring_buffer_bytes: "64KiB" } };
