@@ -14,6 +14,7 @@ import {
 } from "./otlp-fields.ts";
 import { writeSpan } from "./otlp-span.ts";
 import { fieldTag, ProtobufWriter, WIRE } from "./protobuf.ts";
+import type { EncodedRequest, RequestEncoder } from "./request-encoder.ts";
 import type { ResourceAttributes } from "./resource.ts";
 import { RecordRow } from "./row.ts";
 
@@ -23,14 +24,8 @@ const INITIAL_BYTES = 64 * 1024;
 /** Bytes the buffers around it start with: a resource of usual size. */
 const HEADER_BYTES = 1024;
 
-/** A finished ExportTraceServiceRequest. */
-export interface EncodedRequest {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly spans: number;
-}
-
 /** Gathers spans of any number of batches until a request is taken. */
-export class OtlpEncoder {
+export class OtlpEncoder implements RequestEncoder {
   readonly #writer = new ProtobufWriter(INITIAL_BYTES);
   readonly #row = new RecordRow();
   readonly #resource: Uint8Array;
