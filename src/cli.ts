@@ -14,7 +14,7 @@ export type Command =
   | {
       readonly kind: "replay";
       readonly file: string;
-      readonly format: "pretty" | "ndjson" | undefined;
+      readonly format: (typeof REPLAY_FORMATS)[number] | undefined;
       readonly options: ConfigOptions;
     }
   | { readonly kind: "check"; readonly options: ConfigOptions }
@@ -24,6 +24,8 @@ export type Command =
   | { readonly kind: "help"; readonly text: string }
   /** One line for standard error; exit code 2. */
   | { readonly kind: "usage"; readonly problem: string };
+
+const REPLAY_FORMATS = ["pretty", "ndjson", "otlp-json"] as const;
 
 /** What `mermin bpf` does. */
 export type BpfAction = (typeof BPF_ACTIONS)[number];
@@ -61,7 +63,7 @@ const OPTIONS: Readonly<Record<OptionName, Option>> = {
   },
   format: {
     value: "FORMAT",
-    help: "pretty or ndjson on standard output, instead of the exporters of the config",
+    help: "pretty, ndjson or otlp-json on standard output, instead of the exporters of the config",
   },
   "log-level": { value: "LEVEL", help: "error, warn, info or debug, on standard error" },
   version: { letter: "V", help: "print the version and exit" },
@@ -77,7 +79,7 @@ const COMMANDS = {
     options: ["config", "interface", "log-level", "help"],
   },
   replay: {
-    usage: "mermin replay FILE [--format pretty|ndjson] [-c FILE] [--log-level LEVEL]",
+    usage: "mermin replay FILE [--format pretty|ndjson|otlp-json] [-c FILE] [--log-level LEVEL]",
     summary: "run a capture file through the same program and pipeline",
     details:
       "FILE is pcap or pcapng. The packets' own times are the clock. Spans go to the exporters of the config,\nor with --format to standard output.",
@@ -246,10 +248,11 @@ function buildCommand(name: CommandName, { values, positional }: Parsed): Comman
     }
     case "replay": {
       const format = values.get("format")?.at(-1);
-      if (format !== undefined && format !== "pretty" && format !== "ndjson") {
-        return usage(`--format "${format}" must be one of pretty, ndjson`);
+      const known = REPLAY_FORMATS.find((each) => each === format);
+      if (format !== undefined && known === undefined) {
+        return usage(`--format "${format}" must be one of ${REPLAY_FORMATS.join(", ")}`);
       }
-      return { kind: "replay", file: positional[0] ?? "", format, options };
+      return { kind: "replay", file: positional[0] ?? "", format: known, options };
     }
     default:
       return name satisfies never;

@@ -3,6 +3,7 @@
 
 import { Acknowledgement } from "./acknowledgement.ts";
 import { decorate } from "./decorate.ts";
+import { EVERY_ATTRIBUTE } from "./export/attributes.ts";
 import { createExporters } from "./export/create-exporters.ts";
 import type { RecordExporter } from "./export/exporter.ts";
 import { findResource } from "./export/resource.ts";
@@ -86,7 +87,12 @@ async function open(start: StartMessage): Promise<void> {
   const { config } = start;
   const log = createLogger({ level: config.log_level, format: config.log_format });
   const resource = findResource({ version: BUILD.version, configured: config.export.resource_attributes });
-  const exporters = createExporters(config.export, { resource, version: BUILD.version, log });
+  const exporters = createExporters(config.export, {
+    resource,
+    version: BUILD.version,
+    attributes: EVERY_ATTRIBUTE,
+    log,
+  });
   const recorder = createRecorder({ build: BUILD, exporters });
   try {
     const isLive = start.mode === "run";

@@ -54,6 +54,14 @@ export interface AttributeGroup {
   readonly applies: (row: RecordRow) => boolean;
 }
 
+/** What an encoder writes of a record: the whole table, or what the config leaves of it under the names it wants. */
+export interface AttributeSelection {
+  /** Of any record, in the order they are written. */
+  readonly record: readonly Attribute[];
+  /** Of records with a detail row, written after those. */
+  readonly groups: readonly AttributeGroup[];
+}
+
 /** What an {@link IntAttribute} reads where it was not measured or does not apply. */
 export const ABSENT = -1;
 

@@ -4,7 +4,7 @@
 import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatMac } from "../lib/address.ts";
-import { ABSENT, type Attribute, positive } from "./attribute.ts";
+import { ABSENT, type Attribute, type AttributeSelection, positive } from "./attribute.ts";
 import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE } from "./attributes-by-way.ts";
 import { TCP_ATTRIBUTES } from "./attributes-tcp.ts";
 import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
@@ -26,7 +26,7 @@ const END_REASONS = new Map<number, string>([
 ]);
 
 /** What any record can have, in the order they are written; those of `DETAIL_GROUPS` come after them. */
-export const RECORD_ATTRIBUTES: readonly Attribute[] = [
+const RECORD_ATTRIBUTES: readonly Attribute[] = [
   ...flowAttributes(),
   ...endpointAttributes(),
   ...counterAttributes(FORWARD),
@@ -46,6 +46,9 @@ export const RECORD_ATTRIBUTES: readonly Attribute[] = [
     read: (row) => (row.word(RECORD.samplingRate) > 1 ? row.word(RECORD.samplingRate) : ABSENT),
   },
 ];
+
+/** All of the table. */
+export const EVERY_ATTRIBUTE: AttributeSelection = { record: RECORD_ATTRIBUTES, groups: DETAIL_GROUPS };
 
 /** The table: every attribute a span can have, in the order they are written. */
 export const ATTRIBUTES: readonly Attribute[] = [

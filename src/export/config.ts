@@ -12,7 +12,7 @@ import {
 import type { Milliseconds } from "../lib/time.ts";
 
 export interface StdoutConfig {
-  readonly format: "pretty" | "ndjson" | "none";
+  readonly format: "pretty" | "ndjson" | "otlp-json" | "none";
 }
 
 export interface OtlpConfig {
@@ -38,9 +38,9 @@ export interface ExportConfig {
 
 /** [export.stdout] as it is written in TOML. */
 export const stdoutSection: Section<StdoutConfig> = v.strictObject({
-  format: choiceSetting("pretty", ["pretty", "ndjson", "none"], {
+  format: choiceSetting("pretty", ["pretty", "ndjson", "otlp-json", "none"], {
     description:
-      "`pretty`: a line a record for people; `ndjson`: a JSON object a line, one span each; `none`: nothing. Without this section: `none` where `[export.otlp]` is there, else `pretty`.",
+      "`pretty`: a line a record for people; `ndjson`: a JSON object a line, one span each; `otlp-json`: an OTLP request in JSON a line, of at most 128 spans; `none`: nothing. Without this section: `none` where `[export.otlp]` is there, else `pretty`.",
   }),
 });
 

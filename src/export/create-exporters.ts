@@ -2,9 +2,12 @@
 
 import { isatty } from "node:tty";
 import type { Logger } from "../lib/log.ts";
-import type { ExportConfig } from "./config.ts";
+import type { AttributeSelection } from "./attribute.ts";
+import type { ExportConfig, StdoutConfig } from "./config.ts";
+import { createRequestEncoder } from "./create-encoder.ts";
 import type { RecordExporter } from "./exporter.ts";
-import { formatNdjson } from "./ndjson.ts";
+import { type FormatLines, recordLines, requestLines } from "./lines.ts";
+import { createNdjsonFormatter } from "./ndjson.ts";
 import { createOtlpExporter } from "./otlp-http.ts";
 import { createPrettyFormatter } from "./pretty.ts";
 import type { ResourceAttributes } from "./resource.ts";
@@ -14,6 +17,8 @@ export interface ExporterContext {
   readonly resource: ResourceAttributes;
   /** Of the build. */
   readonly version: string;
+  /** What encoders write of a record. */
+  readonly attributes: AttributeSelection;
   readonly log: Logger;
 }
 
@@ -24,12 +29,20 @@ export function createExporters(config: ExportConfig, context: ExporterContext):
   const exporters: RecordExporter[] = [];
   const { stdout, otlp } = config;
   if (stdout.format !== "none") {
-    const format =
-      stdout.format === "ndjson"
-        ? formatNdjson
-        : createPrettyFormatter({ isColoured: isatty(STANDARD_OUTPUT) });
+    const format = createLines(stdout.format, context);
     exporters.push(createStdoutExporter({ format, log: context.log, fileDescriptor: STANDARD_OUTPUT }));
   }
   if (otlp !== undefined) exporters.push(createOtlpExporter({ config: otlp, ...context }));
   return exporters;
+}
+
+function createLines(format: Exclude<StdoutConfig["format"], "none">, context: ExporterContext): FormatLines {
+  switch (format) {
+    case "pretty":
+      return recordLines(createPrettyFormatter({ isColoured: isatty(STANDARD_OUTPUT) }));
+    case "ndjson":
+      return recordLines(createNdjsonFormatter(context.attributes));
+    case "otlp-json":
+      return requestLines(createRequestEncoder("traces", "json", context));
+  }
 }

@@ -2,6 +2,8 @@
 // Rows become bytes without a span object between them: the official serializer needs a ReadableSpan each (bench/encode.ts).
 
 import type { DecoratedBatch } from "../decorate.ts";
+import type { AttributeSelection } from "./attribute.ts";
+import { EVERY_ATTRIBUTE } from "./attributes.ts";
 import {
   ANY_VALUE,
   ARRAY_VALUE,
@@ -12,7 +14,7 @@ import {
   SCOPE,
   SCOPE_SPANS,
 } from "./otlp-fields.ts";
-import { writeSpan } from "./otlp-span.ts";
+import { createSpanWriter, type WriteRecord } from "./otlp-span.ts";
 import { fieldTag, ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { EncodedRequest, RequestEncoder } from "./request-encoder.ts";
 import type { ResourceAttributes } from "./resource.ts";
@@ -28,12 +30,18 @@ const HEADER_BYTES = 1024;
 export class OtlpEncoder implements RequestEncoder {
   readonly #writer = new ProtobufWriter(INITIAL_BYTES);
   readonly #row = new RecordRow();
+  readonly #write: WriteRecord;
   readonly #resource: Uint8Array;
   readonly #scope: Uint8Array;
   #spans = 0;
 
   /** @param version of the build: the instrumentation scope's */
-  constructor(resource: ResourceAttributes, version: string) {
+  constructor(
+    resource: ResourceAttributes,
+    version: string,
+    attributes: AttributeSelection = EVERY_ATTRIBUTE,
+  ) {
+    this.#write = createSpanWriter(attributes);
     this.#resource = encodeResource(resource);
     this.#scope = encodeScope(version);
   }
@@ -48,7 +56,7 @@ export class OtlpEncoder implements RequestEncoder {
     this.#row.open(batch);
     for (let index = from; index < to; index++) {
       this.#row.moveTo(index);
-      writeSpan(this.#writer, this.#row);
+      this.#write(this.#writer, this.#row);
     }
     this.#row.close();
     this.#spans += to - from;

@@ -1,6 +1,6 @@
 // Field numbers of the OTLP messages we write (opentelemetry-proto 1.x).
 
-/** collector/trace/v1/trace_service.proto, ExportTraceServiceRequest */
+/** collector/{trace,logs,metrics}/v1/*_service.proto, Export…ServiceRequest: its one list has the same number in all. */
 export const REQUEST = { resourceSpans: 1 } as const;
 
 /** trace/v1/trace.proto */
@@ -24,3 +24,9 @@ export const SCOPE = { name: 1, version: 2 } as const;
 export const KEY_VALUE = { key: 1, value: 2 } as const;
 export const ANY_VALUE = { string: 1, int: 3, array: 5 } as const;
 export const ARRAY_VALUE = { values: 1 } as const;
+
+/** metrics/v1/metrics.proto */
+export const RESOURCE_METRICS = { resource: 1, scopeMetrics: 2 } as const;
+export const SCOPE_METRICS = { scope: 1, metrics: 2 } as const;
+export const METRIC = { name: 1, description: 2, unit: 3, sum: 7 } as const;
+export const SUM = { dataPoints: 1, aggregationTemporality: 2, isMonotonic: 3 } as const;

@@ -111,8 +111,14 @@ export class ProtobufWriter {
     this.reserve(content.length + 6);
     this.byte(fieldTag(field, WIRE.bytes));
     this.varint(content.length);
-    this.bytes.set(content, this.length);
-    this.length += content.length;
+    this.raw(content);
+  }
+
+  /** Bytes that are fields already. */
+  raw(fields: Uint8Array): void {
+    this.reserve(fields.length);
+    this.bytes.set(fields, this.length);
+    this.length += fields.length;
   }
 
   /** A whole length-delimited field of UTF-8. */

@@ -6,6 +6,9 @@ import type { DecoratedBatch } from "../decorate.ts";
 /** How a request's body is written. */
 export type Encoding = "protobuf" | "json";
 
+/** What a request tells: records as spans, records as log records, or sums of records as data points. */
+export type Signal = "traces" | "logs" | "metrics";
+
 /** A finished request: ExportTraceServiceRequest, ExportLogsServiceRequest or ExportMetricsServiceRequest. */
 export interface EncodedRequest {
   readonly bytes: Uint8Array<ArrayBuffer>;

@@ -1,4 +1,4 @@
-// Writes records to standard output, a line each. Comes in: batches. Goes out: bytes on a file descriptor, in order.
+// Writes records to standard output as lines. Comes in: batches. Goes out: bytes on a file descriptor, in order.
 // Written with back-pressure: one write at a time, the rest queued; a line is written, or counted as dropped and said.
 
 import { write } from "node:fs";
@@ -6,12 +6,11 @@ import type { DecoratedBatch } from "../decorate.ts";
 import type { Logger } from "../lib/log.ts";
 import { type DropReason, type ExporterStats, type RecordExporter, ROOM_PATIENCE_MS } from "./exporter.ts";
 import { Ledger } from "./ledger.ts";
+import type { FormatLines } from "./lines.ts";
 import { type Chunk, ChunkQueue } from "./queue.ts";
-import { RecordRow } from "./row.ts";
 
 export interface StdoutExporterOptions {
-  /** A line for a record, without its newline. */
-  readonly format: (row: RecordRow) => string;
+  readonly format: FormatLines;
   readonly log: Logger;
   /** Default 1. */
   readonly fileDescriptor?: number;
@@ -34,12 +33,11 @@ class StdoutExporter implements RecordExporter {
   readonly name = "stdout";
   readonly failure: Promise<Error>;
   readonly #fail: (cause: Error) => void;
-  readonly #format: (row: RecordRow) => string;
+  readonly #format: FormatLines;
   readonly #log: Logger;
   readonly #fileDescriptor: number;
   readonly #queue: ChunkQueue;
   readonly #ledger = new Ledger();
-  readonly #row = new RecordRow();
   #spansInFlight = 0;
   #accepted = 0;
   #acknowledged = 0;
@@ -64,7 +62,7 @@ class StdoutExporter implements RecordExporter {
       this.#ledger.drop(this.#ended, batch.count);
       return;
     }
-    const chunk = { bytes: this.#encode(batch), spans: batch.count, first: this.#accepted };
+    const chunk = { bytes: this.#format(batch, 0, batch.count), spans: batch.count, first: this.#accepted };
     this.#accepted += batch.count;
     this.#ledger.drop("queue_full", this.#queue.push(chunk));
     if (!this.#isWriting) void this.#drain();
@@ -96,17 +94,6 @@ class StdoutExporter implements RecordExporter {
 
   #isPressed(): boolean {
     return this.#ended === undefined && this.#queue.isCrowded;
-  }
-
-  #encode(batch: DecoratedBatch): Uint8Array<ArrayBuffer> {
-    let lines = "";
-    this.#row.open(batch);
-    for (let index = 0; index < batch.count; index++) {
-      this.#row.moveTo(index);
-      lines += `${this.#format(this.#row)}\n`;
-    }
-    this.#row.close();
-    return Buffer.from(lines);
   }
 
   async #drain(): Promise<void> {

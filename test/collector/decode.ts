@@ -45,9 +45,17 @@ const anyValue = v.strictObject({
   arrayValue: v.optional(v.strictObject({ values: v.optional(v.array(scalarValue), []) })),
 });
 const keyValues = v.optional(v.array(v.strictObject({ key: v.string(), value: anyValue })), []);
+/** Bytes of protobuf, lower-case hexadecimal digits of JSON. */
+const idSchema = v.union([
+  v.pipe(
+    v.instance(Uint8Array),
+    v.transform((bytes) => bytes.toHex()),
+  ),
+  v.pipe(v.string(), v.regex(/^([0-9a-f]{16}|[0-9a-f]{32})$/)),
+]);
 const spanSchema = v.strictObject({
-  traceId: v.instance(Uint8Array),
-  spanId: v.instance(Uint8Array),
+  traceId: idSchema,
+  spanId: idSchema,
   name: v.string(),
   kind: v.number(),
   // protobufjs leaves out a field that has its default value.
@@ -95,7 +103,15 @@ const KINDS = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSU
 
 /** Decodes a request of one resource and one scope; throws on any field beyond those of a span without links, events and parent. */
 export function decodeRequest(bytes: Uint8Array): DecodedRequest {
-  const message = requestType.toObject(requestType.decode(bytes), { longs: String });
+  return readRequest(requestType.toObject(requestType.decode(bytes), { longs: String }));
+}
+
+/** Likewise of a request in JSON: lowerCamelCase names, numbers for enums, texts for 64-bit integers. */
+export function decodeJsonRequest(bytes: Uint8Array): DecodedRequest {
+  return readRequest(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+}
+
+function readRequest(message: unknown): DecodedRequest {
   const request = v.parse(requestSchema, message);
   const [resourceSpans] = request.resourceSpans;
   const [scopeSpans] = resourceSpans?.scopeSpans ?? [];
@@ -106,8 +122,8 @@ export function decodeRequest(bytes: Uint8Array): DecodedRequest {
     spans: scopeSpans.spans.map((span) => ({
       name: span.name,
       kind: KINDS[span.kind] ?? String(span.kind),
-      traceId: span.traceId.toHex(),
-      spanId: span.spanId.toHex(),
+      traceId: span.traceId,
+      spanId: span.spanId,
       startTimeUnixNano: span.startTimeUnixNano,
       endTimeUnixNano: span.endTimeUnixNano,
       attributes: plainAttributes(span.attributes),

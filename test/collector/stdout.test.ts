@@ -3,7 +3,9 @@ import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DecoratedBatch } from "../../src/decorate.ts";
-import { formatNdjson } from "../../src/export/ndjson.ts";
+import { EVERY_ATTRIBUTE } from "../../src/export/attributes.ts";
+import { recordLines } from "../../src/export/lines.ts";
+import { createNdjsonFormatter } from "../../src/export/ndjson.ts";
 import { createStdoutExporter, type StdoutExporterOptions } from "../../src/export/stdout.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { tcpBatch } from "./records.ts";
@@ -54,7 +56,12 @@ function readAvailable(descriptor: number): string {
 }
 
 function exporterOn(fileDescriptor: number, options: Partial<StdoutExporterOptions> = {}) {
-  return createStdoutExporter({ format: formatNdjson, log: SILENT, fileDescriptor, ...options });
+  return createStdoutExporter({
+    format: recordLines(createNdjsonFormatter(EVERY_ATTRIBUTE)),
+    log: SILENT,
+    fileDescriptor,
+    ...options,
+  });
 }
 
 function portsOf(text: string): number[] {

@@ -59,7 +59,7 @@ describe("parseCommand", () => {
       'mermin run does not take "extra"; usage: mermin run [-c FILE] [-i PATTERN]... [--log-level LEVEL]',
     ],
     [["check", "--help=yes"], "--help takes no value"],
-    [["replay", "x", "--format", "xml"], '--format "xml" must be one of pretty, ndjson'],
+    [["replay", "x", "--format", "xml"], '--format "xml" must be one of pretty, ndjson, otlp-json'],
   ])("%p is a usage error of one line", (argv, problem) => {
     expect(parseCommand(argv)).toEqual({ kind: "usage", problem });
   });

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { ENCAPSULATION } from "../../../src/capture/record.ts";
-import { formatNdjson } from "../../../src/export/ndjson.ts";
+import { EVERY_ATTRIBUTE } from "../../../src/export/attributes.ts";
+import { createNdjsonFormatter } from "../../../src/export/ndjson.ts";
 import { RecordRow } from "../../../src/export/row.ts";
 import { type DetailFields, VXLAN_DETAIL } from "../../collector/details.ts";
 import { batchOf, type RecordFields, TCP_RECORD } from "../../collector/records.ts";
+
+const formatNdjson = createNdjsonFormatter(EVERY_ATTRIBUTE);
 
 function attributesOf(records: readonly RecordFields[]): Record<string, unknown>[] {
   const row = new RecordRow();

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ABSENT } from "../../../src/export/attribute.ts";
-import { ATTRIBUTES } from "../../../src/export/attributes.ts";
-import { formatNdjson } from "../../../src/export/ndjson.ts";
+import { ATTRIBUTES, EVERY_ATTRIBUTE } from "../../../src/export/attributes.ts";
+import { createNdjsonFormatter } from "../../../src/export/ndjson.ts";
 import { RecordRow } from "../../../src/export/row.ts";
 import { anyRecord, batchOf, ipv4, type RecordFields, TCP_RECORD } from "../../collector/records.ts";
+
+const formatNdjson = createNdjsonFormatter(EVERY_ATTRIBUTE);
 
 function attributesOf(record: RecordFields): Record<string, unknown> {
   const row = new RecordRow();

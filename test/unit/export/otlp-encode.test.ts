@@ -2,13 +2,16 @@ import { describe, expect, test } from "bun:test";
 import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import fc from "fast-check";
 import type { DecoratedBatch } from "../../../src/decorate.ts";
-import { formatNdjson } from "../../../src/export/ndjson.ts";
+import { EVERY_ATTRIBUTE } from "../../../src/export/attributes.ts";
+import { createNdjsonFormatter } from "../../../src/export/ndjson.ts";
 import { OtlpEncoder } from "../../../src/export/otlp-encode.ts";
 import { RecordRow } from "../../../src/export/row.ts";
 import { decodeRequest } from "../../collector/decode.ts";
 import { VXLAN_DETAIL } from "../../collector/details.ts";
 import { toReadableSpans } from "../../collector/readable-span.ts";
 import { anyRecord, batchOf, TCP_RECORD, tcpBatch } from "../../collector/records.ts";
+
+const formatNdjson = createNdjsonFormatter(EVERY_ATTRIBUTE);
 
 const RESOURCE = new Map<string, string | readonly string[]>([
   ["service.name", "mermin"],

@@ -1,0 +1,167 @@
+// The attributes of one record as KeyValue messages. Comes in: a selection of the table, a row. Goes out: bytes in a
+// writer, no object in between. Spans and log records differ in the field that holds them.
+
+import { ABSENT, type Attribute, type AttributeSelection } from "./attribute.ts";
+import { ANY_VALUE, ARRAY_VALUE, KEY_VALUE } from "./otlp-fields.ts";
+import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
+import type { RecordRow } from "./row.ts";
+
+const TAG = {
+  key: fieldTag(KEY_VALUE.key, WIRE.bytes),
+  value: fieldTag(KEY_VALUE.value, WIRE.bytes),
+  string: fieldTag(ANY_VALUE.string, WIRE.bytes),
+  int: fieldTag(ANY_VALUE.int, WIRE.varint),
+  array: fieldTag(ANY_VALUE.array, WIRE.bytes),
+  item: fieldTag(ARRAY_VALUE.values, WIRE.bytes),
+} as const;
+
+const UTF8 = new TextEncoder();
+
+/** A KeyValue and all in it below this many bytes has lengths of one byte. */
+const SHORT_BYTES = 128;
+
+/** What never changes of an attribute's KeyValue: its tag, a byte for its length, the key, the value's tag. */
+interface Lead {
+  readonly size: number;
+  /** Little endian, padded with zeros. */
+  readonly words: Uint32Array;
+}
+
+interface EncodedAttribute {
+  readonly attribute: Attribute;
+  readonly lead: Lead;
+}
+
+/** The attributes of a selection, ready to be written behind one tag. */
+export class AttributeWriter {
+  /**
+   * Room that a record's attributes need while their texts are short: asked for once a record, not once an attribute
+   * (bench/encode.ts). A KeyValue of a longer text asks for its own, and for what may follow it.
+   */
+  readonly reserve: number;
+  readonly #record: readonly EncodedAttribute[];
+  /** Apart, so that a record without details passes them all by one test (bench/encode.ts). */
+  readonly #groups: readonly {
+    readonly attributes: readonly EncodedAttribute[];
+    readonly applies: (row: RecordRow) => boolean;
+  }[];
+
+  /**
+   * @param tag of the field that holds the attributes: one byte
+   * @param envelope bytes that the record's message needs beside its attributes
+   */
+  constructor(selection: AttributeSelection, tag: number, envelope: number) {
+    const encode = (attribute: Attribute): EncodedAttribute => encodeLead(attribute, tag);
+    this.#record = selection.record.map(encode);
+    this.#groups = selection.groups.map(({ attributes, applies }) => {
+      return { attributes: attributes.map(encode), applies };
+    });
+    const grouped = selection.groups.reduce((sum, { attributes }) => sum + attributes.length, 0);
+    this.reserve = envelope + (selection.record.length + grouped) * (SHORT_BYTES + 2);
+  }
+
+  /** Appends the attributes that the record has; {@link AttributeWriter.reserve} bytes must be free. */
+  write(writer: ProtobufWriter, row: RecordRow): void {
+    for (const encoded of this.#record) this.#writeAttribute(writer, row, encoded);
+    if (!row.hasDetail) return;
+    for (const { attributes, applies } of this.#groups) {
+      if (!applies(row)) continue;
+      for (const encoded of attributes) this.#writeAttribute(writer, row, encoded);
+    }
+  }
+
+  #writeAttribute(writer: ProtobufWriter, row: RecordRow, { attribute, lead }: EncodedAttribute): void {
+    switch (attribute.kind) {
+      case "counter":
+        writeInt(writer, lead, row.word(attribute.word), row.word(attribute.word + 1));
+        return;
+      case "detail-counter":
+        writeInt(writer, lead, row.detailWord(attribute.word), row.detailWord(attribute.word + 1));
+        return;
+      case "int": {
+        const value = attribute.read(row);
+        if (value !== ABSENT) writeInt(writer, lead, value, value > 0xffff_ffff ? value / 0x1_0000_0000 : 0);
+        return;
+      }
+      case "string": {
+        const text = attribute.read(row);
+        if (text !== undefined) writeText(writer, lead, text, this.reserve);
+        return;
+      }
+      case "strings": {
+        const texts = attribute.read(row);
+        if (texts !== undefined) writeTexts(writer, lead, texts);
+        return;
+      }
+      default:
+        attribute satisfies never;
+    }
+  }
+}
+
+function encodeLead(attribute: Attribute, tag: number): EncodedAttribute {
+  const key = UTF8.encode(attribute.name);
+  return { attribute, lead: packLead([tag, 0, TAG.key, key.length, ...key, TAG.value]) };
+}
+
+function packLead(octets: readonly number[]): Lead {
+  const words = new Uint32Array(Math.ceil(octets.length / 4));
+  for (const [index, octet] of octets.entries())
+    words[index >> 2] = (words[index >> 2] ?? 0) | (octet << ((index & 3) * 8));
+  return { size: octets.length, words };
+}
+
+function writeInt(writer: ProtobufWriter, lead: Lead, low: number, high: number): void {
+  const start = writer.length;
+  writer.words(lead.words, lead.size);
+  const lengthAt = writer.length++;
+  writer.byte(TAG.int);
+  writer.varint64(low, high);
+  writer.bytes[lengthAt] = writer.length - lengthAt - 1;
+  writer.bytes[start + 1] = writer.length - start - 2;
+}
+
+function writeText(writer: ProtobufWriter, lead: Lead, text: string, reserve: number): void {
+  const size = text.length;
+  const start = writer.length;
+  writer.words(lead.words, lead.size);
+  if (lead.size + size + 4 < SHORT_BYTES) {
+    writer.byte(size + 2);
+    writer.byte(TAG.string);
+    writer.byte(size);
+    if (writer.ascii(text)) {
+      writer.bytes[start + 1] = writer.length - start - 2;
+      return;
+    }
+    writer.length = start + lead.size;
+  }
+  writeLongText(writer, text);
+  writer.closeLength(start + 1, 1);
+  writer.reserve(reserve);
+}
+
+/** The value's length and content, of any length and in any script. */
+function writeLongText(writer: ProtobufWriter, text: string): void {
+  const start = writer.length++;
+  writer.textField(ANY_VALUE.string, text);
+  writer.closeLength(start, 1);
+}
+
+/** Only for ASCII texts whose KeyValue stays below {@link SHORT_BYTES}: the table's lists are tags. */
+function writeTexts(writer: ProtobufWriter, lead: Lead, texts: readonly string[]): void {
+  const start = writer.length;
+  writer.words(lead.words, lead.size);
+  const valueLengthAt = writer.length++;
+  writer.byte(TAG.array);
+  const arrayLengthAt = writer.length++;
+  for (const text of texts) {
+    writer.byte(TAG.item);
+    writer.byte(text.length + 2);
+    writer.byte(TAG.string);
+    writer.byte(text.length);
+    writer.ascii(text);
+  }
+  writer.bytes[arrayLengthAt] = writer.length - arrayLengthAt - 1;
+  writer.bytes[valueLengthAt] = writer.length - valueLengthAt - 1;
+  writer.bytes[start + 1] = writer.length - start - 2;
+}
