@@ -1,22 +1,9 @@
 // Rows of the attribute table that only TCP has.
 
-import { CONNECTION_STATE, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
+import { CONNECTION_STATE_NAMES, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { ABSENT, type Attribute, positive } from "./attribute.ts";
 import { FORWARD, REVERSE, tcpFlagAttributes, type Way } from "./attributes-by-way.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
-
-const STATES = new Map<number, string>([
-  [CONNECTION_STATE.synSent, "syn_sent"],
-  [CONNECTION_STATE.synReceived, "syn_received"],
-  [CONNECTION_STATE.established, "established"],
-  [CONNECTION_STATE.finWait1, "fin_wait_1"],
-  [CONNECTION_STATE.finWait2, "fin_wait_2"],
-  [CONNECTION_STATE.closing, "closing"],
-  [CONNECTION_STATE.timeWait, "time_wait"],
-  [CONNECTION_STATE.closeWait, "close_wait"],
-  [CONNECTION_STATE.lastAck, "last_ack"],
-  [CONNECTION_STATE.closed, "closed"],
-]);
 
 /** What a TCP record has beside what every record has. */
 export const TCP_ATTRIBUTES: readonly Attribute[] = [
@@ -43,9 +30,11 @@ function stateAttribute(): Attribute {
     kind: "string",
     present:
       "TCP, when it was followed (not of later fragments, nor of flows the kernel's table had no room for)",
-    description: `The initiator's side of RFC 9293's diagram after the record's last packet: ${[...STATES.values()].map((name) => `\`${name}\``).join(", ")}. A connection met in mid-stream is \`established\`, one that was reset \`closed\`.`,
+    description: `The initiator's side of RFC 9293's diagram after the record's last packet: ${[...CONNECTION_STATE_NAMES.values()].map((name) => `\`${name}\``).join(", ")}. A connection met in mid-stream is \`established\`, one that was reset \`closed\`.`,
     read: (row) =>
-      row.has(RECORD_FLAG.hasTcp) ? STATES.get(row.octet(RECORD.connectionState, 0)) : undefined,
+      row.has(RECORD_FLAG.hasTcp)
+        ? CONNECTION_STATE_NAMES.get(row.octet(RECORD.connectionState, 0))
+        : undefined,
   };
 }
 

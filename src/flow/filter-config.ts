@@ -28,6 +28,8 @@ export interface NetworkFilterConfig {
 
 export interface FlowFilterConfig {
   readonly direction: MatchLists;
+  /** Of each record; everything else here is of the flow's first one. */
+  readonly connection_state: MatchLists;
   readonly tcp_flags_tags: MatchLists;
   readonly ip_dscp_name: MatchLists;
   readonly ip_ecn_name: MatchLists;
@@ -108,6 +110,11 @@ function flowSection(): Section<FlowFilterConfig> {
     direction: dimension(VOCABULARY.direction, {
       description: "`flow.direction`.",
       example: '{ match = ["forward"] }',
+    }),
+    connection_state: dimension(VOCABULARY.connection_state, {
+      description:
+        "State of a TCP connection after the record's last packet (`flow.connection.state`). Decided on every record, as it changes: a connection's other records are told.",
+      example: '{ not_match = ["syn_sent"] }',
     }),
     tcp_flags_tags: dimension(VOCABULARY.tcp_flags_tags, {
       description:

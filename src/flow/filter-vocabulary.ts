@@ -3,7 +3,7 @@
 
 import { type Prefix, parsePrefix } from "../lib/cidr.ts";
 import type { NumberRange } from "../lib/ranges.ts";
-import { SPAN_KIND } from "./flow.ts";
+import { CONNECTION_STATE_NAMES, SPAN_KIND } from "./flow.ts";
 import { dscpName, ecnName, icmpCodeName, icmpTypeName, protocolName, tcpFlagTags } from "./names.ts";
 
 /** The entries of one dimension. */
@@ -21,6 +21,7 @@ type Dimension =
   | "interface_index"
   | "interface_mac"
   | "direction"
+  | "connection_state"
   | "tcp_flags_tags"
   | "ip_dscp_name"
   | "ip_ecn_name"
@@ -57,6 +58,7 @@ export const VOCABULARY: Readonly<Record<Dimension, Vocabulary>> = {
     ["reverse", SPAN_KIND.server],
     ["unknown", SPAN_KIND.internal],
   ]),
+  connection_state: choice([...CONNECTION_STATE_NAMES].map(([state, name]) => [name, state])),
   tcp_flags_tags: choice(upTo(7).map((bit) => [tcpFlagTags(1 << bit)[0], 1 << bit])),
   ip_dscp_name: choice(upTo(63).map((dscp) => [dscpName(dscp), dscp])),
   ip_ecn_name: choice(upTo(3).map((ecn) => [ecnName(ecn), ecn])),

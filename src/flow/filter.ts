@@ -1,5 +1,6 @@
-// Decides on a complete record whether its flow is told. Comes in: [filter.*], then rows. Goes out: a verdict.
-// Runs once a life on the capture thread: the entries are compiled to sets of numbers, rows are never turned to text.
+// Decides on complete records whether their flows, and they themselves, are told. Comes in: [filter.*], then rows.
+// Goes out: verdicts. Runs on the capture thread: the entries are compiled to sets of numbers, rows are never turned to
+// text.
 
 import { number64 } from "../capture/record.ts";
 import { PrefixSet } from "../lib/cidr.ts";
@@ -8,9 +9,9 @@ import { NumberSet } from "../lib/ranges.ts";
 import type { MatchLists } from "../lib/setting.ts";
 import type { FilterConfig } from "./filter-config.ts";
 import { icmpNumber, parsePrefixes, parseRanges, VOCABULARY, type Vocabulary } from "./filter-vocabulary.ts";
-import { RECORD, RECORD_FLAG, type RecordFilter, SPAN_KIND } from "./flow.ts";
+import { CONNECTION_STATE, RECORD, RECORD_FLAG, type RecordFilter, SPAN_KIND } from "./flow.ts";
 
-type Decide = RecordFilter["accepts"];
+type Decide = RecordFilter["acceptsFlow"];
 /** A number of a record's row; {@link ABSENT} is in no list. */
 type ReadNumber = (words: Uint32Array, at: number) => number;
 
@@ -33,12 +34,18 @@ export function createRecordFilter(
 ): RecordFilter | undefined {
   const decisions = [...decideNetwork(config, interfaceName), ...decideEnds(config), ...decideFlow(config)];
   const used = decisions.filter((decide) => decide !== undefined);
-  if (used.length === 0) return undefined;
+  const decideRecord = decideNumber(
+    config.flow.connection_state,
+    VOCABULARY.connection_state,
+    readConnectionState,
+  );
+  if (used.length === 0 && decideRecord === undefined) return undefined;
   return {
-    accepts(words, at) {
+    acceptsFlow(words, at) {
       for (const decide of used) if (!decide(words, at)) return false;
       return true;
     },
+    acceptsRecord: decideRecord ?? (() => true),
   };
 }
 
@@ -156,6 +163,12 @@ function readProtocol(words: Uint32Array, at: number): number {
 function readDirection(words: Uint32Array, at: number): number {
   const kind = ((words[at + RECORD.identity] as number) >>> 16) & 0xff;
   return kind === SPAN_KIND.client || kind === SPAN_KIND.server ? kind : SPAN_KIND.internal;
+}
+
+function readConnectionState(words: Uint32Array, at: number): number {
+  if (((words[at + RECORD.flags] as number) & RECORD_FLAG.hasTcp) === 0) return ABSENT;
+  const state = (words[at + RECORD.connectionState] as number) & 0xff;
+  return state === CONNECTION_STATE.unknown ? ABSENT : state;
 }
 
 function readMac(words: Uint32Array, at: number): number {

@@ -29,6 +29,20 @@ export const CONNECTION_STATE = {
   closed: 10,
 } as const;
 
+/** Names of {@link CONNECTION_STATE}; an unknown state has none. */
+export const CONNECTION_STATE_NAMES: ReadonlyMap<number, string> = new Map<number, string>([
+  [CONNECTION_STATE.synSent, "syn_sent"],
+  [CONNECTION_STATE.synReceived, "syn_received"],
+  [CONNECTION_STATE.established, "established"],
+  [CONNECTION_STATE.finWait1, "fin_wait_1"],
+  [CONNECTION_STATE.finWait2, "fin_wait_2"],
+  [CONNECTION_STATE.closing, "closing"],
+  [CONNECTION_STATE.timeWait, "time_wait"],
+  [CONNECTION_STATE.closeWait, "close_wait"],
+  [CONNECTION_STATE.lastAck, "last_ack"],
+  [CONNECTION_STATE.closed, "closed"],
+]);
+
 /** Words of one record row. */
 export const RECORD_WORDS = 56;
 
@@ -175,8 +189,10 @@ export interface FlowRecordBatch {
   readonly details: Uint32Array<ArrayBuffer>;
 }
 
-/** Decides once a life whether a flow is told ([filter.*]); the verdict is remembered. */
+/** Decides whether flows, and records of them, are told ([filter.*]). Rows are complete, and never kept. */
 export interface RecordFilter {
-  /** @param words a record's row at `at`, complete; never kept */
-  accepts(words: Uint32Array, at: number): boolean;
+  /** Whether the flow of the row at `at`, the first of its life, is told; the verdict holds to the life's end. */
+  acceptsFlow(words: Uint32Array, at: number): boolean;
+  /** Whether this record of a flow that is told is: by what changes in its life. */
+  acceptsRecord(words: Uint32Array, at: number): boolean;
 }

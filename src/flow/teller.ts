@@ -19,7 +19,7 @@ export interface TellerOptions {
   readonly context: DirectionContext;
   /** `capture.sampling`: one flow in so many is counted. Default 1. */
   readonly samplingRate?: number;
-  /** Asked once a life, with its first record; absent: every flow is told. */
+  /** Asked about lives with their first record, and about every record; absent: all are told. */
   readonly filter?: RecordFilter | undefined;
   /** Told of every record of flows in the kernel's table; absent where nothing persists. */
   readonly exported?: ExportedLog | undefined;
@@ -35,7 +35,7 @@ export class Teller {
   /** Held for candidate hooks, then told or filtered. */
   packetsSettled = 0;
   bytesSettled = 0;
-  /** Of flows that the filter left out: in neither of the counts above. */
+  /** Of what the filter left out: in neither of the counts above. */
   packetsFiltered = 0;
   bytesFiltered = 0;
   recordsFiltered = 0;
@@ -88,7 +88,8 @@ export class Teller {
     const isTold = this.#write(slot);
     this.#count(isTold, reason, packets, bytes);
     this.#remember(slot, reading, nowNs);
-    if (isTold) this.#exported?.told(this.#slots, slot, this.records.rowsMade);
+    // A record that alone is left out is done with as one that is told: the next agent goes on behind it.
+    if (!this.#isFiltered(slot)) this.#exported?.told(this.#slots, slot, this.records.rowsMade);
   }
 
   /** Sends off held rows whose hooks are known by now; at the very end, or for one flow that goes, as they are. */
@@ -160,31 +161,43 @@ export class Teller {
     path.hasReverseEntered = ((words[row + SLOT.ways + reverse] as number) & SLOT_WAY.entered) !== 0;
   }
 
-  /** Writes a record; false where the flow's life is filtered. */
+  /** Writes a record; false where it, or the flow's life, is filtered. */
   #write(slot: number): boolean {
+    if (this.#isFiltered(slot)) return false;
     const { words } = this.#slots;
     const row = slot * SLOT_WORDS;
-    if (((words[row + SLOT.state] as number) & STATE.filtered) !== 0) return false;
     const at = this.records.append();
     const out = this.records.words;
     writeRecord(out, at, this.#slots, this.#telling, this.#clock);
     out[at + RECORD.ifindex] = ownerIfindex(this.#path.forwardHook, this.#path.reverseHook);
-    if (words[row + SLOT.recordNumber] === 0 && !this.#isAccepted(at)) {
+    if (words[row + SLOT.recordNumber] === 0 && !this.#isFlowAccepted(at)) {
       words[row + SLOT.state] = (words[row + SLOT.state] as number) | STATE.filtered;
       return false;
     }
+    this.#noteEnd(slot, out, at);
+    if (!this.#isRecordAccepted(at)) return false;
     const detail = this.#slots.detailRow(slot);
     if (detail !== 0) {
       const detailAt = this.records.appendDetail();
       writeDetail(this.records.details, detailAt, this.#slots.details, detail, this.#orientationOf(slot) & 1);
     }
-    this.#noteEnd(slot, out, at);
     return true;
   }
 
-  /** Asks the filter about the row appended last, at `at`, and takes it away again where it is not wanted. */
-  #isAccepted(at: number): boolean {
-    if (this.#filter === undefined || this.#filter.accepts(this.records.words, at)) return true;
+  #isFiltered(slot: number): boolean {
+    return ((this.#slots.words[slot * SLOT_WORDS + SLOT.state] as number) & STATE.filtered) !== 0;
+  }
+
+  /** Asks the filter about the flow of the row appended last, at `at`, and takes the row away where it is not wanted. */
+  #isFlowAccepted(at: number): boolean {
+    if (this.#filter === undefined || this.#filter.acceptsFlow(this.records.words, at)) return true;
+    this.records.withdraw();
+    return false;
+  }
+
+  /** Likewise, about the row alone. */
+  #isRecordAccepted(at: number): boolean {
+    if (this.#filter === undefined || this.#filter.acceptsRecord(this.records.words, at)) return true;
     this.records.withdraw();
     return false;
   }
@@ -215,7 +228,7 @@ export class Teller {
     const packets = number64(out, at + RECORD.packetsDelta) + number64(out, at + RECORD.reversePacketsDelta);
     const bytes = number64(out, at + RECORD.bytesDelta) + number64(out, at + RECORD.reverseBytesDelta);
     const reason = (out[at + RECORD.identity] as number) >>> 24;
-    const isTold = this.#isAccepted(at);
+    const isTold = this.#isFlowAccepted(at) && this.#isRecordAccepted(at);
     if (isTold) this.#held.copyDetailTo(this.records, row);
     this.packetsHeld -= packets;
     this.#count(isTold, reason, packets, bytes);

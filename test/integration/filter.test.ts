@@ -70,6 +70,18 @@ test("what the kernel does not know is left out by the agent, every record of th
   expect(end.statistics.get("records_filtered")).toBeGreaterThan(3);
 });
 
+test("a connection's state is asked for with every record", async () => {
+  const states = ["time_wait", "last_ack", "closed"];
+  const { end, sent } = await watch({ "filter.flow.connection_state": { match: states } });
+  expect(end.spans).toHaveLength(1);
+  for (const { attributes } of end.spans) {
+    expect(states).toContain(String(attributes["flow.connection.state"]));
+    expect(attributes["flow.packets.total"] + attributes["flow.reverse.packets.total"]).toBe(sent.tcp);
+  }
+  const told = end.statistics.get("packets") ?? 0;
+  expect(told + (end.statistics.get("packets_filtered") ?? 0)).toBe(sent.tcp + sent.udp4 + sent.icmp4);
+});
+
 test("an address that no end may have is left out in the kernel", async () => {
   const { end, sent } = await watch({
     "filter.source.address": { not_match: ["10.77.0.0/24"] },

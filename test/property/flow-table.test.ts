@@ -307,7 +307,11 @@ class Sieve implements RecordFilter {
     this.#salt = salt;
   }
 
-  accepts(words: Uint32Array, at: number): boolean {
+  acceptsRecord(): boolean {
+    return true;
+  }
+
+  acceptsFlow(words: Uint32Array, at: number): boolean {
     const record = fieldsOf(words, at, OFFSET_NS);
     expect([record.number, record.samplingRate]).toEqual([0, 1]);
     expect(record.kind).toBeGreaterThan(0);
@@ -342,11 +346,31 @@ test("FlowTable tells all of a life or nothing, as the filter said once, and cou
   );
 });
 
+test("FlowTable leaves single records out and counts them, and tells the others as ever", () => {
+  fc.assert(
+    fc.property(sequenceOf(), fc.nat(7), (steps, salt) => {
+      const { records: all, stats: whole } = run(steps);
+      const isRefused = ({ end, number }: { readonly end: number; readonly number: number }): boolean =>
+        (Math.floor(end / 1000) + number + salt) % 2 === 0;
+      const { records, stats } = run(steps, {
+        acceptsFlow: () => true,
+        acceptsRecord: (words, at) => !isRefused(fieldsOf(words, at, OFFSET_NS)),
+      });
+      expect(records).toEqual(all.filter((record) => !isRefused(record)));
+      expect(stats.packetsTold + stats.packetsFiltered).toBe(whole.packetsTold);
+      expect(stats.bytesTold + stats.bytesFiltered).toBe(whole.bytesTold);
+      expect(stats.recordsFiltered).toBe(all.length - records.length);
+    }),
+    { numRuns: 400 },
+  );
+});
+
 test("FlowTable counts what is filtered where packets were held and events lost", () => {
   fc.assert(
     fc.property(sequenceOf(loseStep, holdStep), fc.nat(7), (steps, salt) => {
       const refuses: RecordFilter = {
-        accepts: (words, at) => ((words[at + RECORD.flowStartNs] ?? 0) ^ salt) % 3 !== 0,
+        acceptsFlow: (words, at) => ((words[at + RECORD.flowStartNs] ?? 0) ^ salt) % 3 !== 0,
+        acceptsRecord: () => true,
       };
       toldLives(run(steps, refuses).records);
     }),

@@ -6,6 +6,7 @@ import type { Amount, Sent } from "./witness.ts";
 /** The attributes that tests look at; a span has more. */
 export interface AgentAttributes {
   readonly "flow.community_id": string;
+  readonly "flow.connection.state"?: string | undefined;
   readonly "flow.direction": "forward" | "reverse" | "unknown";
   readonly "flow.end_reason": string;
   readonly "flow.icmp.type.id"?: number | undefined;
@@ -45,6 +46,7 @@ const nanoseconds: v.GenericSchema<unknown, bigint> = v.pipe(
 );
 const attributesSchema: v.GenericSchema<unknown, AgentAttributes> = v.looseObject({
   "flow.community_id": v.string(),
+  "flow.connection.state": v.optional(v.string()),
   "flow.direction": v.picklist(["forward", "reverse", "unknown"]),
   "flow.end_reason": v.string(),
   "flow.icmp.type.id": v.optional(count),

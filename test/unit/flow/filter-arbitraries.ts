@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { type FilterConfig, filterSection } from "../../../src/flow/filter-config.ts";
+import { CONNECTION_STATE } from "../../../src/flow/flow.ts";
 import { defaultedSection } from "../../../src/lib/setting.ts";
 import type { Measured, PlainRecord } from "./filter-record.ts";
 
@@ -29,6 +30,11 @@ export const NAMES: ReadonlyMap<number, string> = new Map([
   [2, "eth0"],
   [3, "eth1"],
 ]);
+const STATES = [
+  ["syn_sent", CONNECTION_STATE.synSent],
+  ["established", CONNECTION_STATE.established],
+  ["closed", CONNECTION_STATE.closed],
+] as const;
 const FLAGS = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
 const ICMP4 = [
   { type: ["echo_reply", 0], code: [undefined, 0] },
@@ -88,6 +94,7 @@ export const configs: fc.Arbitrary<FilterConfig> = fc
     }),
     flow: fc.record({
       direction: lists(fc.constantFrom("forward", "reverse", "unknown"), RARE),
+      connection_state: lists(fc.constantFrom(...STATES.map(([name]) => name), "CLOSED"), RARE),
       tcp_flags_tags: lists(fc.constantFrom(...FLAGS, "syn"), RARE),
       ip_dscp_name: lists(fc.constantFrom("cs0", "ef", "cs7"), RARE),
       ip_ecn_name: lists(fc.constantFrom("not_ect", "ect0", "ect1", "ce"), RARE),
@@ -158,6 +165,10 @@ export const records: fc.Arbitrary<PlainRecord> = fc.boolean().chain((isIpv6) =>
       direction: fc.constantFrom("forward" as const, "reverse" as const, "unknown" as const),
       ifindex: fc.constantFrom(0, 1, 2, 3, 9),
       mac: fc.constantFrom(undefined, ...MACS),
+      connectionState:
+        protocol[0] === "tcp"
+          ? fc.option(fc.constantFrom(...STATES), { nil: undefined })
+          : fc.constant(undefined),
       tcpFlags: fc.tuple(flags, flags),
       forward: fc.option(measured(isIpv6), { nil: undefined }),
       reverse: fc.option(measured(isIpv6), { nil: undefined }),

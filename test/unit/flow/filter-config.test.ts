@@ -74,7 +74,8 @@ describe("[filter]", () => {
       adress = { match = [] }
       port = { match = [70000], not_mach = [1] }
       [filter.flow]
-      connection_state = { match = ["established"] }
+      connection_state = { match = ["listen"] }
+      conection_state = { match = [] }
       min_bytes = -1
       [filter.k8s]
       namespace = "default"
@@ -82,9 +83,10 @@ describe("[filter]", () => {
     expect(problemsOf(toml)).toEqual([
       "filter.source.adress is not a setting; did you mean filter.source.address?",
       "filter.source.port.not_mach is not a setting; did you mean filter.source.port.not_match?",
-      expect.stringMatching(/^filter\.flow\.connection_state is not a setting; known here: direction, /),
+      "filter.flow.conection_state is not a setting; did you mean filter.flow.connection_state?",
       "filter.k8s is not a setting; known here: source, destination, network, flow",
       `filter.source.port.match.0 70000 ${port}`,
+      expect.stringMatching(/^filter\.flow\.connection_state\.match\.0 "listen" must be one of "syn_sent", /),
       "filter.flow.min_bytes -1 must be a whole number, 0 to 9007199254740991",
     ]);
   });

@@ -30,6 +30,8 @@ export interface PlainRecord {
   readonly direction: "forward" | "reverse" | "unknown";
   readonly ifindex: number;
   readonly mac: string | undefined;
+  /** By name; undefined: none is known. */
+  readonly connectionState: readonly [name: string, number: number] | undefined;
   /** Of each way, by name. */
   readonly tcpFlags: readonly [readonly string[], readonly string[]];
   readonly forward: Measured | undefined;
@@ -56,6 +58,10 @@ export function rowOf(record: PlainRecord, at: number): Uint32Array<ArrayBuffer>
   words[at + RECORD.identity] = record.transport[1] | (version << 8) | (KINDS[record.direction] << 16);
   words[at + RECORD.ifindex] = record.ifindex;
   let flags = 0;
+  if (record.connectionState !== undefined) {
+    flags |= RECORD_FLAG.hasTcp;
+    bytes[RECORD.connectionState * 4] = record.connectionState[1];
+  }
   if (record.mac !== undefined) {
     flags |= RECORD_FLAG.hasMac;
     bytes.set(
@@ -98,6 +104,7 @@ export function acceptsPlainly(
     passes(network.interface_index, some(record.ifindex || undefined), isNumberIn) &&
     passes(network.interface_mac, some(mac), isSame) &&
     passes(flow.direction, [record.direction], isSame) &&
+    passes(flow.connection_state, some(record.connectionState?.[0]), isSame) &&
     passes(flow.tcp_flags_tags, record.tcpFlags.flat(), isSame) &&
     passes(flow.ip_dscp_name, some(first?.dscp[0]), isSame) &&
     passes(flow.ip_ecn_name, some(first?.ecn[0]), isSame) &&

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createRecordFilter } from "../../../src/flow/filter.ts";
 import { compileKernelFilter } from "../../../src/flow/filter-kernel.ts";
+import { CONNECTION_STATE, type RecordFilter } from "../../../src/flow/flow.ts";
 import { configs, kernelConfigs, NAMES, parseFilter, records, spellOut } from "./filter-arbitraries.ts";
 import { type KernelKey, leavesOut } from "./filter-kernel-model.ts";
 import { acceptsEnds, acceptsPlainly, type PlainRecord, rowOf } from "./filter-record.ts";
@@ -16,7 +17,7 @@ describe("createRecordFilter", () => {
     fc.assert(
       fc.property(configs, records, fc.constantFrom(0, 56), (config, record, at) => {
         const filter = createRecordFilter(config, interfaceName);
-        const verdict = filter?.accepts(rowOf(record, at), at) ?? true;
+        const verdict = isTold(filter, rowOf(record, at), at);
         seen[verdict ? "accepted" : "refused"]++;
         return verdict === acceptsPlainly(spellOut(config), record, interfaceName);
       }),
@@ -35,7 +36,7 @@ describe("createRecordFilter", () => {
     if (record === undefined) throw new Error("no record");
     const row = rowOf({ ...record, ifindex: 1 }, 0);
     const verdict = (network: unknown): boolean | undefined =>
-      createRecordFilter(parseFilter({ network }), undefined)?.accepts(row, 0);
+      createRecordFilter(parseFilter({ network }), undefined)?.acceptsFlow(row, 0);
     expect(verdict({ interface_index: { match: [1] } })).toBe(false);
     expect(verdict({ interface_index: { not_match: [1] } })).toBe(true);
     expect(verdict({ interface_name: { match: ["*"] } })).toBe(false);
@@ -51,9 +52,23 @@ describe("createRecordFilter", () => {
       parseFilter({ network: { interface_name: { match: ["eth*"] } } }),
       () => name,
     );
-    expect(filter?.accepts(row, 0)).toBe(true);
+    expect(filter?.acceptsFlow(row, 0)).toBe(true);
     name = "veth0";
-    expect(filter?.accepts(row, 0)).toBe(false);
+    expect(filter?.acceptsFlow(row, 0)).toBe(false);
+  });
+
+  test("decides by a connection's state about the record alone", () => {
+    const [record] = fc.sample(
+      records.filter(({ transport }) => transport[0] === "tcp"),
+      { numRuns: 1, seed: 1 },
+    );
+    if (record === undefined) throw new Error("no record");
+    const row = rowOf({ ...record, connectionState: ["syn_sent", CONNECTION_STATE.synSent] }, 0);
+    const flow = { connection_state: { not_match: ["syn_sent"] } };
+    const filter = createRecordFilter(parseFilter({ flow }), undefined);
+    expect([filter?.acceptsFlow(row, 0), filter?.acceptsRecord(row, 0)]).toEqual([true, false]);
+    const others = createRecordFilter(parseFilter({ flow: { min_packets: 2 ** 40 } }), undefined);
+    expect([others?.acceptsFlow(row, 0), others?.acceptsRecord(row, 0)]).toEqual([false, true]);
   });
 
   test("leaves the fragments of an ICMP message without type or code", () => {
@@ -69,9 +84,9 @@ describe("createRecordFilter", () => {
       parseFilter({ flow: { icmp_type_name: { match: ["echo_reply"] } } }),
       undefined,
     );
-    expect(filter?.accepts(row, 0)).toBe(true);
+    expect(filter?.acceptsFlow(row, 0)).toBe(true);
     row[10] = 0;
-    expect(filter?.accepts(row, 0)).toBe(false);
+    expect(filter?.acceptsFlow(row, 0)).toBe(false);
   });
 });
 
@@ -99,8 +114,8 @@ describe("compileKernelFilter", () => {
     fc.assert(
       fc.property(configs, records, (config, record) => {
         const kernel = compileKernelFilter(config);
-        const isTold = createRecordFilter(config, interfaceName)?.accepts(rowOf(record, 0), 0) ?? true;
-        return !isTold || kernel === undefined || !leavesOut(kernel, keyOf(record));
+        const filter = createRecordFilter(config, interfaceName);
+        return !isTold(filter, rowOf(record, 0)) || kernel === undefined || !leavesOut(kernel, keyOf(record));
       }),
       RUNS,
     );
@@ -142,6 +157,10 @@ describe("compileKernelFilter", () => {
     expect(filter?.prefixes.length).toBe(10_000);
   });
 });
+
+function isTold(filter: RecordFilter | undefined, row: Uint32Array, at: number = 0): boolean {
+  return filter === undefined || (filter.acceptsFlow(row, at) && filter.acceptsRecord(row, at));
+}
 
 /** As the programs would form it: which end is low does not matter here. */
 function keyOf({ source, destination, transport }: PlainRecord): KernelKey {

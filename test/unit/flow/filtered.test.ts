@@ -6,16 +6,24 @@ import { clockAt, KernelModel, keyOf, OFFSET_NS, RST, SECOND, SYN } from "./kern
 const KEY = keyOf({});
 const OTHER = keyOf({ lowPort: 40001 });
 
-/** Refuses as told; keeps what it was asked about. */
+type Refuse = (record: RecordFields) => boolean;
+
+/** Refuses flows, and records of the others, as told; keeps what it was asked about flows. */
 class Judge implements RecordFilter {
   readonly asked: RecordFields[] = [];
-  readonly #refuses: (record: RecordFields) => boolean;
+  readonly #refuses: Refuse;
+  readonly #refusesRecord: Refuse;
 
-  constructor(refuses: (record: RecordFields) => boolean) {
+  constructor(refuses: Refuse, refusesRecord: Refuse = () => false) {
     this.#refuses = refuses;
+    this.#refusesRecord = refusesRecord;
   }
 
-  accepts(words: Uint32Array, at: number): boolean {
+  acceptsRecord(words: Uint32Array, at: number): boolean {
+    return !this.#refusesRecord(fieldsOf(words, at, OFFSET_NS));
+  }
+
+  acceptsFlow(words: Uint32Array, at: number): boolean {
     const record = fieldsOf(words, at, OFFSET_NS);
     this.asked.push(record);
     return !this.#refuses(record);
@@ -69,6 +77,34 @@ describe("FlowTable with a filter", () => {
     ]);
     expect(filter.asked).toHaveLength(2);
     expect(table.stats()).toMatchObject({ packetsTold: 3, packetsFiltered: 3 });
+  });
+
+  test("leaves single records out, counts them, and tells on behind them", () => {
+    const filter = new Judge(
+      () => false,
+      (record) => record.number % 2 === 0,
+    );
+    const table = newTable({ filter, timeouts: { maxRecordIntervalNs: SECOND } });
+    const kernel = new KernelModel();
+    const told: RecordFields[] = [];
+    for (const second of [1, 3, 5, 7]) {
+      kernel.packet(KEY, { way: 0, at: second * SECOND, bytes: 100, overhead: [9, 9] });
+      told.push(...scan(table, kernel, (second + 1) * SECOND));
+    }
+    expect(told.map(({ number, delta, total }) => ({ number, delta, total }))).toEqual([
+      { number: 1, delta: [1, 100, 0, 0], total: [2, 200, 0, 0] },
+      { number: 3, delta: [1, 100, 0, 0], total: [4, 400, 0, 0] },
+    ]);
+    expect(told[0]?.start).toBeGreaterThanOrEqual(SECOND);
+    expect(filter.asked).toHaveLength(1);
+    expect(table.stats()).toMatchObject({
+      packetsTold: 2,
+      bytesTold: 200,
+      packetsFiltered: 2,
+      bytesFiltered: 200,
+      recordsFiltered: 2,
+      packetsPending: 0,
+    });
   });
 
   test("judges each life of a 5-tuple anew", () => {

@@ -152,7 +152,10 @@ describe("OverflowFlows", () => {
   });
 
   test("asks the filter, and counts what it leaves out", () => {
-    const filter = { accepts: (words: Uint32Array, at: number) => words[at + RECORD.ports] !== 53 << 16 };
+    const filter = {
+      acceptsFlow: (words: Uint32Array, at: number) => words[at + RECORD.ports] !== 53 << 16,
+      acceptsRecord: () => true,
+    };
     const table = new FlowTable({ timeouts: TIMEOUTS, context: CONTEXT, filter });
     const kernel = new KernelModel();
     add(table, keyOf({ protocol: 17, lowPort: 0, highPort: 53 }), {
