@@ -102,6 +102,14 @@ export class Agent implements AsyncDisposable {
     return { resident, proportional: kilobytes(`/proc/${this.pid}/smaps_rollup`, "Pss") };
   }
 
+  /** Bytes of the BPF maps that it holds open, each counted once. */
+  mapMemory(): number {
+    const directory = `/proc/${this.pid}/fdinfo`;
+    const texts = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"));
+    const bytes = new Map(texts.flatMap((text) => mapBytes(text)));
+    return [...bytes.values()].reduce((sum, value) => sum + value, 0);
+  }
+
   /** Threads that run now. */
   threads(): number {
     return readdirSync(`/proc/${this.pid}/task`).length;
@@ -175,6 +183,13 @@ function cpuSecondsOf(path: string): number {
   // The fields after the name, which is in parentheses and may hold spaces: utime and stime are the 12th and 13th.
   const fields = readFileSync(path, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+}
+
+/** Id and size of the map that a descriptor is of, as `fdinfo` tells them; none where it is of another thing. */
+function mapBytes(text: string): readonly (readonly [id: string, bytes: number])[] {
+  const [, bytes] = /^memlock:\s+(\d+)$/m.exec(text) ?? [];
+  const [, id] = /^map_id:\s+(\d+)$/m.exec(text) ?? [];
+  return bytes === undefined || id === undefined ? [] : [[id, Number(bytes)]];
 }
 
 function kilobytes(path: string, field: string): number {
