@@ -1,0 +1,34 @@
+// What is kept of any object of the cluster, and what several kinds have in them.
+
+/** What is kept of every object. Times are milliseconds since 1970, texts as the API server says them. */
+export interface KubernetesObject {
+  readonly uid: string;
+  readonly name: string;
+  /** "" for an object of the whole cluster. */
+  readonly namespace: string;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Those alone that an extraction rule may read. */
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly owners: readonly OwnerReference[];
+}
+
+/** One entry of `metadata.ownerReferences`. */
+export interface OwnerReference {
+  readonly uid: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly isController: boolean;
+}
+
+/** `matchLabels` and `matchExpressions`, all of which must hold; one with neither selects everything. */
+export interface LabelSelector {
+  readonly matchLabels: ReadonlyMap<string, string>;
+  readonly matchExpressions: readonly {
+    readonly key: string;
+    readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+    readonly values: readonly string[];
+  }[];
+}
+
+/** Protocols the API has; one that is not given is TCP. */
+export type TransportProtocol = "TCP" | "UDP" | "SCTP";

@@ -1,0 +1,44 @@
+// What is kept of the objects that run: pods, their nodes, and what made them.
+
+import type { KubernetesObject, LabelSelector, TransportProtocol } from "./object.ts";
+
+/** One entry of a container's `ports`. */
+export interface ContainerPort {
+  readonly name: string | undefined;
+  readonly containerPort: number;
+  readonly hostPort: number | undefined;
+  readonly protocol: TransportProtocol;
+}
+
+/** A container that runs as long as the pod: of `containers`, or of `initContainers` with restartPolicy Always. */
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly ports: readonly ContainerPort[];
+}
+
+export interface Pod extends KubernetesObject {
+  /** "" as long as it is not scheduled. */
+  readonly nodeName: string;
+  readonly isHostNetwork: boolean;
+  /** All of `status.podIPs`, else `podIP`. */
+  readonly podIPs: readonly string[];
+  /** All of `status.hostIPs`, else `hostIP`. */
+  readonly hostIPs: readonly string[];
+  readonly containers: readonly Container[];
+  /** `status.startTime` in ms; undefined before the kubelet has seen it. */
+  readonly startTime: number | undefined;
+  /** The last container's `finishedAt` in ms, of a pod that is Succeeded or Failed; undefined while it runs. */
+  readonly endTime: number | undefined;
+}
+
+export interface Node extends KubernetesObject {
+  /** `status.addresses` of the types InternalIP and ExternalIP, and others that are an IP address. */
+  readonly addresses: readonly string[];
+}
+
+/** ReplicaSet, Deployment, StatefulSet, DaemonSet, Job, CronJob. */
+export interface Workload extends KubernetesObject {
+  /** Where a selector relation reads it, else undefined. */
+  readonly selector: LabelSelector | undefined;
+}
