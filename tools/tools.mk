@@ -13,11 +13,17 @@ DEMO_TOOLS := build/.tools-demo
 TEST_TOOLS := build/.tools-test
 LINT_TOOLS := build/.tools-lint
 BUN_TOOL := build/.tools-bun
+# Not there where it cannot be built: the tests that need it are skipped then, with the reason.
+COLLECTOR := build/.tools-collector
 
 build/.tools-bun: tools/install.sh
 	@mkdir -p build
 	@command -v bun >/dev/null || tools/install.sh bun $(BUN_DIR)
 	@touch $@
+
+build/.tools-collector: $(wildcard tools/collector/*)
+	@tools/collector/build.sh $(CACHE_DIR) build/otelcol
+	@[ ! -e build/otelcol ] || touch $@
 
 build/.tools-%: tools/install.sh
 	@mkdir -p build

@@ -1,0 +1,203 @@
+// The real OpenTelemetry Collector as the other end of a test: started with the receivers that the test asks for, and
+// writing all it takes to a file before it answers. It can be killed, started again, held and let go.
+
+import { describe } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type DecodedRequest, type DecodedSpan, decodeRequest } from "../collector/decode.ts";
+import type { Certificate } from "./certificates.ts";
+import type { Namespace } from "./namespace.ts";
+import { TestProcess } from "./namespace-process.ts";
+
+export interface CollectorOptions {
+  /** Where it listens, on loopback; default the network of the test. */
+  readonly namespace?: Namespace;
+  /** Its certificate. */
+  readonly tls?: Certificate;
+  /** Authority of the certificates that clients must show. */
+  readonly clientAuthority?: string;
+  readonly basic?: { readonly username: string; readonly password: string };
+  readonly bearer?: string;
+  /** Largest gRPC message, in MiB. */
+  readonly mostMebibytes?: number;
+}
+
+const LINK: string = new URL("../../build/otelcol", import.meta.url).pathname;
+/** Below the ports that the kernel gives to clients: none of them takes a collector's while it is down. */
+const PORTS = { first: 20_000, count: 10_000 };
+/** Written without a buffer only where files rotate; larger than any test. */
+const ROTATION = { max_megabytes: 4096, max_backups: 1 };
+
+/** `describe` for tests that need the Collector: skipped, with the reason, where it could not be built. */
+export const describeWithCollector: typeof describe | typeof describe.skip = existsSync(LINK)
+  ? describe
+  : skipWithReason();
+
+function skipWithReason(): typeof describe.skip {
+  const reason = existsSync(`${LINK}.missing`) ? readFileSync(`${LINK}.missing`, "utf8").trim() : "not built";
+  console.warn(`skipped: no OpenTelemetry Collector: ${reason}; \`make build/.tools-collector\` builds it`);
+  return describe.skip;
+}
+
+/** A collector that runs or has run. */
+export class OtelCollector implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #options: CollectorOptions;
+  readonly #ports = { http: freePort(), grpc: freePort() };
+  #process: TestProcess | undefined;
+  #starts = 0;
+  /** Starts that were ended by SIGKILL, whose last message may be cut short. */
+  readonly #torn = new Set<number>();
+
+  constructor(options: CollectorOptions = {}) {
+    this.#options = options;
+    this.#folder = mkdtempSync("/dev/shm/mermin-collector-");
+  }
+
+  /** For `endpoint` of an exporter. */
+  get http(): string {
+    return this.#endpoint(this.#ports.http);
+  }
+
+  get grpc(): string {
+    return this.#endpoint(this.#ports.grpc);
+  }
+
+  get ports(): { readonly http: number; readonly grpc: number } {
+    return this.#ports;
+  }
+
+  /** What it wrote to its log since it was started last. */
+  get log(): string {
+    return this.#process?.errors ?? "";
+  }
+
+  /** Starts it, for the first time or again, and waits until it listens. */
+  async start(): Promise<this> {
+    const config = join(this.#folder, `config-${++this.#starts}.yaml`);
+    // JSON is YAML.
+    writeFileSync(config, JSON.stringify(this.#config(), undefined, 2));
+    const command = [LINK, "--config", config];
+    const { namespace } = this.#options;
+    this.#process = namespace === undefined ? new TestProcess(command) : namespace.start(command);
+    await this.#process.until(({ errors }) => errors.includes("Everything is ready"));
+    return this;
+  }
+
+  /** Ends it without a chance to finish anything. */
+  async kill(): Promise<void> {
+    this.#torn.add(this.#starts);
+    await this.#process?.[Symbol.asyncDispose]();
+  }
+
+  /** Has it stand still: the kernel goes on taking connections and bytes for it. */
+  hold(): void {
+    this.#process?.signal("SIGSTOP");
+  }
+
+  release(): void {
+    this.#process?.signal("SIGCONT");
+  }
+
+  /** Requests that it took, of all its runs, in the order in which it wrote them. */
+  requests(): readonly DecodedRequest[] {
+    const taken: DecodedRequest[] = [];
+    for (let run = 1; run <= this.#starts; run++) {
+      const path = this.#fileOf(run);
+      if (existsSync(path)) taken.push(...readRequests(readFileSync(path), this.#torn.has(run)));
+    }
+    return taken;
+  }
+
+  spans(): readonly DecodedSpan[] {
+    return this.requests().flatMap(({ spans }) => spans);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #endpoint(port: number): string {
+    return `${this.#options.tls === undefined ? "http" : "https"}://127.0.0.1:${port}`;
+  }
+
+  /** A file a run: what a killed one left half-written is not written on. */
+  #fileOf(run: number): string {
+    return join(this.#folder, `received-${run}`);
+  }
+
+  #config(): object {
+    const { tls, clientAuthority, basic, bearer, mostMebibytes } = this.#options;
+    const receiver = (port: number): object => ({
+      endpoint: `127.0.0.1:${port}`,
+      ...(tls === undefined
+        ? {}
+        : {
+            tls: {
+              cert_file: tls.cert,
+              key_file: tls.key,
+              reload_interval: "100ms",
+              ...(clientAuthority === undefined ? {} : { client_ca_file: clientAuthority }),
+            },
+          }),
+      ...(basic === undefined ? {} : { auth: { authenticator: "basicauth" } }),
+      ...(bearer === undefined ? {} : { auth: { authenticator: "bearertokenauth" } }),
+    });
+    const extensions = {
+      ...(basic === undefined
+        ? {}
+        : { basicauth: { htpasswd: { inline: `${basic.username}:${basic.password}` } } }),
+      ...(bearer === undefined ? {} : { bearertokenauth: { token: bearer } }),
+    };
+    const grpc = {
+      ...receiver(this.#ports.grpc),
+      ...(mostMebibytes === undefined ? {} : { max_recv_msg_size_mib: mostMebibytes }),
+    };
+    return {
+      extensions,
+      receivers: { otlp: { protocols: { http: receiver(this.#ports.http), grpc } } },
+      exporters: { file: { path: this.#fileOf(this.#starts), format: "proto", rotation: ROTATION } },
+      service: {
+        extensions: Object.keys(extensions),
+        pipelines: { traces: { receivers: ["otlp"], exporters: ["file"] } },
+        telemetry: { metrics: { level: "none" } },
+      },
+    };
+  }
+}
+
+/** Starts a collector. */
+export function startOtelCollector(options: CollectorOptions = {}): Promise<OtelCollector> {
+  return new OtelCollector(options).start();
+}
+
+/** Each message is behind its length. @param isTorn whether the last one may be cut short */
+function* messagesOf(file: Buffer, isTorn: boolean): Generator<Uint8Array> {
+  for (let at = 0; at < file.length; ) {
+    const end = at + 4 <= file.length ? at + 4 + file.readUInt32BE(at) : Number.POSITIVE_INFINITY;
+    if (end > file.length) {
+      if (isTorn) return;
+      throw new Error("the collector's file ends inside a message");
+    }
+    yield file.subarray(at + 4, end);
+    at = end;
+  }
+}
+
+function readRequests(file: Buffer, isTorn: boolean): readonly DecodedRequest[] {
+  return [...messagesOf(file, isTorn)].map(decodeRequest);
+}
+
+function freePort(): number {
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => {} } }).stop(true);
+      return port;
+    } catch {
+      // Taken: another one.
+    }
+  }
+}
