@@ -11,8 +11,12 @@ One flow record is one span. Source is the flow's initiator and destination its 
 from destination to source. An attribute that is absent is unknown or does not apply: 0 is a measured zero, except that
 ports are 0 where the protocol has none. A record begins where the flow's previous record ended.
 
-| attribute | type | unit | present | meaning |
-| --- | --- | --- | --- | --- |
+\`required\` attributes are on every span, \`conditional\` ones on every span that the condition holds for, \`recommended\` ones
+where the value has a name as well, \`opt_in\` ones where the config asks for them. Names that OpenTelemetry's semantic
+conventions define say how far those are; the others are Mermin's own and may change while its version begins with 0.
+
+| attribute | type | unit | requirement | defined by | meaning |
+| --- | --- | --- | --- | --- | --- |
 `;
 
 const TYPES: Readonly<Record<Attribute["kind"], string>> = {
@@ -25,11 +29,20 @@ const TYPES: Readonly<Record<Attribute["kind"], string>> = {
 
 /** The reference page. */
 export function formatAttributesPage(): string {
-  const rows = ATTRIBUTES.map(({ name, kind, unit, present, description }) => {
-    const unitText = unit === undefined ? "" : `\`${unit}\``;
-    return `| \`${name}\` | ${TYPES[kind]} | ${unitText} | ${present} | ${description} |\n`;
-  });
-  return INTRODUCTION + rows.join("");
+  return INTRODUCTION + ATTRIBUTES.map(formatRow).join("");
+}
+
+function formatRow({ name, kind, unit, requirement, semconv, description }: Attribute): string {
+  const condition = requirement.level === "required" ? "" : `: ${requirement.when}`;
+  const cells = [
+    `\`${name}\``,
+    TYPES[kind],
+    unit === undefined ? "" : `\`${unit}\``,
+    `${requirement.level}${condition}`,
+    semconv === undefined ? "Mermin" : `OpenTelemetry, ${semconv}`,
+    description,
+  ];
+  return `| ${cells.join(" | ")} |\n`;
 }
 
 if (import.meta.main) await Bun.write(new URL("attributes.md", import.meta.url), formatAttributesPage());

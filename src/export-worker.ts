@@ -3,7 +3,7 @@
 
 import { Acknowledgement } from "./acknowledgement.ts";
 import { decorate } from "./decorate.ts";
-import { EVERY_ATTRIBUTE } from "./export/attributes.ts";
+import { selectAttributes } from "./export/attributes-config.ts";
 import { createExporters } from "./export/create-exporters.ts";
 import type { RecordExporter } from "./export/exporter.ts";
 import { findResource } from "./export/resource.ts";
@@ -90,7 +90,7 @@ async function open(start: StartMessage): Promise<void> {
   const exporters = createExporters(config.export, {
     resource,
     version: BUILD.version,
-    attributes: EVERY_ATTRIBUTE,
+    attributes: selectAttributes(config.span),
     log,
   });
   const recorder = createRecorder({ build: BUILD, exporters });

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { type CaptureConfig, captureSection } from "../capture/config.ts";
 import { findSharedPorts, type ParserConfig, parserSection } from "../capture/parser-config.ts";
+import { type AttributesConfig, attributesSection } from "../export/attributes-config.ts";
 import { type ExportConfig, exportSchema } from "../export/config.ts";
 import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../flow/config.ts";
 import { type FilterConfig, filterSection } from "../flow/filter-config.ts";
@@ -24,7 +25,7 @@ export interface Config {
   readonly capture: CaptureConfig;
   readonly parser: ParserConfig;
   readonly flow: FlowConfig;
-  readonly span: SpanConfig;
+  readonly span: SpanConfig & AttributesConfig;
   readonly filter: FilterConfig;
   readonly pipeline: PipelineConfig;
   readonly export: ExportConfig;
@@ -51,7 +52,7 @@ export const configSection: Section<Config> = v.strictObject({
   capture: defaultedSection(captureSection),
   parser: defaultedSection(parserSection),
   flow: defaultedSection(flowSection),
-  span: defaultedSection(spanSection),
+  span: defaultedSection(v.strictObject({ ...spanSection.entries, ...attributesSection.entries })),
   filter: defaultedSection(filterSection),
   pipeline: defaultedSection(pipelineSection),
   export: defaultedSection(exportSchema),

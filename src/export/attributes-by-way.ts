@@ -2,7 +2,7 @@
 
 import { RECORD, RECORD_FLAG } from "../flow/flow.ts";
 import { dscpName, ecnName, icmpCodeName, icmpTypeName, tcpFlagTags } from "../flow/names.ts";
-import { ABSENT, type Attribute } from "./attribute.ts";
+import { ABSENT, type Attribute, conditional, REQUIRED, recommended } from "./attribute.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 
 /** Where one direction of a flow keeps what it measured. Byte numbers are those of `RecordRow.octet`. */
@@ -63,12 +63,11 @@ export const REVERSE: Way = {
 
 /** What {@link Way} counted: never absent. */
 export function counterAttributes(way: Way): readonly Attribute[] {
-  const present = "always";
   const bytes = "Layer-3 bytes (IP packets, their headers included)";
   const packets = "Packets on the wire (segments of offloaded packets counted one by one)";
   const since = { delta: "since the previous record", total: "since the flow began" };
   const row = (name: string, word: number, unit: string, description: string): Attribute => {
-    return { name: way.prefix + name, kind: "counter", unit, present, description, word };
+    return { name: way.prefix + name, kind: "counter", unit, requirement: REQUIRED, description, word };
   };
   return [
     row("bytes.delta", way.bytesDelta, "By", `${bytes} ${way.ends}, ${since.delta}.`),
@@ -89,14 +88,14 @@ export function tcpFlagAttributes(way: Way): readonly Attribute[] {
     {
       name: `${way.prefix}tcp.flags.bits`,
       kind: "int",
-      present,
+      requirement: conditional(present),
       description: `Union of the TCP flags ${way.ends} since the flow began, as the header's octet.`,
       read: (row) => (hasFlags(row) ? row.octet(RECORD.octets, way.tcpFlagsByte) : ABSENT),
     },
     {
       name: `${way.prefix}tcp.flags.tags`,
       kind: "strings",
-      present,
+      requirement: conditional(present),
       description: "The same by name, in bit order: `FIN`, `SYN`, `RST`, `PSH`, `ACK`, `URG`, `ECE`, `CWR`.",
       read: (row) => (hasFlags(row) ? tcpFlagTags(row.octet(RECORD.octets, way.tcpFlagsByte)) : undefined),
     },
@@ -118,42 +117,42 @@ export function ipAttributes(way: Way): readonly Attribute[] {
     {
       name: `${way.prefix}ip.dscp.id`,
       kind: "int",
-      present,
+      requirement: conditional(present),
       description: `Differentiated services code point of the ${first}.`,
       read: (row) => (row.has(way.flag) ? dscp(row) : ABSENT),
     },
     {
       name: `${way.prefix}ip.dscp.name`,
       kind: "string",
-      present: `${present} and the code point has a name`,
+      requirement: recommended(`${present} and the code point has a name`),
       description: "IANA's name of that code point.",
       read: (row) => (row.has(way.flag) ? dscpName(dscp(row)) : undefined),
     },
     {
       name: `${way.prefix}ip.ecn.id`,
       kind: "int",
-      present,
+      requirement: conditional(present),
       description: `Explicit congestion notification bits of the ${first}.`,
       read: (row) => (row.has(way.flag) ? ecn(row) : ABSENT),
     },
     {
       name: `${way.prefix}ip.ecn.name`,
       kind: "string",
-      present,
+      requirement: recommended(present),
       description: "RFC 3168's name of those bits.",
       read: (row) => (row.has(way.flag) ? ecnName(ecn(row)) : undefined),
     },
     {
       name: `${way.prefix}ip.ttl`,
       kind: "int",
-      present,
+      requirement: conditional(present),
       description: `Time to live (IPv6: hop limit) of the ${first}.`,
       read: (row) => (row.has(way.flag) ? row.octet(RECORD.ttl, way.ttlByte) : ABSENT),
     },
     {
       name: `${way.prefix}ip.flow_label`,
       kind: "int",
-      present: `IPv6, ${present}`,
+      requirement: conditional(`IPv6, ${present}`),
       description: `IPv6 flow label of the ${first}.`,
       read: (row) => (row.has(way.flag) && row.ipVersion === 6 ? row.word(way.flowLabel) : ABSENT),
     },
@@ -174,28 +173,28 @@ export function icmpAttributes(way: Way): readonly Attribute[] {
     {
       name: `${way.prefix}icmp.type.id`,
       kind: "int",
-      present,
+      requirement: conditional(present),
       description: `ICMP type of the ${first}.`,
       read: (row) => (hasIcmp(row) ? type(row) : ABSENT),
     },
     {
       name: `${way.prefix}icmp.type.name`,
       kind: "string",
-      present: `${present} and the type is assigned`,
+      requirement: recommended(`${present} and the type is assigned`),
       description: "IANA's name of that type in lower snake case.",
       read: (row) => (hasIcmp(row) ? icmpTypeName(row.protocol, type(row)) : undefined),
     },
     {
       name: `${way.prefix}icmp.code.id`,
       kind: "int",
-      present,
+      requirement: conditional(present),
       description: `ICMP code of the ${first}.`,
       read: (row) => (hasIcmp(row) ? code(row) : ABSENT),
     },
     {
       name: `${way.prefix}icmp.code.name`,
       kind: "string",
-      present: `${present} and the code is assigned`,
+      requirement: recommended(`${present} and the code is assigned`),
       description: "IANA's name of that code in lower snake case.",
       read: (row) => (hasIcmp(row) ? icmpCodeName(row.protocol, type(row), code(row)) : undefined),
     },

@@ -1,7 +1,7 @@
 // Rows of the attribute table that only TCP has.
 
 import { CONNECTION_STATE_NAMES, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
-import { ABSENT, type Attribute, positive } from "./attribute.ts";
+import { ABSENT, type Attribute, conditional, positive } from "./attribute.ts";
 import { FORWARD, REVERSE, tcpFlagAttributes, type Way } from "./attributes-by-way.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 
@@ -14,7 +14,9 @@ export const TCP_ATTRIBUTES: readonly Attribute[] = [
     name: "flow.tcp.handshake.latency",
     kind: "int",
     unit: "ns",
-    present: "TCP, when the SYN and the SYN-ACK that answers it were seen and the SYN was not retransmitted",
+    requirement: conditional(
+      "TCP, when the SYN and the SYN-ACK that answers it were seen and the SYN was not retransmitted",
+    ),
     description: "Time from the first SYN to the SYN-ACK that answers it.",
     read: (row) => positive(row.protocol === PROTOCOL.tcp ? row.word(RECORD.handshakeNs) : 0),
   },
@@ -28,8 +30,9 @@ function stateAttribute(): Attribute {
   return {
     name: "flow.connection.state",
     kind: "string",
-    present:
+    requirement: conditional(
       "TCP, when it was followed (not of later fragments, nor of flows the kernel's table had no room for)",
+    ),
     description: `The initiator's side of RFC 9293's diagram after the record's last packet: ${[...CONNECTION_STATE_NAMES.values()].map((name) => `\`${name}\``).join(", ")}. A connection met in mid-stream is \`established\`, one that was reset \`closed\`.`,
     read: (row) =>
       row.has(RECORD_FLAG.hasTcp)
@@ -46,7 +49,9 @@ function responseAttributes(prefix: string, kind: number, spans: string): readon
       name: `${prefix}latency`,
       kind: "int",
       unit: "ns",
-      present: `TCP, on ${spans} when the handshake was seen and a request was answered in the record`,
+      requirement: conditional(
+        `TCP, on ${spans} when the handshake was seen and a request was answered in the record`,
+      ),
       description:
         "Mean, over the record's requests, of the time from a request's last byte to its response's first one, at this node.",
       read: (row) => (has(row, RECORD_FLAG.hasResponse) ? row.number64(RECORD.responseNs) : ABSENT),
@@ -55,7 +60,7 @@ function responseAttributes(prefix: string, kind: number, spans: string): readon
       name: `${prefix}jitter`,
       kind: "int",
       unit: "ns",
-      present: `likewise, when it was not the flow's first one`,
+      requirement: conditional(`likewise, when it was not the flow's first one`),
       description:
         "Differences of consecutive such times, smoothed as RFC 3550 does (each counts for a sixteenth), since the flow began.",
       read: (row) => (has(row, RECORD_FLAG.hasJitter) ? row.word(RECORD.responseJitterNs) : ABSENT),
@@ -72,7 +77,7 @@ function sequenceAttributes(way: Way, retransmits: number, outOfOrder: number): 
       name: `${way.prefix}tcp.retransmits`,
       kind: "int",
       unit: "{packet}",
-      present,
+      requirement: conditional(present),
       description: `Packets ${way.ends} in the record whose payload had been sent before, at least 3 ms and half of the handshake's latency after what followed it.`,
       read: (row) => read(row, retransmits),
     },
@@ -80,7 +85,7 @@ function sequenceAttributes(way: Way, retransmits: number, outOfOrder: number): 
       name: `${way.prefix}tcp.out_of_order`,
       kind: "int",
       unit: "{packet}",
-      present,
+      requirement: conditional(present),
       description: `Packets ${way.ends} in the record whose payload came sooner than that after what follows it in the stream.`,
       read: (row) => read(row, outOfOrder),
     },

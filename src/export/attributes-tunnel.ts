@@ -3,7 +3,7 @@
 import { RECORD_DETAIL, RECORD_DETAIL_FLAG, RECORD_LAYER } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatMac } from "../lib/address.ts";
-import { ABSENT, type Attribute, type AttributeGroup, positive } from "./attribute.ts";
+import { ABSENT, type Attribute, type AttributeGroup, conditional, positive } from "./attribute.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 import { formatAddress, networkType } from "./span.ts";
 
@@ -133,7 +133,7 @@ function fragmentAttributes(): readonly Attribute[] {
       name: "flow.fragments.delta",
       kind: "detail-counter",
       unit: "{fragment}",
-      present: "when the record counts IP fragments",
+      requirement: conditional("when the record counts IP fragments"),
       description: "IP fragments among the record's packets, both directions; a datagram's first is one too.",
       word: RECORD_DETAIL.fragmentsDelta,
     },
@@ -145,7 +145,7 @@ function ipsecAttributes(): readonly Attribute[] {
     return {
       name: `flow.ipsec.${name}`,
       kind: "int",
-      present,
+      requirement: conditional(present),
       description,
       read: (record) => positive(record.detailWord(word)),
     };
@@ -179,7 +179,7 @@ function tunnelTypeAttribute(): Attribute {
   return {
     name: "tunnel.type",
     kind: "string",
-    present: `${TUNNEL.present}, and on a WireGuard flow itself`,
+    requirement: conditional(`${TUNNEL.present}, and on a WireGuard flow itself`),
     description:
       "Type of the outermost encapsulation: `vxlan` (VXLAN-GPE too), `geneve`, `gre`, `erspan`, `ipip`, `ip6ip6`, `6in4`, `4in6`, `gtp`, `fou`, `teredo`. On a WireGuard flow `wireguard`, and no other attribute of a tunnel: what it carries cannot be read.",
     read: tunnelType,
@@ -190,7 +190,7 @@ function ipipTypeAttribute(): Attribute {
   return {
     name: "ipip.type",
     kind: "string",
-    present: IPIP.present,
+    requirement: conditional(IPIP.present),
     description: `Type of the ${IPIP.label}: \`ipip\`, \`ip6ip6\`, \`6in4\`, \`4in6\`.`,
     read: (row) => layerType(row, IPIP),
   };
@@ -201,7 +201,7 @@ function tunnelIdAttribute(): Attribute {
   return {
     name: "tunnel.id",
     kind: "string",
-    present: `${TUNNEL.present}, and the encapsulation has a number`,
+    requirement: conditional(`${TUNNEL.present}, and the encapsulation has a number`),
     description:
       "That number in decimal: VNI of VXLAN and Geneve, GRE's key, ERSPAN's session, GTP's TEID; of the forward packets, of the reverse ones where there was none.",
     read: tunnelId,
@@ -212,7 +212,7 @@ function tunnelMacAttribute(): Attribute {
   return {
     name: "tunnel.network.interface.mac",
     kind: "string",
-    present: `${TUNNEL.present}, and a forward packet came in an Ethernet frame`,
+    requirement: conditional(`${TUNNEL.present}, and a forward packet came in an Ethernet frame`),
     description: "Link-layer address the outermost frames of forward packets came from.",
     read: (row) =>
       (row.detailWord(RECORD_DETAIL.flags) & RECORD_DETAIL_FLAG.hasTunnelMac) === 0
@@ -225,7 +225,7 @@ function addressAttribute(layer: Layer, end: End): Attribute {
   return {
     name: `${layer.prefix}${end}.address`,
     kind: "string",
-    present: layer.present,
+    requirement: conditional(layer.present),
     description: `Outer address on the ${end}'s side, as RFC 5952 writes it.`,
     read: (row) => layerAddress(row, layer, end),
   };
@@ -236,7 +236,7 @@ function tunnelPortAttribute(end: End): Attribute {
   return {
     name: `tunnel.${end}.port`,
     kind: "int",
-    present: `${TUNNEL.present}, by UDP`,
+    requirement: conditional(`${TUNNEL.present}, by UDP`),
     description: `Outer port on the ${end}'s side, as the first such packet had it.`,
     read: (row) =>
       layerProtocol(row, TUNNEL) === PROTOCOL.udp
@@ -251,14 +251,14 @@ function headerAttributes(layer: Layer): readonly Attribute[] {
     {
       name: `${prefix}network.type`,
       kind: "string",
-      present,
+      requirement: conditional(present),
       description: `\`ipv4\` or \`ipv6\`: the outer IP header of the ${label}.`,
       read: (row) => networkType(layerIpVersion(row, layer)),
     },
     {
       name: `${prefix}network.transport`,
       kind: "string",
-      present,
+      requirement: conditional(present),
       description:
         "Protocol of that header, named as in `network.transport`: `udp`, `gre`; `ipv4` and `ipv6` where that is what it carries.",
       read: (row) => protocolName(layerProtocol(row, layer)),
@@ -266,7 +266,7 @@ function headerAttributes(layer: Layer): readonly Attribute[] {
     {
       name: `${prefix}ipsec.ah.spi`,
       kind: "int",
-      present: `${present}, behind an authentication header`,
+      requirement: conditional(`${present}, behind an authentication header`),
       description: `Security parameters index of the authentication header in front of the ${label}.`,
       read: (row) => positive(row.detailWord(at + RECORD_LAYER.ahSpi)),
     },
@@ -278,7 +278,15 @@ function overheadAttributes({ prefix, at, present, label }: Layer): readonly Att
   const bytes = `Layer-3 bytes that the ${label} adds, its packets less those they carry`;
   const row = (name: string, word: number, text: string): Attribute => {
     const description = `${bytes}, ${text}; not in \`flow.bytes.*\`.`;
-    return { name: prefix + name, kind: "detail-counter", unit: "By", present, description, word: at + word };
+    const requirement = conditional(present);
+    return {
+      name: prefix + name,
+      kind: "detail-counter",
+      unit: "By",
+      requirement,
+      description,
+      word: at + word,
+    };
   };
   return [
     row("bytes.delta", RECORD_LAYER.bytesDelta, "source → destination, since the previous record"),

@@ -4,7 +4,15 @@
 import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatMac } from "../lib/address.ts";
-import { ABSENT, type Attribute, type AttributeSelection, positive } from "./attribute.ts";
+import {
+  ABSENT,
+  type Attribute,
+  type AttributeSelection,
+  conditional,
+  positive,
+  REQUIRED,
+  recommended,
+} from "./attribute.ts";
 import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE } from "./attributes-by-way.ts";
 import { TCP_ATTRIBUTES } from "./attributes-tcp.ts";
 import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
@@ -40,7 +48,7 @@ const RECORD_ATTRIBUTES: readonly Attribute[] = [
   {
     name: "flow.sampling.rate",
     kind: "int",
-    present: "when `capture.sampling` is above 1",
+    requirement: { level: "opt_in", when: "when `capture.sampling` is above 1" },
     description:
       "One flow in so many was counted, chosen by a hash of its key: a whole flow, or nothing of it. Counts are those of this flow, not multiplied.",
     read: (row) => (row.word(RECORD.samplingRate) > 1 ? row.word(RECORD.samplingRate) : ABSENT),
@@ -61,14 +69,14 @@ function flowAttributes(): readonly Attribute[] {
     {
       name: "flow.community_id",
       kind: "string",
-      present: "always",
+      requirement: REQUIRED,
       description: "Community ID version 1 of the flow, with the configured seed.",
       read: communityId,
     },
     {
       name: "flow.direction",
       kind: "string",
-      present: "always",
+      requirement: REQUIRED,
       description:
         "`forward`: the initiator is local to this node; `reverse`: only the responder is; `unknown`: the initiator is unknown, or neither end is local.",
       read: (row) => DIRECTIONS.get(row.spanKind) ?? "unknown",
@@ -76,7 +84,7 @@ function flowAttributes(): readonly Attribute[] {
     {
       name: "flow.end_reason",
       kind: "string",
-      present: "always",
+      requirement: REQUIRED,
       description:
         "Why the record was made, as IPFIX flowEndReason names it: `idle_timeout`, `active_timeout`, `end_of_flow_detected`, `forced_end`, `lack_of_resources`.",
       read: (row) => END_REASONS.get(row.endReason),
@@ -84,14 +92,16 @@ function flowAttributes(): readonly Attribute[] {
     {
       name: "network.type",
       kind: "string",
-      present: "always",
+      requirement: REQUIRED,
+      semconv: "stable",
       description: "`ipv4` or `ipv6`.",
       read: (row) => networkType(row.ipVersion),
     },
     {
       name: "network.transport",
       kind: "string",
-      present: "always",
+      requirement: REQUIRED,
+      semconv: "stable",
       description:
         "IANA's protocol name in lower case (`tcp`, `udp`, `icmp` …), or its number where it has none.",
       read: (row) => protocolName(row.protocol),
@@ -108,14 +118,16 @@ function endpointAttributes(): readonly Attribute[] {
       {
         name: `${end}.address`,
         kind: "string",
-        present: "always",
+        requirement: REQUIRED,
+        semconv: "development",
         description: `Address of the ${role}, as RFC 5952 writes it.`,
         read: (row) => formatAddress(row.octets, row.octetOffset(word), row.ipVersion),
       },
       {
         name: `${end}.port`,
         kind: "int",
-        present: "always",
+        requirement: REQUIRED,
+        semconv: "development",
         description: `Port of the ${role}; 0 where the protocol has none.`,
         read: (row) => (row.word(RECORD.ports) >>> shift) & 0xffff,
       },
@@ -128,21 +140,22 @@ function interfaceAttributes(): readonly Attribute[] {
     {
       name: "network.interface.index",
       kind: "int",
-      present: "when the observation point is known",
+      requirement: conditional("when the observation point is known"),
       description: "Index of the interface whose hook counted the flow.",
       read: (row) => positive(row.word(RECORD.ifindex)),
     },
     {
       name: "network.interface.name",
       kind: "string",
-      present: "when the observation point is known and has a name",
+      requirement: recommended("when the observation point is known and has a name"),
+      semconv: "development",
       description: "Name of that interface.",
       read: (row) => row.batch.interfaceName(row.word(RECORD.ifindex)),
     },
     {
       name: "network.interface.mac",
       kind: "string",
-      present: "when the interface's link layer has addresses and a forward packet was seen",
+      requirement: conditional("when the interface's link layer has addresses and a forward packet was seen"),
       description:
         "Link-layer address the source's packets came from, six pairs of hexadecimal digits with colons.",
       read: (row) =>
@@ -151,7 +164,7 @@ function interfaceAttributes(): readonly Attribute[] {
     {
       name: "network.vlan.id",
       kind: "int",
-      present: "when the packets have an 802.1Q or 802.1ad tag",
+      requirement: conditional("when the packets have an 802.1Q or 802.1ad tag"),
       description: "VLAN id of the outermost tag.",
       read: (row) => positive(row.word(RECORD.vlanId)),
     },

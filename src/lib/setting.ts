@@ -171,14 +171,21 @@ export function textSetting(
   );
 }
 
-/** A list of texts, each accepted by `problem`; empty by default. */
+/** A list of texts, each accepted by `problem`; empty by default unless `initial` says otherwise. */
 export function textsSetting(
-  check: { readonly allowed: string; readonly problem: (text: string) => string | undefined },
+  check: {
+    readonly allowed: string;
+    readonly problem: (text: string) => string | undefined;
+    readonly initial?: readonly string[];
+  },
   facts: SettingFacts,
 ): v.GenericSchema<unknown, readonly string[]> {
   const item = v.pipe(v.string("must be a string"), refusing(check.problem));
   const schema = v.array(item, "must be a list of strings");
-  return v.pipe(v.optional(schema, []), documented({ ...facts, form: "strings", allowed: check.allowed }));
+  return v.pipe(
+    v.optional(schema, [...(check.initial ?? [])]),
+    documented({ ...facts, form: "strings", allowed: check.allowed }),
+  );
 }
 
 /** Entries of one list: more would not fit the kernel's table of prefixes, four lists of them. */

@@ -63,6 +63,8 @@ describe("loadConfig", () => {
       generic_timeout: 30_000,
       community_id_seed: 0,
       trace_id_timeout: 86_400_000,
+      semconv: "1.30",
+      attributes: { include: ["*"], exclude: [] },
     });
     expect(config.export).toEqual({ stdout: { format: "pretty" }, otlp: undefined, resource_attributes: {} });
   });

@@ -177,7 +177,7 @@ describe("ATTRIBUTES", () => {
           const line = JSON.parse(formatNdjson(row)).attributes;
           for (const attribute of ATTRIBUTES) {
             const value = line[attribute.name];
-            if (attribute.present === "always") expect(value).toBeDefined();
+            if (attribute.requirement.level === "required") expect(value).toBeDefined();
             if (value === undefined) continue;
             seen.add(attribute.name);
             if (attribute.kind === "string") expect(value).toBeString();
