@@ -11,10 +11,20 @@ const MODULES = [
   ...["virtio_pci", "virtio_blk", "veth", "8021q", "bonding", "macvlan", "ipvlan", "bridge"],
   ...["ipip", "sit", "ip_gre", "ip6_tunnel", "ip6_gre", "vxlan", "geneve", "wireguard", "tun"],
   ...["fou", "xfrm_user", "esp4", "ah4", "authenc", "ecb", "crypto_null"],
-  ...["sch_ingress", "cls_bpf", "cls_matchall", "act_gact", "crc32c_generic", "tcp_diag", "udp_diag"],
+  ...[
+    "sch_ingress",
+    "cls_bpf",
+    "cls_matchall",
+    "cls_u32",
+    "act_gact",
+    "crc32c_generic",
+    "tcp_diag",
+    "udp_diag",
+  ],
 ];
 
 const GUEST_SOURCES = join(import.meta.dir, "guest");
+const TOOL_SOURCES = ["tool.c", "objects.c", "exchanges.c"];
 
 /** What an initramfs is made of. */
 export interface InitramfsParts {
@@ -31,7 +41,8 @@ export interface InitramfsParts {
 
 async function hashSources(): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
-  for (const name of ["tool.c", "init"]) hasher.update(await Bun.file(join(GUEST_SOURCES, name)).bytes());
+  for (const name of [...TOOL_SOURCES, "tool.h", "init"])
+    hasher.update(await Bun.file(join(GUEST_SOURCES, name)).bytes());
   hasher.update(await Bun.file(import.meta.path).bytes());
   return hasher.digest("hex").slice(0, 16);
 }
@@ -51,7 +62,8 @@ async function compileTool(cache: string, sources: string): Promise<string> {
   const tool = join(cache, `tool-${sources}`);
   if (existsSync(tool)) return tool;
   const fresh = `${tool}.${process.pid}`;
-  await $`gcc -static -O2 -Wall -Wextra -Werror -o ${fresh} ${join(GUEST_SOURCES, "tool.c")}`.quiet();
+  const paths = TOOL_SOURCES.map((name) => join(GUEST_SOURCES, name));
+  await $`gcc -static -O2 -Wall -Wextra -Werror -o ${fresh} ${paths}`.quiet();
   await rename(fresh, tool);
   return tool;
 }

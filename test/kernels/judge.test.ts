@@ -74,7 +74,7 @@ function writeSpans(spans: readonly Attributes[]): void {
 
 function complaints(): string[] {
   const checks = judgeScenario({ scenario: SCENARIO, index: 0, folder, mode: "tcx" });
-  expect(checks.length).toBe(9);
+  expect(checks.length).toBe(10);
   return checks.flatMap(({ name, complaint }) => (complaint === undefined ? [] : [`${name}: ${complaint}`]));
 }
 
@@ -139,7 +139,8 @@ test("judgeScenario finds an agent that told nothing, and one that did not end w
   write("agent.rc", "137\n");
   write("agent.log", "cannot load\n");
   const found = complaints();
-  expect(found).toHaveLength(6);
+  expect(found).toHaveLength(7);
+  expect(found).toContain("tried: warns of nothing else: cannot load");
   expect(found).toContain("tried: tells no other flow: no flow was told");
   expect(found).toContain("tried: ends with 0 on SIGTERM: exit code 137: cannot load");
 });

@@ -1,7 +1,6 @@
 // Compares what a guest brought back with what had to be seen there. Pure: files in, checks out.
 
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { type Check, check, demandCode, demandNone, findWarnings, type HookMode, read } from "./evidence.ts";
 import { compareTunnel, isOpaque, judgeOpaque, judgeWire } from "./judge-tunnel.ts";
 import type { Scenario } from "./scenario.ts";
 import { type PlannedExchange, planExchanges } from "./script.ts";
@@ -15,15 +14,6 @@ import {
 } from "./spans.ts";
 import { type Amount, expectFlow, parseCounters, type Testimony } from "./witness.ts";
 
-/** The best way of hooking in that a kernel offers. */
-export type HookMode = "clsact" | "tcx";
-
-/** One thing that was looked at. No complaint: it was right. */
-export interface Check {
-  readonly name: string;
-  readonly complaint?: string;
-}
-
 /** Where a scenario's results lie, and what the kernel is expected to offer. */
 export interface Evidence {
   readonly scenario: Scenario;
@@ -31,21 +21,6 @@ export interface Evidence {
   readonly index: number;
   readonly folder: string;
   readonly mode: HookMode;
-}
-
-function read(folder: string, name: string): string {
-  const path = join(folder, name);
-  if (!existsSync(path)) throw new Error(`the guest left no ${name}`);
-  return readFileSync(path, "utf8");
-}
-
-function check(name: string, look: () => void): Check {
-  try {
-    look();
-    return { name };
-  } catch (error) {
-    return { name, complaint: error instanceof Error ? error.message : String(error) };
-  }
 }
 
 /** Every check of one scenario. */
@@ -56,7 +31,7 @@ export function judgeScenario(evidence: Evidence): Check[] {
   const flows = (): Map<string, ToldFlow> => groupFlows(parseSpans(read(folder, "spans.ndjson")));
   const { opaque = [], wire } = scenario;
   return [
-    check(label("devices are set up"), () => demandSuccess(folder, "setup.rc", "setup.log")),
+    check(label("devices are set up"), () => demandCode(folder, "setup")),
     check(label(`attaches by ${scenario.attachMode ?? evidence.mode} where it should`), () =>
       judgeHooks(evidence),
     ),
@@ -76,7 +51,10 @@ export function judgeScenario(evidence: Evidence): Check[] {
       : [check(label(`tells all that ${wire.device} carried`), () => judgeCarried(folder, wire, flows()))]),
     check(label("tells no other flow"), () => judgeStrangers(scenario, planned, flows())),
     check(label("ends flows for the right reason"), () => judgeEndReasons(scenario, flows())),
-    check(label("ends with 0 on SIGTERM"), () => demandSuccess(folder, "agent.rc", "agent.log")),
+    check(label("ends with 0 on SIGTERM"), () => demandCode(folder, "agent")),
+    check(label("warns of nothing else"), () =>
+      demandNone(findWarnings(folder, ["agent"], scenario.warning)),
+    ),
     check(label("leaves nothing behind"), () => judgeTraces(evidence)),
   ];
 }
@@ -89,17 +67,10 @@ export function judgeGuest(folder: string, release: string): Check[] {
       if (seen !== release) throw new Error(`${seen} instead of ${release}`);
     }),
     check("mermin version answers", () => {
-      demandSuccess(folder, "version.rc", "version.log");
+      demandCode(folder, "version");
       if (!/\d+\.\d+\.\d+/.test(read(folder, "version"))) throw new Error("no version in its output");
     }),
   ];
-}
-
-function demandSuccess(folder: string, codeFile: string, logFile: string): void {
-  const code = read(folder, codeFile).trim();
-  if (code === "0") return;
-  const log = read(folder, logFile).trim().split("\n").slice(-3).join(" | ");
-  throw new Error(`exit code ${code}: ${log}`);
 }
 
 /** TCX programs and bpf filters of a device, in and out, as guest/steps.sh prints them. */
@@ -146,7 +117,7 @@ function readTestimony(folder: string, id: string, end: "client" | "server"): Te
 function judgeExchange(evidence: Evidence, planned: PlannedExchange, flows: Map<string, ToldFlow>): void {
   const { folder, scenario } = evidence;
   const { id } = planned;
-  demandSuccess(folder, `${id}.rc`, `${id}.log`);
+  demandCode(folder, id);
   const client = readTestimony(folder, id, "client");
   const expected = expectFlow(planned, client, readTestimony(folder, id, "server"));
   const flow = flows.get(conversationOf(planned));
@@ -161,10 +132,6 @@ function judgeExchange(evidence: Evidence, planned: PlannedExchange, flows: Map<
     ...flow.spans.flatMap((span) => compareObservation(span, planned, scenario)),
     ...compareTunnel(flow, planned.exchange, expected),
   ]);
-}
-
-function demandNone(complaints: readonly string[]): void {
-  if (complaints.length > 0) throw new Error(complaints.join(", "));
 }
 
 function judgeCarried(

@@ -7,8 +7,12 @@ import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { $ } from "bun";
+import type { Check, HookMode } from "./evidence.ts";
 import { buildInitramfs } from "./initramfs.ts";
-import { type Check, type HookMode, judgeGuest, judgeScenario } from "./judge.ts";
+import { judgeGuest, judgeScenario } from "./judge.ts";
+import { judgeLife } from "./judge-life.ts";
+import { formatLife } from "./life.ts";
+import { LIVES } from "./lives.ts";
 import { makeDisk, runMachine } from "./machine.ts";
 import { installPackages, resolveKernel, UnavailableError, unpackPackage } from "./packages.ts";
 import { SCENARIOS } from "./scenarios.ts";
@@ -81,8 +85,8 @@ function readOptions(): Options {
   };
 }
 
-function fileName(index: number): string {
-  return `${String(index).padStart(2, "0")}-${SCENARIOS[index]?.name}`;
+function fileName(index: number, name: string): string {
+  return `${String(index).padStart(2, "0")}-${name}`;
 }
 
 function isChosen(options: Options, name: string): boolean {
@@ -95,12 +99,19 @@ async function makeTestDisk(options: Options): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, "scenarios"), { recursive: true });
   await $`cp ${options.binary} ${folder}/mermin`;
-  await $`cp ${["suite.sh", "steps.sh"].map((name) => join(import.meta.dir, "guest", name))} ${folder}`;
+  await $`cp ${["suite.sh", "steps.sh", "lives.sh"].map((name) => join(import.meta.dir, "guest", name))} ${folder}`;
   for (const [index, scenario] of SCENARIOS.entries()) {
     if (!isChosen(options, scenario.name)) continue;
-    const path = join(folder, "scenarios", fileName(index));
+    const path = join(folder, "scenarios", fileName(index, scenario.name));
     await Bun.write(`${path}.sh`, formatScript(scenario, planExchanges(scenario, index)));
     await Bun.write(`${path}.toml`, formatConfig(scenario));
+  }
+  for (const [index, life] of LIVES.entries()) {
+    if (!isChosen(options, life.name)) continue;
+    const path = join(folder, "scenarios", fileName(SCENARIOS.length + index, life.name));
+    await Bun.write(`${path}.sh`, formatLife(life));
+    for (const [name, config] of Object.entries(life.configs))
+      await Bun.write(`${path}.${name}.toml`, config);
   }
   const image = join(options.output, "disk.ext4");
   await makeDisk(folder, image);
@@ -150,13 +161,22 @@ async function judgeKernel(
     ...(complaint === undefined ? {} : { complaint }),
   };
   if (!existsSync(join(results, "release"))) return [{ complaint: "no results", ...ending }];
-  const chosen = [...SCENARIOS.entries()].filter(([, scenario]) => isChosen(options, scenario.name));
+  return [ending, ...judgeGuest(results, kernel.release), ...judgeResults(options, kernel, results)];
+}
+
+function judgeResults(options: Options, { line, mode }: KernelLine, results: string): Check[] {
+  const place = (index: number, name: string): string => join(results, fileName(index, name));
   return [
-    ending,
-    ...judgeGuest(results, kernel.release),
-    ...chosen.flatMap(([index, scenario]) =>
-      judgeScenario({ scenario, index, folder: join(results, fileName(index)), mode: kernel.mode }),
-    ),
+    ...[...SCENARIOS.entries()]
+      .filter(([, { name }]) => isChosen(options, name))
+      .flatMap(([index, scenario]) =>
+        judgeScenario({ scenario, index, folder: place(index, scenario.name), mode }),
+      ),
+    ...[...LIVES.entries()]
+      .filter(([, { name }]) => isChosen(options, name))
+      .flatMap(([index, life]) =>
+        judgeLife(life, { folder: place(SCENARIOS.length + index, life.name), line, mode }),
+      ),
   ];
 }
 

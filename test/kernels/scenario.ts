@@ -83,6 +83,8 @@ export interface Scenario {
   readonly awaitsTimeouts?: boolean;
   /** True: an agent is killed with SIGKILL first, and the one judged finds what it left. */
   readonly crashesFirst?: boolean;
+  /** Text of the one warning that the agent is to log. */
+  readonly warning?: string;
   /** Shell commands in the words of guest/steps.sh. */
   readonly setup: string;
   readonly exchanges: readonly Exchange[];

@@ -171,6 +171,7 @@ add_address peer veth0 10.11.0.2/24`,
   {
     name: "without-inet-diag",
     interfaces: ["veth0"],
+    warning: "listening sockets not read",
     hooked: ["veth0"],
     setup: `${CABLE}
 add_address root veth0 10.12.0.1/24

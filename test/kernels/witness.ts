@@ -45,7 +45,8 @@ export function parseCounters(text: string): Counters {
   return counters;
 }
 
-function difference(testimony: Testimony, name: string): number {
+/** How much a counter grew. */
+export function difference(testimony: Testimony, name: string): number {
   const before = testimony.before.get(name);
   const after = testimony.after.get(name);
   if (before === undefined || after === undefined) throw new Error(`no counter ${name}`);

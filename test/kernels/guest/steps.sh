@@ -96,8 +96,11 @@ be_patient() {
 }
 
 remove_everything() {
-	# Runs still only where the scenario was cut short.
-	if [ -f agent.pid ]; then kill -KILL "$(cat agent.pid)" 2>/dev/null; fi
+	# Run still only where the scenario was cut short, but for the program of somebody else.
+	for file in *.pid; do
+		if [ -f "$file" ]; then kill -KILL "$(cat "$file")" 2>/dev/null; fi
+	done
+	rm -rf /sys/fs/bpf/mermin
 	if [ -f /run/cable.pid ]; then
 		kill "$(cat /run/cable.pid)"
 		rm -f /run/cable.pid
@@ -120,7 +123,7 @@ remove_everything() {
 
 show_traces() {
 	tool objects
-	echo "pins $(find /sys/fs/bpf -type f | wc -l)"
+	echo "pins $(find /sys/fs/bpf -mindepth 1 | wc -l)"
 	for device in $(list_devices); do
 		echo "$device tcx $(tool hooks "$device")"
 		tc qdisc show dev "$device" | sed "s/^/$device /"
