@@ -26,8 +26,7 @@ file, environment, flags. \`mermin check -c FILE\` prints the settings in effect
 /** The reference page. */
 export function formatConfigurationPage(): string {
   const parts = [...walkSections(describeConfig(), [])].map(
-    ([path, settings]) =>
-      `\n## ${path.length === 0 ? "Top level" : `\`[${path.join(".")}]\``}\n\n${formatTable(settings)}`,
+    ([path, settings]) => `\n## ${formatHeading(path)}\n\n${formatTable(settings)}`,
   );
   return INTRODUCTION + parts.join("");
 }
@@ -60,8 +59,18 @@ function* walkSections(
 }
 
 function isOptionalSection(path: readonly string[]): boolean {
+  return path.some((_, index) => {
+    const node = findNode(describeConfig(), path.slice(0, index + 1));
+    return node?.kind === "section" && node.isOptional;
+  });
+}
+
+/** `[name]`, and `[[name]]` where there may be several. */
+function formatHeading(path: readonly string[]): string {
+  if (path.length === 0) return "Top level";
   const node = findNode(describeConfig(), path);
-  return node?.kind === "section" && node.isOptional;
+  const name = path.join(".");
+  return node?.kind === "section" && node.isRepeatable ? `\`[${name}]\` or \`[[${name}]]\`` : `\`[${name}]\``;
 }
 
 function formatTable(settings: readonly NamedSetting[]): string {

@@ -1,6 +1,7 @@
 // Environment variables → settings, each with the variable's name for the error message. The OTEL_ ones are as
 // opentelemetry.io/docs/specs/otel/protocol/exporter and …/configuration/sdk-environment-variables have them.
 
+import { resolve } from "node:path";
 import { isTable } from "../lib/setting.ts";
 
 /** A setting from outside the file; `origin` is the variable's or the flag's name. */
@@ -14,7 +15,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * What the environment says. An endpoint there turns OTLP export on; the other OTLP variables change it only where it
- * is on (`table` or the environment has it). Empty variables count as unset.
+ * is on (`table` or the environment has it), and of several endpoints the first. Empty variables count as unset.
  */
 export function readEnvironment(
   environment: Environment,
@@ -28,28 +29,45 @@ export function readEnvironment(
 }
 
 function readOtlp(environment: Environment, table: Record<string, unknown>): readonly Override[] {
-  const at = (key: string): readonly string[] => ["export", "otlp", key];
-  const endpoint = [
-    ...single(environment, ["OTEL_EXPORTER_OTLP_ENDPOINT"], at("endpoint"), appendTracesPath),
-    ...single(environment, ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], at("endpoint"), (text) => text),
-  ].slice(-1);
-  const isOn = endpoint.length > 0 || (isTable(table["export"]) && table["export"]["otlp"] !== undefined);
-  if (!isOn) return [];
-  const both = (name: string): readonly string[] => [
-    `OTEL_EXPORTER_OTLP_TRACES_${name}`,
-    `OTEL_EXPORTER_OTLP_${name}`,
+  const section = isTable(table["export"]) ? table["export"]["otlp"] : undefined;
+  const place = Array.isArray(section) ? ["0"] : [];
+  const at = (...keys: readonly string[]): readonly string[] => ["export", "otlp", ...place, ...keys];
+  const protocol = single(environment, both("PROTOCOL"), at("protocol"), (text) =>
+    text.replace(/^http\//, "http_"),
+  );
+  const isGrpc = protocol.some(({ value }) => value === "grpc");
+  const readEndpoint = (text: string): string => (isGrpc ? addScheme(text, environment) : text);
+  const endpoints = [
+    ...single(environment, ["OTEL_EXPORTER_OTLP_ENDPOINT"], at("endpoint"), readEndpoint),
+    ...single(environment, ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], at("traces_endpoint"), readEndpoint),
   ];
+  const isOn = endpoints.length > 0 || isTable(section) || (Array.isArray(section) && section.length > 0);
+  if (!isOn) return [];
+  const path = (text: string): string => resolve(text);
   return [
-    ...endpoint,
-    ...single(environment, both("PROTOCOL"), at("protocol"), (text) =>
-      text.replace("http/protobuf", "http_protobuf"),
-    ),
+    ...endpoints,
+    ...protocol,
     ...single(environment, both("TIMEOUT"), at("timeout"), (text) =>
       /^\d+$/.test(text) ? `${text}ms` : text,
     ),
     ...single(environment, both("COMPRESSION"), at("compression"), (text) => text),
+    ...single(environment, both("CERTIFICATE"), at("tls", "ca_cert"), path),
+    ...single(environment, both("CLIENT_CERTIFICATE"), at("tls", "client_cert"), path),
+    ...single(environment, both("CLIENT_KEY"), at("tls", "client_key"), path),
     ...pairs(environment, both("HEADERS"), at("headers")),
   ];
+}
+
+/** A variable for traces, and the one for all signals behind it. */
+function both(name: string): readonly string[] {
+  return [`OTEL_EXPORTER_OTLP_TRACES_${name}`, `OTEL_EXPORTER_OTLP_${name}`];
+}
+
+/** An endpoint of gRPC may be without a scheme: whether it is TLS is then in a variable of its own. */
+function addScheme(text: string, environment: Environment): string {
+  if (text.includes("://")) return text;
+  const [insecure] = single(environment, both("INSECURE"), [], (value) => value.toLowerCase());
+  return `${insecure?.value === "true" ? "http" : "https"}://${text}`;
 }
 
 function readResource(environment: Environment): readonly Override[] {
@@ -92,11 +110,6 @@ function pairs(
         return { path: [...path, name], value: decodePercent(pair.slice(equals + 1).trim()), origin };
       }),
   );
-}
-
-/** OTEL_EXPORTER_OTLP_ENDPOINT is a base for all signals: the path of traces is relative to it. */
-function appendTracesPath(base: string): string {
-  return `${base.replace(/\/+$/, "")}/v1/traces`;
 }
 
 function decodePercent(text: string): string {

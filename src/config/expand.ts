@@ -36,19 +36,23 @@ export function expandReferences(
   return Object.fromEntries(
     Object.entries(value).map(([key, child]) => {
       const childPath = [...path, key];
-      if (node?.kind === "setting" && node.metadata.form === "secrets" && isTable(child)) {
-        return [key, readSecret(child, childPath, context)];
-      }
       const childNode = node?.kind === "section" ? node.children.get(key) : node;
+      if (isTable(child) && isSecret(node, childNode)) return [key, findSecret(child, childPath, context)];
       return [key, expandReferences(child, { node: childNode, path: childPath }, context)];
     }),
   );
 }
 
+/** A secret by itself, or one of a table of them. */
+function isSecret(holder: ConfigNode | undefined, node: ConfigNode | undefined): boolean {
+  if (node?.kind !== "setting") return false;
+  return node.metadata.form === "secret" || (node === holder && node.metadata.form === "secrets");
+}
+
 function expandText(
   text: string,
   { node, path }: { readonly node: ConfigNode | undefined; readonly path: readonly string[] },
-  { environment, problems }: ExpansionContext,
+  { environment, folder, problems }: ExpansionContext,
 ): unknown {
   const expanded = text.replace(REFERENCE, (whole: string, name?: string, fallback?: string) => {
     if (name === undefined) return "${";
@@ -61,14 +65,18 @@ function expandText(
     });
     return whole;
   });
-  if (expanded === text || node?.kind !== "setting") return expanded;
+  if (node?.kind !== "setting") return expanded;
   const { form } = node.metadata;
+  if (form === "path" && expanded !== "") return resolve(folder, expanded);
+  if (expanded === text) return expanded;
   if ((form === "integer" || form === "integers") && /^-?\d+$/.test(expanded)) return Number(expanded);
+  if (form === "number" && /^-?\d+(\.\d+)?$/.test(expanded)) return Number(expanded);
   if (form === "boolean" && /^(true|false)$/.test(expanded)) return expanded === "true";
   return expanded;
 }
 
-function readSecret(
+/** The reference with its whole path. What reads it does so again when it changes: here it only has to be there. */
+function findSecret(
   reference: Record<string, unknown>,
   path: readonly string[],
   context: ExpansionContext,
@@ -78,12 +86,12 @@ function readSecret(
   if (typeof name !== "string" || Object.keys(rest).length > 0) return reference;
   const full = resolve(context.folder, name);
   try {
-    return readFileSync(full, "utf8").replace(/\r?\n$/, "");
+    readFileSync(full);
   } catch (error) {
     context.problems.push({
       path,
       message: `names the file "${full}", which cannot be read: ${describeFileError(error)}`,
     });
-    return "";
   }
+  return { file: full };
 }

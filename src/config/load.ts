@@ -90,14 +90,14 @@ function readFlags({ logLevel, interfaces }: ConfigFlags): readonly Override[] {
 /** Sets one value, making the tables on its way; a file that has something else there is left for validation to refuse. */
 function place(table: Record<string, unknown>, { path, value }: Override): void {
   const name = path.at(-1);
-  let holder = table;
+  let holder: Record<string, unknown> | unknown[] = table;
   for (const key of path.slice(0, -1)) {
-    const next = holder[key] ?? {};
-    holder[key] = next;
-    if (!isTable(next)) return;
+    const next: unknown = Reflect.get(holder, key) ?? {};
+    Reflect.set(holder, key, next);
+    if (!isTable(next) && !Array.isArray(next)) return;
     holder = next;
   }
-  if (name !== undefined) holder[name] = value;
+  if (name !== undefined) Reflect.set(holder, name, value);
 }
 
 /** A reference that could not be replaced makes the value wrong too: once is enough. */

@@ -10,6 +10,9 @@ const ASSIGNMENT = new RegExp(`^\\s*(${DOTTED_KEY})\\s*=`);
  * table, its header. undefined where no line speaks of it. Only for messages: a key inside a multi-line value is not seen.
  */
 export function findLine(text: string, path: readonly string[]): number | undefined {
+  // The first table of a list may also be written as a table by itself: it goes without its place in both.
+  const wanted = path.filter((key) => key !== "0");
+  const places = new Map<string, number>();
   let table: readonly string[] = [];
   let closing: string | undefined;
   let enclosing: { readonly line: number; readonly depth: number } | undefined;
@@ -21,19 +24,37 @@ export function findLine(text: string, path: readonly string[]): number | undefi
     }
     const header = HEADER.exec(line)?.[1];
     const key = ASSIGNMENT.exec(line)?.[1];
-    if (header !== undefined) table = splitKey(header);
+    if (header !== undefined)
+      table = locateTable(splitKey(header), line.trimStart().startsWith("[["), places);
     const stated = key === undefined ? table : [...table, ...splitKey(key)];
     if (header !== undefined || key !== undefined) {
-      if (isPrefix(stated, path)) {
-        if (stated.length === path.length) return index + 1;
+      if (isPrefix(stated, wanted)) {
+        if (stated.length === wanted.length) return index + 1;
         if (key !== undefined && stated.length > (enclosing?.depth ?? 0)) {
           enclosing = { line: index + 1, depth: stated.length };
         }
-      } else if (isPrefix(path, stated)) below ??= index + 1;
+      } else if (isPrefix(wanted, stated)) below ??= index + 1;
     }
     closing = findOpenString(line);
   }
   return enclosing?.line ?? below;
+}
+
+/** The path of a header's table, the places in lists put into it. @param places of the last table of each list so far */
+function locateTable(
+  keys: readonly string[],
+  isItem: boolean,
+  places: Map<string, number>,
+): readonly string[] {
+  const located: string[] = [];
+  for (const [depth, key] of keys.entries()) {
+    located.push(key);
+    const list = located.join("\0");
+    if (isItem && depth === keys.length - 1) places.set(list, (places.get(list) ?? -1) + 1);
+    const place = places.get(list) ?? 0;
+    if (place > 0) located.push(String(place));
+  }
+  return located;
 }
 
 /** The parts of a dotted key, quotes removed. */

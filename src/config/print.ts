@@ -36,6 +36,10 @@ const INLINE = /"\\u0001inline:(?:[^"\\]|\\.)*"/g;
 
 function toToml(value: unknown, node: ConfigNode): unknown {
   if (node.kind === "setting") return printValue(value, node);
+  if (node.isRepeatable && Array.isArray(value)) {
+    // An empty list would be printed as a setting of the table around it.
+    return value.length === 0 ? undefined : value.map((item) => toToml(item, node));
+  }
   if (!isTable(value)) return undefined;
   const entries = [...node.children].map(([key, child]) => [key, toToml(value[key], child)] as const);
   return Object.fromEntries(entries.filter(([, printed]) => printed !== undefined));
@@ -45,8 +49,14 @@ function printValue(value: unknown, { metadata }: Extract<ConfigNode, { kind: "s
   if (metadata.form === "duration" && typeof value === "number") return formatDuration(toMilliseconds(value));
   if (metadata.form === "size" && typeof value === "number") return formatSize(toBytes(value));
   if (metadata.form === "lists") return INLINE_MARK + formatValue(value);
+  if (metadata.form === "secret") return printSecret(value);
   if (metadata.form === "secrets" && isTable(value)) {
-    return Object.fromEntries(Object.keys(value).map((name) => [name, HIDDEN]));
+    return Object.fromEntries(Object.entries(value).map(([name, secret]) => [name, printSecret(secret)]));
   }
   return typeof value === "string" ? hideCredentials(value) : value;
+}
+
+function printSecret(secret: unknown): unknown {
+  if (isTable(secret)) return INLINE_MARK + formatValue(secret);
+  return secret === "" ? "" : HIDDEN;
 }

@@ -5,6 +5,7 @@ import { type CaptureConfig, captureSection } from "../capture/config.ts";
 import { findSharedPorts, type ParserConfig, parserSection } from "../capture/parser-config.ts";
 import { type AttributesConfig, attributesSection } from "../export/attributes-config.ts";
 import { type ExportConfig, exportSchema } from "../export/config.ts";
+import { findOtlpContradictions } from "../export/otlp-rules.ts";
 import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../flow/config.ts";
 import { type FilterConfig, filterSection } from "../flow/filter-config.ts";
 import { choiceSetting, defaultedSection, durationSetting, type Section } from "../lib/setting.ts";
@@ -80,14 +81,15 @@ export function findContradictions(config: Config): readonly Contradiction[] {
   ) {
     found.push({ path: ["metrics", "listen"], message: "must differ from server.listen" });
   }
-  if (stdout.format === "none" && otlp === undefined) {
+  if (stdout.format === "none" && otlp.length === 0) {
     found.push({
       path: ["export"],
       message: 'has no exporter: add [export.otlp], or a stdout format that is not "none"',
     });
   }
-  if (otlp !== undefined && otlp.max_queue_size < otlp.max_batch_size) {
-    found.push({ path: ["export", "otlp", "max_queue_size"], message: "must be at least max_batch_size" });
+  for (const { index, key, message } of findOtlpContradictions(otlp, ["stdout"])) {
+    const place = otlp.length > 1 ? [String(index)] : [];
+    found.push({ path: ["export", "otlp", ...place, ...key], message });
   }
   for (const { port, list, other } of findSharedPorts(config.parser)) {
     found.push({ path: ["parser", list], message: `must not have port ${port}, which is in ${other}` });

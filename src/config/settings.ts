@@ -18,6 +18,8 @@ export interface SectionNode {
   readonly kind: "section";
   /** The section may be absent, and its absence means something. */
   readonly isOptional: boolean;
+  /** The section may also be a list of such tables, `[[name]]`. */
+  readonly isRepeatable: boolean;
   readonly children: ReadonlyMap<string, ConfigNode>;
 }
 
@@ -27,12 +29,15 @@ const FORMS: readonly SettingForm[] = [
   "duration",
   "size",
   "integer",
+  "number",
   "integers",
   "boolean",
   "string",
+  "path",
   "strings",
   "lists",
   "table",
+  "secret",
   "secrets",
 ];
 
@@ -60,18 +65,28 @@ function describe(schema: v.GenericSchema, path: string): ConfigNode {
     const isOptional = v.getDefault(schema) === undefined;
     return inner.kind === "section" ? { ...inner, isOptional } : inner;
   }
+  if (isRepeatable(schema)) {
+    const inner = describe(schema.repeated, path);
+    return inner.kind === "section" ? { ...inner, isRepeatable: true } : inner;
+  }
   if (!isObjectSchema(schema)) throw new TypeError(`Setting "${path}" has no documentation`);
   const children = Object.entries(schema.entries).map(([key, child]): [string, ConfigNode] => [
     key,
     describe(child, path === "" ? key : `${path}.${key}`),
   ]);
-  return { kind: "section", isOptional: false, children: new Map(children) };
+  return { kind: "section", isOptional: false, isRepeatable: false, children: new Map(children) };
 }
 
 function isWrapping(
   schema: v.GenericSchema,
 ): schema is v.GenericSchema & { readonly wrapped: v.GenericSchema } {
   return "wrapped" in schema;
+}
+
+function isRepeatable(
+  schema: v.GenericSchema,
+): schema is v.GenericSchema & { readonly repeated: v.GenericSchema } {
+  return "repeated" in schema;
 }
 
 function isObjectSchema(

@@ -31,7 +31,7 @@ export function findNode(tree: SectionNode, path: readonly string[]): ConfigNode
   let node: ConfigNode | undefined = tree;
   for (const key of path) {
     if (node?.kind !== "section") return node;
-    node = node.children.get(key);
+    if (!node.isRepeatable || !isPlace(key)) node = node.children.get(key);
   }
   return node;
 }
@@ -49,10 +49,32 @@ function* findMisplaced(
     else if (child.kind === "setting" && child.metadata.form === "lists") {
       yield* findOtherThanLists(value, childPath);
     } else if (child.kind === "section") {
-      if (isTable(value)) yield* findMisplaced(value, child, childPath, tree);
-      else yield { path: childPath, message: `must be a table, written [${childPath.join(".")}]` };
+      yield* findMisplacedIn(value, child, childPath, tree);
     }
   }
+}
+
+function* findMisplacedIn(
+  value: unknown,
+  section: SectionNode,
+  path: readonly string[],
+  tree: SectionNode,
+): Generator<Problem> {
+  if (isTable(value)) yield* findMisplaced(value, section, path, tree);
+  else if (section.isRepeatable && Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      yield* findMisplacedIn(item, { ...section, isRepeatable: false }, [...path, String(index)], tree);
+    }
+  } else yield { path, message: `must be a table, written [${withoutPlaces(path).join(".")}]` };
+}
+
+/** Whether a part of a path is a place in a list. */
+function isPlace(key: string): boolean {
+  return /^\d+$/.test(key);
+}
+
+function withoutPlaces(path: readonly string[]): readonly string[] {
+  return path.filter((key) => !isPlace(key));
 }
 
 function* findOtherThanLists(value: unknown, path: readonly string[]): Generator<Problem> {
@@ -74,7 +96,9 @@ function describeUnknown(
   tree: SectionNode,
 ): string {
   const here = [...section.children.keys()];
-  const prefix = path.map((part) => `${part}.`).join("");
+  const prefix = withoutPlaces(path)
+    .map((part) => `${part}.`)
+    .join("");
   const nearest = findNearest(key, here);
   if (nearest !== undefined) return `is not a setting; did you mean ${prefix}${nearest}?`;
   const elsewhere = findByName(key, tree, "");
@@ -94,7 +118,8 @@ function findByName(name: string, section: SectionNode, prefix: string): string 
 function describeIssue(issue: v.BaseIssue<unknown>, tree: SectionNode): Problem {
   const path = issue.path?.map((part) => String(part.key)) ?? [];
   const node = findNode(tree, path);
-  const isSecret = node?.kind === "setting" && node.metadata.form === "secrets";
+  const isSecret =
+    node?.kind === "setting" && (node.metadata.form === "secrets" || node.metadata.form === "secret");
   const given = isSecret || isTable(issue.input) ? "" : `${hideCredentials(JSON.stringify(issue.input))} `;
   return { path, message: `${given}${issue.message}` };
 }

@@ -5,10 +5,12 @@ import type { Logger } from "../lib/log.ts";
 import type { AttributeSelection } from "./attribute.ts";
 import type { ExportConfig, StdoutConfig } from "./config.ts";
 import { createRequestEncoder } from "./create-encoder.ts";
+import { createSender, encodingOf } from "./create-sender.ts";
 import type { RecordExporter } from "./exporter.ts";
 import { type FormatLines, recordLines, requestLines } from "./lines.ts";
 import { createNdjsonFormatter } from "./ndjson.ts";
-import { createOtlpExporter } from "./otlp-http.ts";
+import { OtlpExporter } from "./otlp.ts";
+import type { OtlpConfig } from "./otlp-config.ts";
 import { createPrettyFormatter } from "./pretty.ts";
 import type { ResourceAttributes } from "./resource.ts";
 import { createStdoutExporter } from "./stdout.ts";
@@ -32,8 +34,24 @@ export function createExporters(config: ExportConfig, context: ExporterContext):
     const format = createLines(stdout.format, context);
     exporters.push(createStdoutExporter({ format, log: context.log, fileDescriptor: STANDARD_OUTPUT }));
   }
-  if (otlp !== undefined) exporters.push(createOtlpExporter({ config: otlp, ...context }));
+  for (const collector of otlp) {
+    if (collector.signals.includes("traces"))
+      exporters.push(createOtlpExporter(collector, "traces", context));
+  }
   return exporters;
+}
+
+/** An exporter of records as `signal` to one collector. */
+export function createOtlpExporter(
+  config: OtlpConfig,
+  signal: "traces",
+  context: ExporterContext,
+): RecordExporter {
+  return new OtlpExporter({
+    batching: config,
+    encoder: createRequestEncoder(signal, encodingOf(config), context),
+    sender: createSender(config, signal, context),
+  });
 }
 
 function createLines(format: Exclude<StdoutConfig["format"], "none">, context: ExporterContext): FormatLines {

@@ -2,6 +2,7 @@
 // An exporter never throws into its caller and never waits for its peer inside `accept`.
 
 import type { DecoratedBatch } from "../decorate.ts";
+import type { BreakerState } from "./breaker.ts";
 
 /**
  * An exporter's counters: spans, cumulative since it was made unless said otherwise.
@@ -19,20 +20,36 @@ export interface ExporterStats {
   readonly queueCapacity: number;
   /** Requests (stdout: writes) by outcome. */
   readonly requests: Readonly<Record<RequestOutcome, number>>;
+  /** Of an exporter that sends to a collector. */
+  readonly peer?: PeerStats;
+}
+
+/** Counters of the way to a collector. */
+export interface PeerStats {
+  /** Of the requests that wait or are under way, before compression; a gauge. */
+  readonly queueBytes: number;
+  /** Most bytes that wait before the oldest are dropped. */
+  readonly queueByteCapacity: number;
+  /** Attempts for requests that had failed before. */
+  readonly retries: number;
+  readonly breaker: BreakerState;
 }
 
 export const DROP_REASONS = [
   "queue_full",
   "rejected",
+  "too_large",
   "unreachable",
   "timeout",
+  "unavailable",
   "output_failed",
   "shutdown",
 ] as const;
 
 /**
- * Why spans were discarded: the queue was full; the peer answered and refused them; it could not be reached; it did
- * not answer in time; standard output cannot be written; the exporter was closed before they were sent.
+ * Why spans were discarded: the queue was full; the peer answered and refused them, or one alone as too large; it could
+ * not be reached, did not answer in time or took nothing for as long as it was tried; the output cannot be written; the
+ * exporter was closed before they were sent.
  */
 export type DropReason = (typeof DROP_REASONS)[number];
 
@@ -54,6 +71,8 @@ export interface RecordExporter extends AsyncDisposable {
   readonly acknowledged: number;
   /** Encodes and queues a batch. The batch is not kept: its buffers may be reused after the call. Never throws. */
   accept(batch: DecoratedBatch): void;
+  /** Whether the queue is not crowded, or no wait would change that. */
+  readonly hasRoom: boolean;
   /**
    * Waits, at most {@link ROOM_PATIENCE_MS} and only while the peer takes what is sent, until the queue is no
    * longer crowded: a burst then waits before `accept` instead of pushing the oldest out of the queue. Never rejects.

@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
-import manifest from "../../package.json" with { type: "json" };
 
 /** Attributes of a resource by name. */
 export type ResourceAttributes = ReadonlyMap<string, string | readonly string[]>;
@@ -17,22 +16,20 @@ export interface ResourceOptions {
   readonly machineIdPath?: string;
 }
 
-const TRANSPORT = "@opentelemetry/otlp-exporter-base";
-
 /**
  * Finds the resource attributes of this host and agent (semantic conventions: service, telemetry, host, os).
  *
- * The spans are made by our own encoder and carried by OpenTelemetry's transport: `telemetry.sdk.*` name that package,
- * not `opentelemetry`, which the conventions keep for the unmodified SDK; the distribution is ours.
+ * The spans are made and carried by our own code: `telemetry.sdk.*` name it, not `opentelemetry`, which the conventions
+ * keep for the unmodified SDK.
  */
 export function findResource(options: ResourceOptions): ResourceAttributes {
   const { version } = options;
   const attributes = new Map<string, string | readonly string[]>([
     ["service.name", "mermin"],
     ["service.version", version],
-    ["telemetry.sdk.name", TRANSPORT],
+    ["telemetry.sdk.name", "mermin"],
     ["telemetry.sdk.language", "nodejs"],
-    ["telemetry.sdk.version", manifest.dependencies[TRANSPORT]],
+    ["telemetry.sdk.version", version],
     ["telemetry.distro.name", "mermin"],
     ["telemetry.distro.version", version],
     ["host.name", hostname()],

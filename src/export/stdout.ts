@@ -72,9 +72,12 @@ class StdoutExporter implements RecordExporter {
     return this.#acknowledged;
   }
 
+  get hasRoom(): boolean {
+    return this.#ended !== undefined || !this.#queue.isCrowded;
+  }
+
   async room(): Promise<void> {
-    if (!this.#isPressed()) return;
-    await this.#ledger.room(() => this.#isPressed(), ROOM_PATIENCE_MS);
+    if (!this.hasRoom) await this.#ledger.room(() => !this.hasRoom, ROOM_PATIENCE_MS);
   }
 
   async flush(signal: AbortSignal): Promise<boolean> {
@@ -90,10 +93,6 @@ class StdoutExporter implements RecordExporter {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end("shutdown");
-  }
-
-  #isPressed(): boolean {
-    return this.#ended === undefined && this.#queue.isCrowded;
   }
 
   async #drain(): Promise<void> {

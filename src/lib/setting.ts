@@ -27,12 +27,15 @@ export type SettingForm =
   | "duration"
   | "size"
   | "integer"
+  | "number"
   | "integers"
   | "boolean"
   | "string"
+  | "path"
   | "strings"
   | "lists"
   | "table"
+  | "secret"
   | "secrets";
 
 /** Keys of a setting of form "lists". */
@@ -78,20 +81,21 @@ export function durationSetting(
 /** A size such as `"4MiB"` (a bare number is bytes), in bytes once read; a power of two where `page` is given, and a multiple of it. */
 export function sizeSetting(
   initial: string,
-  range: Range & { readonly page: number },
+  range: Range & { readonly page?: number },
   facts: SettingFacts,
 ): v.GenericSchema<unknown, Bytes> {
-  const [least, most, page] = [range.minimum, range.maximum, range.page].map((bound) =>
-    formatSize(toBytes(bound)),
-  );
-  const allowed = `${least} to ${most}, a power of two and a multiple of the page size (${page})`;
+  const { minimum, maximum, page } = range;
+  const [least, most, multiple] = [minimum, maximum, page ?? 1].map((bound) => formatSize(toBytes(bound)));
+  const form = page === undefined ? "" : `, a power of two and a multiple of the page size (${multiple})`;
+  const allowed = `${least} to ${most}${form}`;
   const schema = v.pipe(
     v.union([v.string(), v.number()], `must be a size such as "${initial}"`),
     v.rawTransform<string | number, Bytes>(({ dataset, addIssue, NEVER }) => {
       const size = parseSize(String(dataset.value));
-      const isPowerOfTwo = size !== undefined && Number.isInteger(Math.log2(size));
-      const isInRange = size !== undefined && size >= range.minimum && size <= range.maximum;
-      if (isInRange && isPowerOfTwo && size % range.page === 0) return size;
+      const isInRange = size !== undefined && size >= minimum && size <= maximum;
+      const isPages =
+        page === undefined || (isInRange && size % page === 0 && Number.isInteger(Math.log2(size)));
+      if (isInRange && isPages) return size;
       addIssue({
         message: size === undefined ? `must be a size such as "${initial}"` : `must be ${allowed}`,
       });
@@ -111,6 +115,19 @@ export function integerSetting(
   const message = `must be a whole number, ${allowed}`;
   const schema = wholeNumber(range, message);
   return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "integer", allowed }));
+}
+
+/** A number, with a fraction or without. */
+export function numberSetting(
+  initial: number,
+  range: Range,
+  facts: SettingFacts,
+): v.GenericSchema<unknown, number> {
+  const allowed = `${range.minimum} to ${range.maximum}`;
+  const message = `must be a number, ${allowed}`;
+  const isAllowed = (value: number): boolean => value >= range.minimum && value <= range.maximum;
+  const schema = v.pipe(v.number(message), v.check(isAllowed, message));
+  return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "number", allowed }));
 }
 
 /** A list of whole numbers, `most` of them at most. */
@@ -147,15 +164,17 @@ export function choiceSetting<const Choice extends string>(
   return v.pipe(v.optional(schema, initial), documented({ ...facts, form: "string", allowed }));
 }
 
-/** A list of some of a few words; none by default. */
+/** A list of some of a few words; none by default, or `initial`. */
 export function choicesSetting<const Choice extends string>(
   choices: readonly Choice[],
   facts: SettingFacts,
+  initial: readonly NoInfer<Choice>[] = [],
 ): v.GenericSchema<unknown, readonly Choice[]> {
   const words = choices.map((choice) => `"${choice}"`).join(", ");
   const schema = v.array(v.picklist(choices, `must be one of ${words}`), "must be a list of strings");
   const allowed = `any of ${words}`;
-  return v.pipe(v.optional(schema, []), documented({ ...facts, form: "strings", allowed }));
+  const fallback: Choice[] = [...initial];
+  return v.pipe(v.optional(schema, fallback), documented({ ...facts, form: "strings", allowed }));
 }
 
 /** A text that `problem` accepts: it returns undefined, or what is wrong, as "must be …". */
@@ -216,19 +235,21 @@ export function listsSetting(
   );
 }
 
-/** A table of texts under free names. `secrets`: a value may also be `{ file = "path" }` and is never printed. */
+/** A table of texts under free names. */
 export function tableSetting(
-  form: "table" | "secrets",
   facts: SettingFacts,
 ): v.GenericSchema<unknown, Readonly<Record<string, string>>> {
-  const allowed = form === "secrets" ? 'strings or `{ file = "path" }`' : "strings";
-  const message = form === "secrets" ? 'must be a string or { file = "path" }' : "must be a string";
+  const schema = tableOf(v.string("must be a string"));
+  return v.pipe(v.optional(schema, {}), documented({ ...facts, form: "table", allowed: "strings" }));
+}
+
+/** A table under free names, as TOML or the environment has it. */
+export function tableOf<T>(value: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, Record<string, T>> {
   // A list is a record to valibot, with its places for names.
-  const schema = v.pipe(
+  return v.pipe(
     v.custom<Record<string, unknown>>(isTable, "must be a table (in the environment: name=value,name=value)"),
-    v.record(v.string(), v.string(message)),
+    v.record(v.string(), value),
   );
-  return v.pipe(v.optional(schema, {}), documented({ ...facts, form, allowed }));
 }
 
 /** Whether a value of TOML is a table (and not a list or a date). */
@@ -247,7 +268,8 @@ function wholeNumber(range: Range, message: string): v.GenericSchema<unknown, nu
   return v.pipe(v.number(message), v.check(isAllowed, message));
 }
 
-function documented<T>(
+/** Hangs its documentation on a setting's schema. */
+export function documented<T>(
   metadata: SettingMetadata,
 ): v.MetadataAction<T, SettingMetadata & Record<string, unknown>> {
   return v.metadata({ ...metadata });

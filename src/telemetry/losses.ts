@@ -32,8 +32,10 @@ const STAGE_OF_DROP: Readonly<Record<DropReason, LossStage>> = {
   queue_full: "queue",
   shutdown: "queue",
   rejected: "export",
+  too_large: "export",
   unreachable: "export",
   timeout: "export",
+  unavailable: "export",
   output_failed: "export",
 };
 

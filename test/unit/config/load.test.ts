@@ -66,7 +66,7 @@ describe("loadConfig", () => {
       semconv: "1.30",
       attributes: { include: ["*"], exclude: [] },
     });
-    expect(config.export).toEqual({ stdout: { format: "pretty" }, otlp: undefined, resource_attributes: {} });
+    expect(config.export).toEqual({ stdout: { format: "pretty" }, otlp: [], resource_attributes: {} });
   });
 
   test("crosses to a worker unchanged", () => {
@@ -232,7 +232,10 @@ describe("loadConfig, references", () => {
   test("reads a secret from a file beside the config", () => {
     writeFileSync(join(folder, "token"), "Bearer abc\n");
     const config = load('[export.otlp]\nheaders = { authorization = { file = "${T:token}" }, x = "y" }');
-    expect(config.export.otlp?.headers).toEqual({ authorization: "Bearer abc", x: "y" });
+    expect(config.export.otlp[0]?.headers).toEqual({
+      authorization: { file: join(folder, "token") },
+      x: "y",
+    });
   });
 
   test("never shows a secret in an error", () => {
@@ -260,18 +263,20 @@ describe("loadConfig, references", () => {
 });
 
 describe("loadConfig, OpenTelemetry's variables", () => {
-  test("turns OTLP on by an endpoint, to which the path of traces is added", () => {
+  test("turns OTLP on by an endpoint", () => {
     const config = load("", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318/" });
-    expect(config.export.otlp?.endpoint).toBe("http://collector:4318/v1/traces");
+    expect(config.export.otlp[0]?.endpoint).toBe("http://collector:4318/");
     expect(config.export.stdout.format).toBe("none");
   });
 
-  test("takes the traces endpoint as it is, and before the general one", () => {
+  test("takes the traces endpoint beside the general one", () => {
     const environment = {
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://a:1",
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://b:2/custom",
     };
-    expect(load("", environment).export.otlp?.endpoint).toBe("http://b:2/custom");
+    expect(load("", environment).export.otlp).toMatchObject([
+      { endpoint: "http://a:1", traces_endpoint: "http://b:2/custom" },
+    ]);
   });
 
   test("reads protocol, headers, timeout and compression where OTLP is on, and not otherwise", () => {
@@ -282,8 +287,8 @@ describe("loadConfig, OpenTelemetry's variables", () => {
       OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "1500",
       OTEL_EXPORTER_OTLP_COMPRESSION: "none",
     };
-    expect(load("", environment).export.otlp).toBeUndefined();
-    const { otlp } = load('[export.otlp]\nheaders = { tenant = "file", kept = "k" }', environment).export;
+    expect(load("", environment).export.otlp).toEqual([]);
+    const [otlp] = load('[export.otlp]\nheaders = { tenant = "file", kept = "k" }', environment).export.otlp;
     expect(otlp).toMatchObject({
       protocol: "http_protobuf",
       headers: { authorization: "Bearer x", tenant: "a=b", kept: "k" },
@@ -308,7 +313,7 @@ describe("loadConfig, OpenTelemetry's variables", () => {
   test("names the variable, or the flag, that is wrong", () => {
     const environment = {
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "ftp://x",
-      OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "thrift",
       OTEL_RESOURCE_ATTRIBUTES: "a=b,oops",
     };
     const flags = { logLevel: "loud", interfaces: ["a{"] };
@@ -316,8 +321,8 @@ describe("loadConfig, OpenTelemetry's variables", () => {
     expect(problems.toSorted()).toEqual([
       '--interface: capture.interfaces[0] "a{" is a malformed pattern: "{" is not closed',
       '--log-level: log_level "loud" must be one of "error", "warn", "info", "debug"',
-      'OTEL_EXPORTER_OTLP_PROTOCOL: export.otlp.protocol "grpc" must be one of "http_protobuf"',
-      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: export.otlp.endpoint "ftp://x" must be an http or https URL, such as "http://localhost:4318"',
+      'OTEL_EXPORTER_OTLP_PROTOCOL: export.otlp.protocol "thrift" must be one of "http_protobuf", "http_json", "grpc"',
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: export.otlp.traces_endpoint "ftp://x" must be an http or https URL, such as "http://localhost:4318"',
       'OTEL_RESOURCE_ATTRIBUTES: export.resource_attributes "oops" must be a table (in the environment: name=value,name=value)',
     ]);
   });

@@ -26,21 +26,21 @@ test("printConfig hides secrets and keeps everything else", () => {
   const config = configWithOtlp();
   const text = printConfig(config);
   expect(text).not.toContain("hunter2");
-  expect(config.export.otlp?.headers).toEqual({ authorization: SECRET });
+  expect(config.export.otlp[0]?.headers).toEqual({ authorization: SECRET });
   const validation = validateConfig(parse(text), describeConfig());
-  const { otlp } = config.export;
+  const [otlp] = config.export.otlp;
   if (otlp === undefined) throw new Error("the environment has an endpoint");
   const hidden = { ...otlp, headers: { authorization: "********" } };
   expect(validation).toEqual({
     status: "valid",
-    config: { ...config, export: { ...config.export, otlp: hidden } },
+    config: { ...config, export: { ...config.export, otlp: [hidden] } },
   });
 });
 
 test("printConfig hides the password of an endpoint", () => {
   const config = loadConfig({}, { OTEL_EXPORTER_OTLP_ENDPOINT: "https://me:hunter2@x:1/" });
   expect(parse(printConfig(config))).toMatchObject({
-    export: { otlp: { endpoint: "https://********@x:1/v1/traces" } },
+    export: { otlp: [{ endpoint: "https://********@x:1/" }] },
   });
 });
 

@@ -28,6 +28,6 @@ test("the example file is a config, and with every setting uncommented but the o
   const validation = validateConfig(parse(uncommented), describeConfig());
   if (validation.status === "invalid") throw new Error(JSON.stringify(validation.problems));
   const { config } = validation;
-  expect(config.export.otlp).toBeDefined();
-  expect<Config>({ ...config, export: { ...config.export, otlp: undefined } }).toEqual(defaultConfig());
+  expect(config.export.otlp).toHaveLength(1);
+  expect<Config>({ ...config, export: { ...config.export, otlp: [] } }).toEqual(defaultConfig());
 });

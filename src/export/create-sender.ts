@@ -1,0 +1,52 @@
+// Makes the sender of one signal to one collector.
+
+import type { Logger } from "../lib/log.ts";
+import { Credentials } from "./credentials.ts";
+import type { OtlpConfig } from "./otlp-config.ts";
+import { grpcTarget, signalUrl } from "./otlp-endpoint.ts";
+import { createSplitter } from "./otlp-split.ts";
+import type { Encoding, Signal } from "./request-encoder.ts";
+import { RequestSender } from "./request-sender.ts";
+import type { Transport } from "./send-outcome.ts";
+import { createGrpcTransport } from "./transport-grpc.ts";
+import { createHttpTransport } from "./transport-http.ts";
+
+export interface SenderContext {
+  /** Of the build. */
+  readonly version: string;
+  readonly log: Logger;
+}
+
+/** How the requests of a collector are written. */
+export function encodingOf({ protocol }: Pick<OtlpConfig, "protocol">): Encoding {
+  return protocol === "http_json" ? "json" : "protobuf";
+}
+
+/** The sender of `signal` to the collector of `config`; its name is the exporter's, with the signal where that is not traces. */
+export function createSender(
+  config: OtlpConfig,
+  signal: Signal,
+  { version, log }: SenderContext,
+): RequestSender {
+  return new RequestSender({
+    name: signal === "traces" ? config.name : `${config.name}-${signal}`,
+    limits: config,
+    transport: createTransport(config, signal, version),
+    split: createSplitter(signal, encodingOf(config)),
+    log,
+  });
+}
+
+function createTransport(config: OtlpConfig, signal: Signal, version: string): Transport {
+  const userAgent = `mermin/${version}`;
+  if (config.protocol === "grpc") {
+    const { url, target } = grpcTarget(config, signal);
+    const credentials = new Credentials(config, url);
+    return createGrpcTransport({ config, url, target, credentials, userAgent }, signal);
+  }
+  const url = signalUrl(config, signal);
+  const credentials = new Credentials(config, url);
+  url.username = "";
+  url.password = "";
+  return createHttpTransport({ config, url, credentials, userAgent }, encodingOf(config));
+}

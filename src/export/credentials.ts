@@ -1,0 +1,103 @@
+// What the agent shows a collector and trusts of it. Comes in: the config, files that change. Goes out: headers, TLS
+// material. No error here has a secret in it.
+
+import { getCACertificates } from "node:tls";
+import { RereadFile } from "../lib/reread-file.ts";
+import type { Secret } from "../lib/secret.ts";
+import type { OtlpConfig } from "./otlp-config.ts";
+
+/** PEM texts, undefined where there is none. The same object for as long as nothing changes. */
+export interface TlsMaterial {
+  /** Ours beside the system's; undefined: the system's alone. */
+  readonly ca: readonly string[] | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+type CredentialConfig = Pick<OtlpConfig, "endpoint" | "headers" | "auth" | "tls">;
+
+export class Credentials {
+  readonly #secrets: readonly (readonly [name: string, secret: () => string])[];
+  readonly #files: RereadFile[] = [];
+  readonly #ca: RereadFile | undefined;
+  readonly #cert: RereadFile | undefined;
+  readonly #key: RereadFile | undefined;
+  #material: TlsMaterial | undefined;
+  #materialTexts: readonly (string | undefined)[] = [];
+
+  /** @param endpoint of the signal: its user name and password are basic authentication */
+  constructor({ headers, auth, tls }: CredentialConfig, endpoint: URL) {
+    this.#ca = this.#open(tls.ca_cert);
+    this.#cert = this.#open(tls.client_cert);
+    this.#key = this.#open(tls.client_key);
+    const { username, password } = auth.basic;
+    const secrets: (readonly [string, () => string])[] = Object.entries(headers).map(([name, secret]) => [
+      name.toLowerCase(),
+      this.#secret(secret),
+    ]);
+    if (username !== "") {
+      const [user, word] = [this.#secret(username), this.#secret(password)];
+      secrets.push(["authorization", () => basic(user(), word())]);
+    } else if (auth.bearer.token !== "") {
+      const token = this.#secret(auth.bearer.token);
+      secrets.push(["authorization", () => `Bearer ${token()}`]);
+    } else if (endpoint.username !== "") {
+      const [user, word] = [endpoint.username, endpoint.password].map(decodeURIComponent);
+      secrets.push(["authorization", () => basic(user ?? "", word ?? "")]);
+    }
+    this.#secrets = secrets;
+  }
+
+  /**
+   * Headers by lower-case name, as they are now.
+   * @throws Error naming the header, where its file cannot be read or holds what no header can
+   */
+  headers(): Record<string, string> {
+    const headers: Record<string, string> = {};
+    for (const [name, read] of this.#secrets) {
+      const value = read();
+      if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+        throw new Error(`header ${name}: its value has a character that no header may have`);
+      }
+      headers[name] = value;
+    }
+    return headers;
+  }
+
+  /**
+   * TLS material as it is now.
+   * @throws Error of the file system where a file cannot be read
+   */
+  tls(): TlsMaterial {
+    const texts = [this.#ca, this.#cert, this.#key].map((file) => file?.read());
+    if (this.#material !== undefined && texts.every((text, index) => text === this.#materialTexts[index])) {
+      return this.#material;
+    }
+    const [ca, cert, key] = texts;
+    this.#materialTexts = texts;
+    this.#material = { ca: ca === undefined ? undefined : [ca, ...getCACertificates("default")], cert, key };
+    return this.#material;
+  }
+
+  /** Looks at every file now. @returns whether one of them changed, so that who was refused may be taken */
+  refresh(): boolean {
+    return this.#files.map((file) => file.look()).includes(true);
+  }
+
+  #open(path: string): RereadFile | undefined {
+    if (path === "") return undefined;
+    const file = new RereadFile(path);
+    this.#files.push(file);
+    return file;
+  }
+
+  #secret(secret: Secret): () => string {
+    if (typeof secret === "string") return () => secret;
+    const file = this.#open(secret.file);
+    return () => file?.read().replace(/\r?\n$/, "") ?? "";
+  }
+}
+
+function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+}

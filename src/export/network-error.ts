@@ -1,0 +1,33 @@
+// Why a collector could not be reached, in words, with what to do. The messages of the platform name whole URLs.
+
+const WORDS: Readonly<Record<string, string>> = {
+  ConnectionRefused: "connection refused",
+  ECONNREFUSED: "connection refused",
+  ConnectionClosed: "connection closed before the answer",
+  ECONNRESET: "connection closed before the answer",
+  EPIPE: "connection closed before the answer",
+  ETIMEDOUT: "connection timed out",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the network",
+  FailedToOpenSocket: "no connection to the host",
+  ENOTFOUND: "the name of the host is not known",
+  EAI_AGAIN: "the name of the host cannot be looked up now",
+  DNSException: "the name of the host cannot be looked up",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name; set tls.server_name",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is of an authority that is not trusted; set tls.ca_cert",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; set tls.ca_cert",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is of an authority that is not trusted; set tls.ca_cert",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate is of an authority that is not trusted; set tls.ca_cert",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    "its certificate is of an authority that is not trusted; set tls.ca_cert",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+  ENOENT: "a file of its TLS or secrets is not there",
+};
+
+/** One line; the code alone where there are no words for it. */
+export function describeNetworkError(error: unknown): string {
+  if (!(error instanceof Error)) return "failed";
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return WORDS[code] ?? (code === "" ? error.name : code);
+}

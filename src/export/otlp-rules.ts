@@ -1,0 +1,68 @@
+// What [export.otlp] tables mean together: their names, their default endpoints, and what cannot work.
+
+import type { OtlpConfig } from "./otlp-config.ts";
+
+/** A combination of settings that cannot work; `key` is below `export.otlp`. */
+export interface OtlpContradiction {
+  /** Of the table in its list. */
+  readonly index: number;
+  readonly key: readonly string[];
+  /** "must …" */
+  readonly message: string;
+}
+
+/** The configs with the names and endpoints that they have by default. */
+export function completeOtlp(configs: readonly OtlpConfig[]): readonly OtlpConfig[] {
+  return configs.map((config, index) => ({
+    ...config,
+    name: config.name || (index === 0 ? "otlp" : `otlp-${index + 1}`),
+    endpoint: config.endpoint || `http://localhost:${config.protocol === "grpc" ? 4317 : 4318}`,
+  }));
+}
+
+/** Empty where all fits together. @param taken names of other exporters */
+export function findOtlpContradictions(
+  configs: readonly OtlpConfig[],
+  taken: readonly string[],
+): readonly OtlpContradiction[] {
+  const names = new Set(taken);
+  return configs.flatMap((config, index) => {
+    const found = [...contradictionsOf(config)];
+    if (names.has(config.name)) {
+      found.push([["name"], `must differ from other exporters': "${config.name}" is one already`]);
+    }
+    names.add(config.name);
+    return found.map(([key, message]) => ({ index, key, message }));
+  });
+}
+
+function* contradictionsOf(config: OtlpConfig): Generator<[key: readonly string[], message: string]> {
+  const { auth, tls, headers, max_queue_size, max_batch_size, retry } = config;
+  if (max_queue_size < max_batch_size) yield [["max_queue_size"], "must be at least max_batch_size"];
+  if (retry.maximum < retry.initial) yield [["retry", "maximum"], "must be at least initial"];
+  if (config.signals.length === 0) yield [["signals"], "must have a signal"];
+  const isBasic = auth.basic.username !== "";
+  if (!isBasic && auth.basic.password !== "")
+    yield [["auth", "basic", "username"], "must be given with password"];
+  const ways = [
+    isBasic ? "auth.basic" : "",
+    auth.bearer.token !== "" ? "auth.bearer" : "",
+    Object.keys(headers).some((name) => name.toLowerCase() === "authorization")
+      ? "headers.authorization"
+      : "",
+    endpoints(config).some(({ username }) => username !== "") ? "the endpoint's user name" : "",
+  ].filter((way) => way !== "");
+  if (ways.length > 1) yield [["auth"], `must be one way to authenticate, not ${ways.join(" and ")}`];
+  if ((tls.client_cert === "") !== (tls.client_key === "")) {
+    const missing = tls.client_cert === "" ? "client_cert" : "client_key";
+    yield [["tls", missing], "must be given too: a client has both a certificate and its key"];
+  }
+  const isTlsSet = Object.values(tls).some((value) => value !== "" && value !== false);
+  if (isTlsSet && endpoints(config).every(({ protocol }) => protocol === "http:")) {
+    yield [["tls"], "must go with an https endpoint: over http nothing is encrypted"];
+  }
+}
+
+function endpoints({ endpoint, traces_endpoint }: OtlpConfig): readonly URL[] {
+  return [traces_endpoint, endpoint].filter((text) => text !== "").map((text) => new URL(text));
+}
