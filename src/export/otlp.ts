@@ -22,6 +22,7 @@ export class OtlpExporter implements RecordExporter {
   readonly #encoder: RequestEncoder;
   readonly #sender: RequestSender;
   #timer: Timer | undefined;
+  #isClosed = false;
 
   constructor({ batching, encoder, sender }: OtlpExporterOptions) {
     this.name = sender.name;
@@ -39,7 +40,8 @@ export class OtlpExporter implements RecordExporter {
       from = to;
       if (this.#encoder.spans >= this.#batchSize) this.#seal();
     }
-    if (this.#encoder.spans > 0) this.#timer ??= setTimeout(() => this.#seal(), this.#batchInterval);
+    if (this.#isClosed) this.#seal();
+    else if (this.#encoder.spans > 0) this.#timer ??= setTimeout(() => this.#seal(), this.#batchInterval);
   }
 
   get acknowledged(): number {
@@ -67,8 +69,9 @@ export class OtlpExporter implements RecordExporter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await this.#sender[Symbol.asyncDispose]();
-    // The sender counts it as it counts what else it will not send.
+    // What is pushed to a closed sender is counted as lost.
     this.#seal();
   }
 

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import fc from "fast-check";
-import { createOtlpExporter } from "../../src/export/otlp-http.ts";
+import { EVERY_ATTRIBUTE } from "../../src/export/attributes.ts";
+import { createOtlpExporter } from "../../src/export/create-exporters.ts";
 import { createLogger } from "../../src/lib/log.ts";
-import { toMilliseconds } from "../../src/lib/time.ts";
+import { otlpConfig } from "../support/otlp-config.ts";
 import { toReadableSpans } from "./readable-span.ts";
 import { startReceiver } from "./receiver.ts";
 import { anyRecord, batchOf, tcpBatch } from "./records.ts";
@@ -14,22 +15,21 @@ const FLUSH_MS = 10_000;
 /** Plain and random records as a collector gets them from our exporter. */
 async function receiveOurs(): Promise<ReturnType<typeof startReceiver>["spans"]> {
   using receiver = startReceiver({ kind: "accept" });
-  await using exporter = createOtlpExporter({
-    config: {
-      protocol: "http_protobuf",
+  await using exporter = createOtlpExporter(
+    otlpConfig({
       endpoint: `http://127.0.0.1:${receiver.port}`,
-      headers: {},
-      timeout: toMilliseconds(5_000),
-      compression: "gzip",
       max_batch_size: RECORDS,
-      max_batch_interval: toMilliseconds(60_000),
       max_queue_size: 2 * RECORDS,
       max_concurrent_exports: 1,
+    }),
+    "traces",
+    {
+      resource: new Map([["service.name", "mermin"]]),
+      version: "1.2.3",
+      attributes: EVERY_ATTRIBUTE,
+      log: createLogger({ level: "error", format: "text", write: () => {} }),
     },
-    resource: new Map([["service.name", "mermin"]]),
-    version: "1.2.3",
-    log: createLogger({ level: "error", format: "text", write: () => {} }),
-  });
+  );
   exporter.accept(tcpBatch(RECORDS));
   exporter.accept(batchOf(fc.sample(anyRecord, { numRuns: RECORDS, seed: 1 })));
   expect(await exporter.flush(AbortSignal.timeout(FLUSH_MS))).toBe(true);

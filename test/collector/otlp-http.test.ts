@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import type { OtlpConfig } from "../../src/export/config.ts";
+import { EVERY_ATTRIBUTE } from "../../src/export/attributes.ts";
+import { createOtlpExporter } from "../../src/export/create-exporters.ts";
 import { type ExporterStats, type RecordExporter, ROOM_PATIENCE_MS } from "../../src/export/exporter.ts";
-import { createOtlpExporter, type RetryOptions } from "../../src/export/otlp-http.ts";
 import { createLogger } from "../../src/lib/log.ts";
-import { toMilliseconds } from "../../src/lib/time.ts";
+import { otlpConfig } from "../support/otlp-config.ts";
 import { startReceiver } from "./receiver.ts";
 import { tcpBatch } from "./records.ts";
 import { until } from "./until.ts";
 
-const QUICK: RetryOptions = { initialMs: 20, factor: 1.5, maximumMs: 100, elapsedMs: 60_000 };
+const QUICK = { initial: "20ms", factor: 1.5, maximum: "100ms", elapsed: "1m" };
 const FLUSH_MS = 10_000;
 
 interface Opened extends AsyncDisposable {
@@ -16,25 +16,23 @@ interface Opened extends AsyncDisposable {
   readonly logged: readonly string[];
 }
 
-function open(port: number, changes: Partial<OtlpConfig> = {}, retry: RetryOptions = QUICK): Opened {
+function open(port: number, written: Readonly<Record<string, unknown>> = {}): Opened {
   const logged: string[] = [];
-  const exporter = createOtlpExporter({
-    config: {
-      protocol: "http_protobuf",
-      endpoint: `http://127.0.0.1:${port}`,
-      headers: {},
-      timeout: toMilliseconds(5_000),
-      compression: "none",
-      max_batch_size: 100,
-      max_batch_interval: toMilliseconds(60_000),
-      max_queue_size: 1_000,
-      max_concurrent_exports: 4,
-      ...changes,
-    },
+  const config = otlpConfig({
+    endpoint: `http://127.0.0.1:${port}`,
+    timeout: "5s",
+    compression: "none",
+    max_batch_size: 100,
+    max_batch_interval: "1m",
+    max_queue_size: 1_000,
+    retry: QUICK,
+    ...written,
+  });
+  const exporter = createOtlpExporter(config, "traces", {
     resource: new Map([["service.name", "mermin"]]),
     version: "1.2.3",
+    attributes: EVERY_ATTRIBUTE,
     log: createLogger({ level: "debug", format: "text", write: (line) => logged.push(line) }),
-    retry,
   });
   return { exporter, logged, [Symbol.asyncDispose]: () => exporter[Symbol.asyncDispose]() };
 }
@@ -61,7 +59,7 @@ describe("OTLP exporter", () => {
     expect(request?.path).toBe("/v1/traces");
     expect(request?.headers.get("content-type")).toBe("application/x-protobuf");
     expect(request?.headers.get("x-token")).toBe("secret");
-    expect(request?.headers.get("user-agent")).toStartWith("mermin/1.2.3 ");
+    expect(request?.headers.get("user-agent")).toBe("mermin/1.2.3");
     expect(opened.exporter.stats()).toMatchObject({ accepted: 250, sent: 250, dropped: {}, queueSpans: 0 });
     expect(opened.exporter.stats().requests).toEqual({ success: 3, failure: 0 });
     expect(opened.exporter.acknowledged).toBe(250);
@@ -69,7 +67,7 @@ describe("OTLP exporter", () => {
 
   test("sends a batch that does not fill after max_batch_interval, compressed", async () => {
     using receiver = startReceiver({ kind: "accept" });
-    await using opened = open(receiver.port, { max_batch_interval: toMilliseconds(20), compression: "gzip" });
+    await using opened = open(receiver.port, { max_batch_interval: "20ms", compression: "gzip" });
     opened.exporter.accept(tcpBatch(1));
     opened.exporter.accept(tcpBatch(2));
     await until(() => opened.exporter.stats().sent === 3);
@@ -81,7 +79,7 @@ describe("OTLP exporter", () => {
     const first = startReceiver({ kind: "accept" });
     const { port } = first;
     first[Symbol.dispose]();
-    await using opened = open(port, { timeout: toMilliseconds(200) });
+    await using opened = open(port, { timeout: "200ms" });
     opened.exporter.accept(tcpBatch(400));
     await until(() => opened.exporter.stats().requests.failure > 2);
     expectBalanced(opened.exporter.stats());
@@ -113,10 +111,10 @@ describe("OTLP exporter", () => {
 
   test("gives a request up after the retries' time, by its last reason", async () => {
     using receiver = startReceiver({ kind: "status", status: 503 });
-    await using opened = open(receiver.port, { timeout: toMilliseconds(100) }, { ...QUICK, elapsedMs: 60 });
+    await using opened = open(receiver.port, { timeout: "100ms", retry: { ...QUICK, elapsed: "60ms" } });
     opened.exporter.accept(tcpBatch(100));
     await until(() => opened.exporter.stats().queueSpans === 0);
-    expect(opened.exporter.stats().dropped).toEqual({ unreachable: 100 });
+    expect(opened.exporter.stats().dropped).toEqual({ unavailable: 100 });
     expect(opened.exporter.stats().requests.failure).toBeGreaterThan(1);
   });
 
@@ -141,7 +139,7 @@ describe("OTLP exporter", () => {
 
   test("goes on accepting, bounded, while the collector stalls, and recovers", async () => {
     using receiver = startReceiver({ kind: "stall" });
-    await using opened = open(receiver.port, { timeout: toMilliseconds(200) });
+    await using opened = open(receiver.port, { timeout: "200ms" });
     for (let i = 0; i < 20; i++) opened.exporter.accept(tcpBatch(100));
     await until(() => receiver.requests.length >= 4);
     expect(opened.exporter.stats().queueSpans).toBeLessThanOrEqual(1_400);
@@ -181,7 +179,7 @@ describe("OTLP exporter", () => {
 
   test("gives up an answer that trickles without an end", async () => {
     using receiver = startReceiver({ kind: "trickle" });
-    await using opened = open(receiver.port, { timeout: toMilliseconds(100) }, { ...QUICK, elapsedMs: 0 });
+    await using opened = open(receiver.port, { timeout: "100ms", retry: { ...QUICK, elapsed: "0s" } });
     opened.exporter.accept(tcpBatch(100));
     await until(() => opened.exporter.stats().queueSpans === 0);
     expect(opened.exporter.stats().dropped).toEqual({ timeout: 100 });

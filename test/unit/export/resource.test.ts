@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { findResource } from "../../../src/export/resource.ts";
 
 describe("findResource", () => {
-  test("names the service, the SDK in use, the distribution and the host", () => {
+  test("names the service, itself as the SDK, the distribution and the host", () => {
     const resource = findResource({ version: "1.2.3", configured: {} });
     expect(Object.fromEntries(resource)).toMatchObject({
       "service.name": "mermin",
       "service.version": "1.2.3",
-      "telemetry.sdk.name": "@opentelemetry/otlp-exporter-base",
+      "telemetry.sdk.name": "mermin",
       "telemetry.sdk.language": "nodejs",
-      "telemetry.sdk.version": expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      "telemetry.sdk.version": "1.2.3",
       "telemetry.distro.name": "mermin",
       "telemetry.distro.version": "1.2.3",
       "host.name": hostname(),

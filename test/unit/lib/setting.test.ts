@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { safeParse } from "valibot";
+import { secretsSetting } from "../../../src/lib/secret.ts";
 import { tableSetting } from "../../../src/lib/setting.ts";
 
-const FORMS = [
-  ["table", "must be a string"],
-  ["secrets", 'must be a string or { file = "path" }'],
-] as const;
+const FACTS = { description: "Names and their texts." };
 
-describe.each(FORMS)("tableSetting of form %s", (form, entryMessage) => {
-  const schema = tableSetting(form, { description: "Names and their texts." });
+describe.each([
+  ["tableSetting", tableSetting(FACTS), "must be a string"],
+  ["secretsSetting", secretsSetting(() => undefined, FACTS), 'must be a string or { file = "path" }'],
+])("%s", (_, schema, entryMessage) => {
   const messagesOf = (value: unknown): readonly string[] =>
     (safeParse(schema, value).issues ?? []).map(({ message }) => message);
 
