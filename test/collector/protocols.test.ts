@@ -11,7 +11,7 @@ import { until } from "./until.ts";
 const FLUSH_MS = 10_000;
 const SPANS = 2_500;
 
-const PROTOCOLS = ["http_protobuf"] as const;
+const PROTOCOLS = ["http_protobuf", "http_json", "grpc"] as const;
 const COMPRESSIONS = ["gzip", "none"] as const;
 const WAYS = PROTOCOLS.flatMap((protocol) =>
   COMPRESSIONS.map((compression) => [protocol, compression] as const),
