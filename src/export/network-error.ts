@@ -1,5 +1,7 @@
 // Why a collector could not be reached, in words, with what to do. The messages of the platform name whole URLs.
 
+const UNTRUSTED = "its certificate is of an authority that is not trusted; set tls.ca_cert";
+
 const WORDS: Readonly<Record<string, string>> = {
   ConnectionRefused: "connection refused",
   ECONNREFUSED: "connection refused",
@@ -14,20 +16,27 @@ const WORDS: Readonly<Record<string, string>> = {
   EAI_AGAIN: "the name of the host cannot be looked up now",
   DNSException: "the name of the host cannot be looked up",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name; set tls.server_name",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is of an authority that is not trusted; set tls.ca_cert",
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; set tls.ca_cert",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is of an authority that is not trusted; set tls.ca_cert",
-  UNABLE_TO_GET_ISSUER_CERT: "its certificate is of an authority that is not trusted; set tls.ca_cert",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    "its certificate is of an authority that is not trusted; set tls.ca_cert",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_NOT_YET_VALID: "its certificate is not valid yet",
-  ENOENT: "a file of its TLS or secrets is not there",
+  ENOENT: "a file of [export.otlp] is not there",
+  EACCES: "a file of [export.otlp] cannot be read: permission denied",
 };
 
 /** One line; the code alone where there are no words for it. */
 export function describeNetworkError(error: unknown): string {
   if (!(error instanceof Error)) return "failed";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  return WORDS[code] ?? (code === "" ? error.name : code);
+  return WORDS[code] ?? (code === "" ? error.message : code);
+}
+
+/** The same for a text that tells of it somewhere; undefined where there are no words for that. */
+export function findNetworkError(text: string): string | undefined {
+  if (/self.signed certificate in|unable to (?:get|verify)/i.test(text)) return UNTRUSTED;
+  const words = text.match(/\w+/g) ?? [];
+  return words.map((word) => WORDS[word]).find((known) => known !== undefined);
 }

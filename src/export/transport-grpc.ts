@@ -1,5 +1,7 @@
 // Carries requests over OTLP/gRPC by grpc-js, as unary calls of bytes. One attempt each; who retries is above.
 
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import {
   type CallOptions,
   type ChannelCredentials,
@@ -11,9 +13,10 @@ import {
   status as STATUS,
 } from "@grpc/grpc-js";
 import type { TlsMaterial } from "./credentials.ts";
+import { findNetworkError } from "./network-error.ts";
 import { clean, readResponse, readRetryInfo } from "./otlp-response.ts";
 import type { Signal } from "./request-encoder.ts";
-import type { SendOutcome, SendRequest, Transport } from "./send-outcome.ts";
+import type { RetryReason, SendOutcome, SendRequest, Transport } from "./send-outcome.ts";
 import type { TransportOptions } from "./transport-http.ts";
 
 const METHODS: Readonly<Record<Signal, string>> = {
@@ -43,11 +46,16 @@ interface Channel {
   readonly material: TlsMaterial | undefined;
 }
 
+/** grpc-js names any host in its TLS greeting, and Bun's TLS refuses to name an address: this stands for it. */
+const NO_NAME = "address.invalid";
+
+export interface GrpcOptions extends TransportOptions {
+  /** `host:port` */
+  readonly target: string;
+}
+
 /** Nothing is connected before the first request. */
-export function createGrpcTransport(
-  options: TransportOptions & { readonly target: string },
-  signal: Signal,
-): Transport {
+export function createGrpcTransport(options: GrpcOptions, signal: Signal): Transport {
   const { config, credentials, url, target } = options;
   let channel: Channel | undefined;
   const close = (): void => {
@@ -96,7 +104,7 @@ interface Call {
 
 function call(client: Client, options: Call): Promise<SendOutcome> {
   const { promise, resolve } = Promise.withResolvers<SendOutcome>();
-  const { method, request, metadata, timeoutMs, closing, refresh } = options;
+  const { method, request, metadata, timeoutMs, closing } = options;
   const callOptions: CallOptions = { deadline: Date.now() + timeoutMs };
   const under = client.makeUnaryRequest(
     method,
@@ -106,22 +114,24 @@ function call(client: Client, options: Call): Promise<SendOutcome> {
     metadata,
     callOptions,
     (error, response) => {
-      if (error !== null) resolve(judge(error, refresh));
+      if (error !== null) resolve(judge(error, options));
       else resolve({ status: "sent", ...readResponse(response ?? new Uint8Array(), "protobuf") });
     },
   );
   const cancel = (): void => under.cancel();
   closing.addEventListener("abort", cancel, { once: true });
+  if (closing.aborted) cancel();
   return promise.finally(() => closing.removeEventListener("abort", cancel));
 }
 
-function judge(error: ServiceError, refresh: () => boolean): SendOutcome {
+function judge(error: ServiceError, { refresh, timeoutMs }: Call): SendOutcome {
   const { code, details, metadata } = error;
-  const cause = new Error(clean(`gRPC ${STATUS[code] ?? code} ${details}`), { cause: error });
+  const reason = reasonOf(error);
+  const cause = new Error(describe(error, reason, timeoutMs), { cause: error });
   const [status] = metadata?.get("grpc-status-details-bin") ?? [];
   const retryAfterMs = status instanceof Uint8Array ? readRetryInfo(status) : undefined;
   if (RETRIED.has(code) || (code === STATUS.RESOURCE_EXHAUSTED && retryAfterMs !== undefined)) {
-    return { status: "retry", reason: reasonOf(error), retryAfterMs, cause };
+    return { status: "retry", reason, retryAfterMs, cause };
   }
   if (code === STATUS.UNAUTHENTICATED && refresh()) {
     return { status: "retry", reason: "unavailable", retryAfterMs: 0, cause };
@@ -130,12 +140,18 @@ function judge(error: ServiceError, refresh: () => boolean): SendOutcome {
   return { status: isTooLarge ? "too_large" : "rejected", cause };
 }
 
-function reasonOf({ code, details }: ServiceError): "timeout" | "unreachable" | "unavailable" {
+function reasonOf({ code, details }: ServiceError): RetryReason {
   if (code === STATUS.DEADLINE_EXCEEDED) return "timeout";
   const isOfChannel = /^(?:No connection established|Name resolution failed|Connection dropped)/.test(
     details,
   );
   return code === STATUS.UNAVAILABLE && isOfChannel ? "unreachable" : "unavailable";
+}
+
+function describe({ code, details }: ServiceError, reason: RetryReason, timeoutMs: number): string {
+  if (reason === "timeout") return `no complete answer within ${timeoutMs} ms`;
+  const words = reason === "unreachable" ? findNetworkError(details) : undefined;
+  return words ?? clean(`gRPC ${STATUS[code] ?? code} ${details}`);
 }
 
 function asBuffer(bytes: Uint8Array<ArrayBuffer>): Buffer {
@@ -152,7 +168,7 @@ function createMetadata(headers: Readonly<Record<string, string>>): Metadata {
 
 function createCredentials(
   material: TlsMaterial | undefined,
-  { config }: TransportOptions,
+  { config, url }: TransportOptions,
 ): ChannelCredentials {
   if (material === undefined) return channelCredentials.createInsecure();
   const { ca, cert, key } = material;
@@ -160,12 +176,21 @@ function createCredentials(
     ca === undefined ? null : Buffer.from(ca.join("\n")),
     key === undefined ? null : Buffer.from(key),
     cert === undefined ? null : Buffer.from(cert),
-    { rejectUnauthorized: !config.tls.insecure_skip_verify },
+    {
+      rejectUnauthorized: !config.tls.insecure_skip_verify,
+      checkServerIdentity: (host, certificate) =>
+        checkServerIdentity(host === NO_NAME ? plainHost(url) : host, certificate),
+    },
   );
 }
 
-function channelOptions({ config, userAgent }: TransportOptions): ClientOptions {
-  const { server_name } = config.tls;
+/** The host of a URL, an IPv6 address without its brackets. */
+function plainHost({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
+function channelOptions({ config, url, target, userAgent }: GrpcOptions): ClientOptions {
+  const serverName = config.tls.server_name || (isIP(plainHost(url)) > 0 ? NO_NAME : "");
   return {
     "grpc.primary_user_agent": userAgent,
     "grpc.enable_retries": 0,
@@ -178,8 +203,7 @@ function channelOptions({ config, userAgent }: TransportOptions): ClientOptions 
     "grpc.min_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1000,
     ...(config.compression === "gzip" ? { "grpc.default_compression_algorithm": GZIP_ALGORITHM } : {}),
-    ...(server_name === ""
-      ? {}
-      : { "grpc.ssl_target_name_override": server_name, "grpc.default_authority": server_name }),
+    "grpc.default_authority": config.tls.server_name || target,
+    ...(serverName === "" ? {} : { "grpc.ssl_target_name_override": serverName }),
   };
 }

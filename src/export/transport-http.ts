@@ -40,6 +40,7 @@ export function createHttpTransport(options: TransportOptions, encoding: Encodin
     const abort = (): void => deadline.abort();
     const timer = setTimeout(abort, config.timeout);
     closing.addEventListener("abort", abort, { once: true });
+    if (closing.aborted) abort();
     try {
       const aborted = whenAborted(deadline.signal, config.timeout);
       return await Promise.race([attempt(options, encoding, request, deadline.signal), aborted]);
@@ -119,8 +120,9 @@ async function readBounded(response: Response): Promise<Uint8Array> {
 
 function whenAborted(signal: AbortSignal, timeoutMs: number): Promise<SendOutcome> {
   const { promise, resolve } = Promise.withResolvers<SendOutcome>();
-  const text = `no complete answer within ${timeoutMs} ms`;
-  signal.addEventListener("abort", () => resolve(retry("timeout", text)), { once: true });
+  const giveUp = (): void => resolve(retry("timeout", `no complete answer within ${timeoutMs} ms`));
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
   return promise;
 }
 

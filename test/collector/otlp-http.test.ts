@@ -79,7 +79,7 @@ describe("OTLP exporter", () => {
     const first = startReceiver({ kind: "accept" });
     const { port } = first;
     first[Symbol.dispose]();
-    await using opened = open(port, { timeout: "200ms" });
+    await using opened = open(port);
     opened.exporter.accept(tcpBatch(400));
     await until(() => opened.exporter.stats().requests.failure > 2);
     expectBalanced(opened.exporter.stats());

@@ -46,7 +46,10 @@ export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
       headers: request.headers,
       spans: decoded.spans.length,
     });
-    if (current.kind === "stall") await new Promise<never>(() => {});
+    if (current.kind === "stall") {
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }));
+      return new Response("nobody waits for it any more");
+    }
     if (current.kind === "trickle") return new Response(endlessBody());
     if (current.kind === "status") {
       const headers: Record<string, string> =
