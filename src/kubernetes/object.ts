@@ -6,6 +6,8 @@ export interface KubernetesObject {
   readonly name: string;
   /** "" for an object of the whole cluster. */
   readonly namespace: string;
+  /** `metadata.creationTimestamp` in ms; 0 where it is not given. */
+  readonly createdTime: number;
   readonly labels: ReadonlyMap<string, string>;
   /** Those alone that an extraction rule may read. */
   readonly annotations: ReadonlyMap<string, string>;
@@ -14,6 +16,8 @@ export interface KubernetesObject {
 
 /** One entry of `metadata.ownerReferences`. */
 export interface OwnerReference {
+  /** Group and version: several groups have a kind of the same name. */
+  readonly apiVersion: string;
   readonly uid: string;
   readonly kind: string;
   readonly name: string;
