@@ -2,7 +2,9 @@
 // Usage: bun bench/encode.ts [ROUNDS]
 
 import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
+import { EVERY_ATTRIBUTE } from "../src/export/attributes.ts";
 import { OtlpEncoder } from "../src/export/otlp-encode.ts";
+import { createSpanWriter } from "../src/export/otlp-span.ts";
 import { decodeRequest } from "../test/collector/decode.ts";
 import { VXLAN_DETAIL } from "../test/collector/details.ts";
 import { toReadableSpans } from "../test/collector/readable-span.ts";
@@ -15,7 +17,11 @@ const batch = tcpBatch(SPANS);
 const tunnelled = batchOf(
   Array.from({ length: SPANS }, () => ({ ...TCP_RECORD, detail: { ...VXLAN_DETAIL, ipip: undefined } })),
 );
-const encoder = new OtlpEncoder(new Map([["service.name", "mermin"]]), "0");
+const encoder = new OtlpEncoder(
+  createSpanWriter(EVERY_ATTRIBUTE),
+  new Map([["service.name", "mermin"]]),
+  "0",
+);
 
 function encodeOurs(): Uint8Array {
   encoder.append(batch, 0, SPANS);

@@ -2,6 +2,7 @@
 
 import type { Attribute } from "../src/export/attribute.ts";
 import { ATTRIBUTES } from "../src/export/attributes.ts";
+import { LOG_ATTRIBUTE } from "../src/export/otlp-log.ts";
 
 const INTRODUCTION = `# Span attributes
 
@@ -19,6 +20,19 @@ conventions define say how far those are; the others are Mermin's own and may ch
 | --- | --- | --- | --- | --- | --- |
 `;
 
+const LOGS = `
+# Log records
+
+With \`logs\` among an exporter's signals a flow record is an OTLP log record as well: an event named \`mermin.flow\` of
+severity INFO, under the trace id and span id of the span, with the time of the record's last packet and, as the time
+it was observed, that of its encoding. Its body is a line for people and no part of the interface: name and ends of the
+flow, packets and bytes of the record both ways. Its attributes are the span's and one more; the kind of the span is told by
+\`flow.direction\`, its name by \`network.type\` and \`network.transport\`.
+
+| attribute | type | unit | requirement | defined by | meaning |
+| --- | --- | --- | --- | --- | --- |
+`;
+
 const TYPES: Readonly<Record<Attribute["kind"], string>> = {
   counter: "int",
   "detail-counter": "int",
@@ -29,7 +43,7 @@ const TYPES: Readonly<Record<Attribute["kind"], string>> = {
 
 /** The reference page. */
 export function formatAttributesPage(): string {
-  return INTRODUCTION + ATTRIBUTES.map(formatRow).join("");
+  return INTRODUCTION + ATTRIBUTES.map(formatRow).join("") + LOGS + formatRow(LOG_ATTRIBUTE);
 }
 
 function formatRow({ name, kind, unit, requirement, semconv, description }: Attribute): string {

@@ -3,7 +3,9 @@
 import type { AttributeSelection } from "./attribute.ts";
 import { OtlpEncoder } from "./otlp-encode.ts";
 import { OtlpJsonEncoder, spansAsJson } from "./otlp-json.ts";
-import type { Encoding, RequestEncoder } from "./request-encoder.ts";
+import { createLogWriter, logsAsJson } from "./otlp-log.ts";
+import { createSpanWriter } from "./otlp-span.ts";
+import type { Encoding, RequestEncoder, Signal } from "./request-encoder.ts";
 import type { ResourceAttributes } from "./resource.ts";
 
 export interface EncoderOptions {
@@ -13,13 +15,16 @@ export interface EncoderOptions {
   readonly attributes: AttributeSelection;
 }
 
-/** Records as requests of spans or of log records; data points are summed first and need no encoder of records. */
+/** Records as requests of spans or of log records. Data points are sums of many records: see flow-metrics.ts. */
 export function createRequestEncoder(
-  _signal: "traces",
+  signal: Exclude<Signal, "metrics">,
   encoding: Encoding,
   { resource, version, attributes }: EncoderOptions,
 ): RequestEncoder {
-  return encoding === "protobuf"
-    ? new OtlpEncoder(resource, version, attributes)
-    : new OtlpJsonEncoder(spansAsJson(attributes), resource, version);
+  if (encoding === "protobuf") {
+    const write = signal === "traces" ? createSpanWriter(attributes) : createLogWriter(attributes);
+    return new OtlpEncoder(write, resource, version);
+  }
+  const json = signal === "traces" ? spansAsJson(attributes) : logsAsJson(attributes);
+  return new OtlpJsonEncoder(json, resource, version);
 }

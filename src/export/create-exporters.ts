@@ -35,8 +35,8 @@ export function createExporters(config: ExportConfig, context: ExporterContext):
     exporters.push(createStdoutExporter({ format, log: context.log, fileDescriptor: STANDARD_OUTPUT }));
   }
   for (const collector of otlp) {
-    if (collector.signals.includes("traces"))
-      exporters.push(createOtlpExporter(collector, "traces", context));
+    for (const signal of ["traces", "logs"] as const)
+      if (collector.signals.includes(signal)) exporters.push(createOtlpExporter(collector, signal, context));
   }
   return exporters;
 }
@@ -44,7 +44,7 @@ export function createExporters(config: ExportConfig, context: ExporterContext):
 /** An exporter of records as `signal` to one collector. */
 export function createOtlpExporter(
   config: OtlpConfig,
-  signal: "traces",
+  signal: "traces" | "logs",
   context: ExporterContext,
 ): RecordExporter {
   return new OtlpExporter({

@@ -1,9 +1,8 @@
-// OTLP's protobuf form of records. Comes in: DecoratedBatch. Goes out: ExportTraceServiceRequest bytes.
+// OTLP's protobuf form of records. Comes in: DecoratedBatch. Goes out: ExportTraceServiceRequest or
+// ExportLogsServiceRequest bytes: the two differ in their items alone.
 // Rows become bytes without a span object between them: the official serializer needs a ReadableSpan each (bench/encode.ts).
 
 import type { DecoratedBatch } from "../decorate.ts";
-import type { AttributeSelection } from "./attribute.ts";
-import { EVERY_ATTRIBUTE } from "./attributes.ts";
 import {
   ANY_VALUE,
   ARRAY_VALUE,
@@ -14,7 +13,7 @@ import {
   SCOPE,
   SCOPE_SPANS,
 } from "./otlp-fields.ts";
-import { createSpanWriter, type WriteRecord } from "./otlp-span.ts";
+import type { WriteRecord } from "./otlp-span.ts";
 import { fieldTag, ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { EncodedRequest, RequestEncoder } from "./request-encoder.ts";
 import type { ResourceAttributes } from "./resource.ts";
@@ -26,7 +25,7 @@ const INITIAL_BYTES = 64 * 1024;
 /** Bytes the buffers around it start with: a resource of usual size. */
 const HEADER_BYTES = 1024;
 
-/** Gathers spans of any number of batches until a request is taken. */
+/** Gathers items of any number of batches until a request is taken. */
 export class OtlpEncoder implements RequestEncoder {
   readonly #writer = new ProtobufWriter(INITIAL_BYTES);
   readonly #row = new RecordRow();
@@ -35,13 +34,12 @@ export class OtlpEncoder implements RequestEncoder {
   readonly #scope: Uint8Array;
   #spans = 0;
 
-  /** @param version of the build: the instrumentation scope's */
-  constructor(
-    resource: ResourceAttributes,
-    version: string,
-    attributes: AttributeSelection = EVERY_ATTRIBUTE,
-  ) {
-    this.#write = createSpanWriter(attributes);
+  /**
+   * @param write appends a span, or a log record
+   * @param version of the build: the instrumentation scope's
+   */
+  constructor(write: WriteRecord, resource: ResourceAttributes, version: string) {
+    this.#write = write;
     this.#resource = encodeResource(resource);
     this.#scope = encodeScope(version);
   }

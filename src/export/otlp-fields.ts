@@ -30,3 +30,17 @@ export const RESOURCE_METRICS = { resource: 1, scopeMetrics: 2 } as const;
 export const SCOPE_METRICS = { scope: 1, metrics: 2 } as const;
 export const METRIC = { name: 1, description: 2, unit: 3, sum: 7 } as const;
 export const SUM = { dataPoints: 1, aggregationTemporality: 2, isMonotonic: 3 } as const;
+
+/** logs/v1/logs.proto; ResourceLogs has the numbers of ResourceSpans. */
+export const SCOPE_LOGS = { scope: 1, logRecords: 2 } as const;
+export const LOG_RECORD = {
+  time: 1,
+  severityNumber: 2,
+  severityText: 3,
+  body: 5,
+  attributes: 6,
+  traceId: 9,
+  spanId: 10,
+  observedTime: 11,
+  eventName: 12,
+} as const;

@@ -4,6 +4,7 @@ import { RECORD } from "../flow/flow.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { formatTunnel } from "./attributes-tunnel.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
+import { formatEndpoint } from "./span.ts";
 
 const RESET = "\x1b[0m";
 const COLOUR = { dim: "\x1b[2m", cyan: "\x1b[36m", green: "\x1b[32m", yellow: "\x1b[33m" } as const;
@@ -76,15 +77,6 @@ function readText(row: RecordRow, name: string): string {
 
 function formatTime(unixNanos: bigint): string {
   return new Date(Number(unixNanos / 1_000_000n)).toISOString();
-}
-
-/** `10.0.0.1:443`, `[2001:db8::1]:443`, and without the port where the protocol has none. */
-function formatEndpoint(row: RecordRow, end: "source" | "destination"): string {
-  const address = readText(row, `${end}.address`);
-  const ports = row.word(RECORD.ports);
-  if (ports === 0) return address;
-  const port = end === "source" ? ports & 0xffff : ports >>> 16;
-  return row.ipVersion === 4 ? `${address}:${port}` : `[${address}]:${port}`;
 }
 
 /** TCP flags seen so far, forward and reverse, by letter in bit order: `SPA/SA`. */

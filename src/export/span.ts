@@ -1,6 +1,6 @@
 // What a span says outside its attributes, name and kind, and what they share with them. Ids and times are read where they are written.
 
-import { SPAN_KIND } from "../flow/flow.ts";
+import { RECORD, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatIpv4, formatIpv6 } from "../lib/address.ts";
 import type { RecordRow } from "./row.ts";
@@ -13,6 +13,16 @@ export function networkType(ipVersion: number): "ipv4" | "ipv6" {
 /** The text of an address in packets of that IP version; 16 octets are read from `offset`. */
 export function formatAddress(octets: Uint8Array, offset: number, ipVersion: number): string {
   return ipVersion === 4 ? formatIpv4(octets, offset) : formatIpv6(octets, offset);
+}
+
+/** `10.0.0.1:443`, `[2001:db8::1]:443`, and without the port where the protocol has none. */
+export function formatEndpoint(row: RecordRow, end: "source" | "destination"): string {
+  const word = end === "source" ? RECORD.sourceAddress : RECORD.destinationAddress;
+  const address = formatAddress(row.octets, row.octetOffset(word), row.ipVersion);
+  const ports = row.word(RECORD.ports);
+  if (ports === 0) return address;
+  const port = end === "source" ? ports & 0xffff : ports >>> 16;
+  return row.ipVersion === 4 ? `${address}:${port}` : `[${address}]:${port}`;
 }
 
 /** The span's name: `flow_<network.type>_<network.transport>`. */

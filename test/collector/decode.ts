@@ -3,25 +3,13 @@
 import protobuf from "protobufjs";
 import * as v from "valibot";
 
-// Messages, field numbers and types of opentelemetry-proto v1 as far as a trace request reaches.
-const DEFINITIONS = `
+/** Messages, field numbers and types of opentelemetry-proto v1 that requests of all signals share. */
+export const COMMON_DEFINITIONS = `
   syntax = "proto3";
-  message ExportTraceServiceRequest { repeated ResourceSpans resource_spans = 1; }
-  message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; string schema_url = 3; }
   message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2; }
-  message ScopeSpans { InstrumentationScope scope = 1; repeated Span spans = 2; string schema_url = 3; }
   message InstrumentationScope {
     string name = 1; string version = 2; repeated KeyValue attributes = 3; uint32 dropped_attributes_count = 4;
   }
-  message Span {
-    bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4; fixed32 flags = 16;
-    string name = 5; int32 kind = 6; fixed64 start_time_unix_nano = 7; fixed64 end_time_unix_nano = 8;
-    repeated KeyValue attributes = 9; uint32 dropped_attributes_count = 10; repeated Event events = 11;
-    uint32 dropped_events_count = 12; repeated Link links = 13; uint32 dropped_links_count = 14; Status status = 15;
-  }
-  message Event { fixed64 time_unix_nano = 1; string name = 2; }
-  message Link { bytes trace_id = 1; bytes span_id = 2; }
-  message Status { string message = 2; int32 code = 3; }
   message KeyValue { string key = 1; AnyValue value = 2; }
   message AnyValue {
     oneof value {
@@ -31,22 +19,53 @@ const DEFINITIONS = `
   }
   message ArrayValue { repeated AnyValue values = 1; }
   message KeyValueList { repeated KeyValue values = 1; }
+`;
+
+// As far as a trace request reaches beyond those.
+const DEFINITIONS = `
+  message ExportTraceServiceRequest { repeated ResourceSpans resource_spans = 1; }
+  message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; string schema_url = 3; }
+  message ScopeSpans { InstrumentationScope scope = 1; repeated Span spans = 2; string schema_url = 3; }
+  message Span {
+    bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4; fixed32 flags = 16;
+    string name = 5; int32 kind = 6; fixed64 start_time_unix_nano = 7; fixed64 end_time_unix_nano = 8;
+    repeated KeyValue attributes = 9; uint32 dropped_attributes_count = 10; repeated Event events = 11;
+    uint32 dropped_events_count = 12; repeated Link links = 13; uint32 dropped_links_count = 14; Status status = 15;
+  }
+  message Event { fixed64 time_unix_nano = 1; string name = 2; }
+  message Link { bytes trace_id = 1; bytes span_id = 2; }
+  message Status { string message = 2; int32 code = 3; }
   message ExportTraceServiceResponse { ExportTracePartialSuccess partial_success = 1; }
   message ExportTracePartialSuccess { int64 rejected_spans = 1; string error_message = 2; }
 `;
 
-const root = protobuf.parse(DEFINITIONS).root;
+const root = protobuf.parse(COMMON_DEFINITIONS + DEFINITIONS).root;
 const requestType = root.lookupType("ExportTraceServiceRequest");
 const responseType = root.lookupType("ExportTraceServiceResponse");
+
+interface ScalarValue {
+  readonly stringValue?: string | undefined;
+  readonly intValue?: string | undefined;
+}
+
+interface KeyValue {
+  readonly key: string;
+  readonly value: ScalarValue & {
+    readonly arrayValue?: { readonly values: readonly ScalarValue[] } | undefined;
+  };
+}
 
 const scalarValue = v.strictObject({ stringValue: v.optional(v.string()), intValue: v.optional(v.string()) });
 const anyValue = v.strictObject({
   ...scalarValue.entries,
   arrayValue: v.optional(v.strictObject({ values: v.optional(v.array(scalarValue), []) })),
 });
-const keyValues = v.optional(v.array(v.strictObject({ key: v.string(), value: anyValue })), []);
+export const keyValues: v.GenericSchema<unknown, readonly KeyValue[]> = v.optional(
+  v.array(v.strictObject({ key: v.string(), value: anyValue })),
+  [],
+);
 /** Bytes of protobuf, lower-case hexadecimal digits of JSON. */
-const idSchema = v.union([
+export const idSchema: v.GenericSchema<unknown, string> = v.union([
   v.pipe(
     v.instance(Uint8Array),
     v.transform((bytes) => bytes.toHex()),
@@ -80,7 +99,7 @@ const requestSchema = v.strictObject({
   ),
 });
 
-type AttributeValue = string | number | readonly (string | number)[];
+export type AttributeValue = string | number | readonly (string | number)[];
 
 /** A span as the ndjson format says it. */
 export interface DecodedSpan {
@@ -136,7 +155,8 @@ export function encodePartialSuccess(rejectedSpans: number, errorMessage: string
   return new Uint8Array(responseType.encode({ partialSuccess: { rejectedSpans, errorMessage } }).finish());
 }
 
-function plainAttributes(attributes: v.InferOutput<typeof keyValues>): Record<string, AttributeValue> {
+/** Attributes by name; throws where one is there twice. */
+export function plainAttributes(attributes: readonly KeyValue[]): Record<string, AttributeValue> {
   const plain: Record<string, AttributeValue> = {};
   for (const { key, value } of attributes) {
     if (key in plain) throw new Error(`attribute ${key} twice`);
@@ -146,7 +166,7 @@ function plainAttributes(attributes: v.InferOutput<typeof keyValues>): Record<st
   return plain;
 }
 
-function plainScalar(value: v.InferOutput<typeof scalarValue>): string | number {
+function plainScalar(value: ScalarValue): string | number {
   if (value.stringValue !== undefined) return value.stringValue;
   const int = Number(value.intValue);
   return Number.isSafeInteger(int) ? int : String(value.intValue);

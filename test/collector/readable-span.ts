@@ -52,7 +52,8 @@ function toAttribute([name, value]: [string, DecodedSpan["attributes"][string]])
   return [name, typeof value === "object" ? value.map(String) : value];
 }
 
-function toHrTime(unixNanos: string): [seconds: number, nanoseconds: number] {
+/** As the SDK has times. */
+export function toHrTime(unixNanos: string): [seconds: number, nanoseconds: number] {
   const nanos = BigInt(unixNanos);
   return [Number(nanos / 1_000_000_000n), Number(nanos % 1_000_000_000n)];
 }

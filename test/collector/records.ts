@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import type { DecoratedBatch } from "../../src/decorate.ts";
 import { RECORD, RECORD_WORDS } from "../../src/flow/flow.ts";
-import { anyDetail, type DetailFields, detailRows } from "./details.ts";
+import { anyDetail, type DetailFields, detailRows, type LayerFields } from "./details.ts";
 
 /** A record row as a test writes it; what is left out is 0. */
 export interface RecordFields {
@@ -202,3 +202,23 @@ export const anyRecord: fc.Arbitrary<RecordFields> = fc.record({
   outOfOrder: pair(fc.integer({ min: 0, max: 0xffff_ffff })),
   detail: fc.option(anyDetail, { nil: undefined }),
 });
+
+/** The record with counts and start below 2^53: what the official SDK, whose integers are numbers, can say too. */
+export function toExact(record: RecordFields): RecordFields {
+  const safe = (count: bigint): bigint => count % (1n << 53n);
+  const { detail } = record;
+  const layer = (fields: LayerFields | undefined): LayerFields | undefined =>
+    fields && { ...fields, bytes: fields.bytes?.map(safe) ?? [] };
+  return {
+    ...record,
+    startNs: safe(record.startNs ?? 0n),
+    forward: record.forward?.map(safe) ?? [0n, 0n, 0n, 0n],
+    reverse: record.reverse?.map(safe) ?? [],
+    detail: detail && {
+      ...detail,
+      tunnel: layer(detail.tunnel),
+      ipip: layer(detail.ipip),
+      fragments: safe(detail.fragments ?? 0n),
+    },
+  };
+}
