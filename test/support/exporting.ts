@@ -6,7 +6,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { DecoratedBatch } from "../../src/decorate.ts";
 import { EVERY_ATTRIBUTE } from "../../src/export/attributes.ts";
 import { createExporters } from "../../src/export/create-exporters.ts";
-import type { RecordExporter } from "../../src/export/exporter.ts";
+import type { ExporterStats, RecordExporter } from "../../src/export/exporter.ts";
 import { createNdjsonFormatter } from "../../src/export/ndjson.ts";
 import { RecordRow } from "../../src/export/row.ts";
 import { createLogger } from "../../src/lib/log.ts";
@@ -82,4 +82,9 @@ export function describeSpans(batch: DecoratedBatch): readonly unknown[] {
     row.moveTo(index);
     return JSON.parse(formatNdjson(row));
   });
+}
+
+/** Spans dropped for any reason. */
+export function countDropped({ dropped }: ExporterStats): number {
+  return Object.values(dropped).reduce((sum, spans) => sum + spans, 0);
 }
