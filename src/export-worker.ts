@@ -9,6 +9,7 @@ import type { RecordExporter } from "./export/exporter.ts";
 import { findResource } from "./export/resource.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import type { FromExport, InterfacesMessage, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
+import { Patience } from "./patience.ts";
 import { livenessDeadline } from "./telemetry/health.ts";
 import { type Servers, startServers } from "./telemetry/server.ts";
 import { createRecorder, type Recorder } from "./telemetry/snapshot.ts";
@@ -26,6 +27,7 @@ interface ExportSide {
   readonly servers: Servers | undefined;
   readonly statistics: Disposable | undefined;
   readonly acknowledgement: Acknowledgement | undefined;
+  readonly patience: Patience;
   /** Of interfaces by index: those watched, behind those gone of late. */
   readonly names: Map<number, string>;
   /** False once a flush left spans unsent. */
@@ -123,6 +125,7 @@ async function open(start: StartMessage): Promise<void> {
       servers,
       statistics,
       acknowledgement,
+      patience: new Patience(exporters),
       names: new Map(),
       isComplete: true,
       ending: new AbortController(),
@@ -161,7 +164,7 @@ async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise
       interfaceName: (ifindex) => open.names.get(ifindex),
     });
     // A burst waits here, in messages, not in queues that would drop their oldest.
-    await Promise.all(open.exporters.map((exporter) => exporter.room()));
+    await open.patience.wait();
     for (const exporter of open.exporters) exporter.accept(decorated);
     open.acknowledgement?.accept(count);
     // A replay is as fast as its output, and loses nothing to a full queue.

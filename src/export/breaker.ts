@@ -1,9 +1,7 @@
 // Whether a collector is sent requests side by side, none, or one to see whether it is back. Says when; sends nothing.
 
+import type { BreakerState } from "./exporter-stats.ts";
 import type { RetryConfig } from "./otlp-config.ts";
-
-/** closed: requests go out. open: none does until the pause is over. half_open: one may, and decides. */
-export type BreakerState = "closed" | "open" | "half_open";
 
 /** Failures in a row after which a collector is thought to be down. */
 const THRESHOLD = 5;

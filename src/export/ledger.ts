@@ -1,6 +1,8 @@
 // An exporter's books: what it accepted and what became of it, and who waits until nothing is left.
 
-import type { DropReason, ExporterStats, RequestOutcome } from "./exporter.ts";
+import type { DropReason, ExporterStats } from "./exporter-stats.ts";
+
+type RequestOutcome = keyof ExporterStats["requests"];
 
 /** Counts spans and requests; the counters only grow. */
 export class Ledger {

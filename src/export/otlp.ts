@@ -1,7 +1,8 @@
 // Exports records as OTLP. Comes in: decorated batches. Goes out: requests of so many spans, or of so long a time.
 
 import type { DecoratedBatch } from "../decorate.ts";
-import type { ExporterStats, RecordExporter } from "./exporter.ts";
+import type { RecordExporter } from "./exporter.ts";
+import type { ExporterStats } from "./exporter-stats.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
 import type { RequestEncoder } from "./request-encoder.ts";
 import type { RequestSender } from "./request-sender.ts";

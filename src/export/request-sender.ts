@@ -3,13 +3,15 @@
 
 import type { Logger } from "../lib/log.ts";
 import { Breaker } from "./breaker.ts";
-import { type ExporterStats, ROOM_PATIENCE_MS } from "./exporter.ts";
+import { ROOM_PATIENCE_MS } from "./exporter.ts";
+import type { ExporterStats } from "./exporter-stats.ts";
 import { Ledger } from "./ledger.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
 import { OutageLog } from "./outage-log.ts";
 import { type Chunk, ChunkQueue } from "./queue.ts";
 import type { EncodedRequest, SplitRequest } from "./request-encoder.ts";
 import type { SendOutcome, Transport } from "./send-outcome.ts";
+import { warnOfUnverified } from "./unverified-warning.ts";
 
 /** The part of [export.otlp] that bounds what waits and what is tried. */
 export type SenderLimits = Pick<
@@ -49,6 +51,7 @@ export class RequestSender implements AsyncDisposable {
   #pushed = 0;
   #retries = 0;
   #timer: Timer | undefined;
+  #warning: Disposable | undefined;
 
   constructor({ name, limits, transport, split, log }: SenderOptions) {
     this.name = name;
@@ -58,7 +61,9 @@ export class RequestSender implements AsyncDisposable {
     this.#log = log;
     this.#queue = new ChunkQueue(limits.max_queue_size, limits.max_queue_bytes);
     this.#breaker = new Breaker(limits.retry);
-    this.#outages = new OutageLog(log, { exporter: name, host: transport.host });
+    const fields = { exporter: name, host: transport.host };
+    this.#outages = new OutageLog(log, fields);
+    if (transport.isUnverified) this.#warning = warnOfUnverified(log, fields);
   }
 
   /** Spans, counted from the first that was pushed, that are sent or dropped, none in between waiting. */
@@ -114,6 +119,7 @@ export class RequestSender implements AsyncDisposable {
         queueByteCapacity: byteCapacity,
         retries: this.#retries,
         breaker: this.#breaker.state(performance.now()),
+        isUnverified: this.#transport.isUnverified,
       },
     };
   }
@@ -123,6 +129,7 @@ export class RequestSender implements AsyncDisposable {
     if (this.#isClosed) return;
     this.#closing.abort();
     clearTimeout(this.#timer);
+    this.#warning?.[Symbol.dispose]();
     const spans = this.#queue.clear() + this.#spansInFlight;
     this.#spansInFlight = 0;
     this.#bytesInFlight = 0;

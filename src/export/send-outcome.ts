@@ -30,4 +30,6 @@ export interface Transport extends Disposable {
   readonly send: SendRequest;
   /** Of the collector, for the log: without user name and path. */
   readonly host: string;
+  /** Whether it takes any certificate. */
+  readonly isUnverified: boolean;
 }

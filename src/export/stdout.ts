@@ -4,7 +4,8 @@
 import { write } from "node:fs";
 import type { DecoratedBatch } from "../decorate.ts";
 import type { Logger } from "../lib/log.ts";
-import { type DropReason, type ExporterStats, type RecordExporter, ROOM_PATIENCE_MS } from "./exporter.ts";
+import { type RecordExporter, ROOM_PATIENCE_MS } from "./exporter.ts";
+import type { DropReason, ExporterStats } from "./exporter-stats.ts";
 import { Ledger } from "./ledger.ts";
 import type { FormatLines } from "./lines.ts";
 import { type Chunk, ChunkQueue } from "./queue.ts";

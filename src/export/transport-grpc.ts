@@ -90,7 +90,8 @@ export function createGrpcTransport(options: GrpcOptions, signal: Signal): Trans
       return { status: "retry", reason: "unreachable", retryAfterMs: undefined, cause };
     }
   };
-  return { host: target, send, [Symbol.dispose]: close };
+  const isUnverified = url.protocol === "https:" && config.tls.insecure_skip_verify;
+  return { host: target, isUnverified, send, [Symbol.dispose]: close };
 }
 
 interface Call {

@@ -53,7 +53,8 @@ export function createHttpTransport(options: TransportOptions, encoding: Encodin
       deadline.abort();
     }
   };
-  return { host: url.host, send, [Symbol.dispose]: () => {} };
+  const isUnverified = url.protocol === "https:" && config.tls.insecure_skip_verify;
+  return { host: url.host, isUnverified, send, [Symbol.dispose]: () => {} };
 }
 
 async function attempt(

@@ -3,7 +3,7 @@
 // left out as the configuration has it (filtered, sampled_out), and a fragment out of order, which `fragment` counts.
 
 import { COUNTER_NAMES } from "../capture/stats.ts";
-import { DROP_REASONS, type DropReason } from "../export/exporter.ts";
+import { DROP_REASONS, type DropReason } from "../export/exporter-stats.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export type LossStage = "kernel" | "ring" | "table" | "decorate" | "queue" | "export";

@@ -1,9 +1,10 @@
 // The table of metrics: name, type, help, labels, and where each value comes from. The reference page and /metrics are
 // both made from it; a metric that is not here does not exist.
 
+import { EXPORT_METRICS } from "./export-metrics.ts";
 import { listLosses } from "./losses.ts";
 import type { Metric } from "./metric.ts";
-import { ofExporter, ofMap, ofReport, perHook, perState, perVerdict } from "./metric-forms.ts";
+import { ofMap, ofReport, perHook, perState, perVerdict } from "./metric-forms.ts";
 import { PROCESS_METRICS } from "./process.ts";
 
 /** IPFIX flowEndReason 1–5 (IANA element 136). */
@@ -159,40 +160,6 @@ const FLOW_METRICS: readonly Metric[] = [
     "mermin_flow_packets_overflow_duplicate_total",
     "Such packets that were seen again at another hook, in no flow.",
     ({ table }) => table.packetsOverflowDuplicate,
-  ),
-];
-
-const EXPORT_METRICS: readonly Metric[] = [
-  ofExporter(
-    "gauge",
-    "mermin_queue_spans",
-    "Spans accepted and neither sent nor dropped yet.",
-    [],
-    ({ stats }) => [{ labels: [], value: stats.queueSpans }],
-  ),
-  ofExporter(
-    "gauge",
-    "mermin_queue_capacity",
-    "Spans that the queue holds before it drops the oldest.",
-    [],
-    ({ stats }) => [{ labels: [], value: stats.queueCapacity }],
-  ),
-  ofExporter(
-    "counter",
-    "mermin_export_spans_total",
-    "Spans by outcome: sent, or dropped (why is in mermin_losses_total).",
-    ["outcome"],
-    ({ stats }) => [
-      { labels: ["sent"], value: stats.sent },
-      { labels: ["dropped"], value: Object.values(stats.dropped).reduce((sum, count) => sum + count, 0) },
-    ],
-  ),
-  ofExporter(
-    "counter",
-    "mermin_export_requests_total",
-    "Requests (standard output: writes) by outcome.",
-    ["outcome"],
-    ({ stats }) => Object.entries(stats.requests).map(([outcome, value]) => ({ labels: [outcome], value })),
   ),
 ];
 

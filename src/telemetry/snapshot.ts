@@ -2,7 +2,7 @@
 // and from the exporters of this one.
 
 import type { CaptureStats } from "../capture/stats.ts";
-import type { ExporterStats } from "../export/exporter.ts";
+import type { ExporterStats } from "../export/exporter-stats.ts";
 import type { TableStats } from "../flow/stats.ts";
 import { type Milliseconds, toMilliseconds } from "../lib/time.ts";
 

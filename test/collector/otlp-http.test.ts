@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { EVERY_ATTRIBUTE } from "../../src/export/attributes.ts";
 import { createOtlpExporter } from "../../src/export/create-exporters.ts";
-import { type ExporterStats, type RecordExporter, ROOM_PATIENCE_MS } from "../../src/export/exporter.ts";
+import { type RecordExporter, ROOM_PATIENCE_MS } from "../../src/export/exporter.ts";
+import type { ExporterStats } from "../../src/export/exporter-stats.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { otlpConfig } from "../support/otlp-config.ts";
 import { startReceiver } from "./receiver.ts";
@@ -148,7 +149,8 @@ describe("OTLP exporter", () => {
     receiver.behaviour = { kind: "accept" };
     await until(() => opened.exporter.stats().queueSpans === 0);
     expectBalanced(opened.exporter.stats());
-    expect(receiver.spans.length).toBe(opened.exporter.stats().sent);
+    // What is answered too late is sent again.
+    expect(receiver.spans.length).toBeGreaterThanOrEqual(opened.exporter.stats().sent);
     expect(receiver.mostConcurrent).toBeLessThanOrEqual(8);
   });
 

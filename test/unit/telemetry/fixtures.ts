@@ -1,7 +1,7 @@
 // Counters of every stage, each with a value of its own, for tests of what telemetry makes of them.
 
 import { type CaptureStats, COUNTER_NAMES } from "../../../src/capture/stats.ts";
-import type { ExporterStats } from "../../../src/export/exporter.ts";
+import type { ExporterStats } from "../../../src/export/exporter-stats.ts";
 import type { TableStats } from "../../../src/flow/stats.ts";
 import { toMilliseconds } from "../../../src/lib/time.ts";
 import type { CaptureReport, ObservedExporter, Snapshot } from "../../../src/telemetry/snapshot.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { COUNTER_NAMES } from "../../../src/capture/stats.ts";
-import { DROP_REASONS } from "../../../src/export/exporter.ts";
+import { DROP_REASONS } from "../../../src/export/exporter-stats.ts";
 import { listLosses } from "../../../src/telemetry/losses.ts";
 import { captureStats, EXPORTER_STATS, snapshot, tableStats } from "./fixtures.ts";
 
