@@ -1,0 +1,85 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Credentials } from "../../../src/export/credentials.ts";
+import { until } from "../../collector/until.ts";
+import { otlpConfig } from "../../support/otlp-config.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "mermin-credentials-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const ENDPOINT = new URL("https://collector.example");
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function headersOf(written: Readonly<Record<string, unknown>>, endpoint = ENDPOINT): Record<string, string> {
+  return new Credentials(otlpConfig(written), endpoint).headers();
+}
+
+describe("Credentials", () => {
+  test("makes headers of what is configured", () => {
+    const auth = { basic: { username: "me", password: { file: file("word", "hünter2\n") } } };
+    const encoded = `Basic ${Buffer.from("me:hünter2").toString("base64")}`;
+    expect(headersOf({ auth, headers: { "X-Tenant": "a" } })).toEqual({
+      "x-tenant": "a",
+      authorization: encoded,
+    });
+    expect(headersOf({ auth: { bearer: { token: "t" } } })).toEqual({ authorization: "Bearer t" });
+    const url = new URL("https://me:p%40ss@collector.example");
+    expect(headersOf({}, url)).toEqual({ authorization: `Basic ${btoa("me:p@ss")}` });
+  });
+
+  test("takes up a secret that was replaced, by a rename or by a link to another folder", async () => {
+    for (const version of ["one", "two"]) {
+      mkdirSync(join(folder, version));
+      file(`${version}/token`, `${version}\n`);
+    }
+    symlinkSync("one", join(folder, "now"));
+    const token = { file: join(folder, "now", "token") };
+    const credentials = new Credentials(otlpConfig({ auth: { bearer: { token } } }), ENDPOINT);
+    expect(credentials.headers()).toEqual({ authorization: "Bearer one" });
+    expect(credentials.refresh()).toBe(false);
+    symlinkSync("two", join(folder, "next"));
+    renameSync(join(folder, "next"), join(folder, "now"));
+    await until(() => credentials.headers()["authorization"] === "Bearer two");
+    renameSync(file("new", "three"), token.file);
+    expect(credentials.refresh()).toBe(true);
+    expect(credentials.headers()).toEqual({ authorization: "Bearer three" });
+    rmSync(token.file);
+    expect(credentials.refresh()).toBe(false);
+    expect(credentials.headers()).toEqual({ authorization: "Bearer three" });
+  });
+
+  test("gives the same TLS material until a file has another text", () => {
+    const [cert, key, ca] = [file("cert", "cert 1"), file("key", "key 1"), file("ca", "ca 1")];
+    const config = otlpConfig({ tls: { client_cert: cert, client_key: key, ca_cert: ca } });
+    const credentials = new Credentials(config, ENDPOINT);
+    const before = credentials.tls();
+    expect(before).toMatchObject({ cert: "cert 1", key: "key 1" });
+    expect(before.ca?.[0]).toBe("ca 1");
+    expect(before.ca?.length).toBeGreaterThan(50);
+    expect(credentials.tls()).toBe(before);
+    renameSync(file("cert.new", "cert 2"), cert);
+    credentials.refresh();
+    expect(credentials.tls()).toMatchObject({ cert: "cert 2", key: "key 1" });
+    expect(new Credentials(otlpConfig({}), ENDPOINT).tls()).toEqual({
+      ca: undefined,
+      cert: undefined,
+      key: undefined,
+    });
+  });
+
+  test("says which header cannot be sent, and never its value", () => {
+    const token = { file: file("broken", "hunter2\nhunter3\n") };
+    expect(() => headersOf({ auth: { bearer: { token } } })).toThrow(
+      "header authorization: its value has a character that no header may have",
+    );
+    const absent = { file: join(folder, "absent") };
+    expect(() => headersOf({ headers: { a: absent } })).toThrow("no such file");
+  });
+});
