@@ -13,6 +13,7 @@ import type { NamespaceStats } from "./stats.ts";
 const START_MS = 1000;
 /** Addresses that change all the time take at most a tenth of a core: rest after reading them, in its length. */
 const ADDRESS_REST = 9;
+const HOST_UNREAD = "listening sockets not read";
 
 /** Refreshed by its owner, a turn at a time; look-ups never read the system. */
 export class Listeners {
@@ -36,7 +37,12 @@ export class Listeners {
     this.#reader = new SocketReader(probe.library);
     this.#namespaces = new Namespaces({
       reader: this.#reader,
-      onUnread: (reason) => this.#warnOnce("listening sockets of a network namespace not read", { reason }),
+      // Where the host's own cannot be read either, that was said.
+      onUnread: (reason) => {
+        if (!this.#warned.has(HOST_UNREAD)) {
+          this.#warnOnce("listening sockets of a network namespace not read", { reason });
+        }
+      },
     });
   }
 
@@ -102,7 +108,7 @@ export class Listeners {
       else if (nowMs >= this.#hostDueMs) this.#readHost(nowMs);
       else this.#namespaces.turn(nowMs);
     } catch (error) {
-      this.#warnOnce("listening sockets not read", {
+      this.#warnOnce(HOST_UNREAD, {
         reason: error instanceof Error ? error.message : String(error),
       });
     }

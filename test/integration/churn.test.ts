@@ -1,5 +1,6 @@
 // Hundreds of interfaces that come and go: all are followed, nobody waits, and nothing is left of those that went.
 
+import { heapStats } from "bun:jsc";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { openProbe, type Probe } from "../../src/capture/probe.ts";
@@ -10,6 +11,11 @@ import { Watching } from "../support/watching.ts";
 const INTERFACES = 200;
 const ROUNDS = 2;
 const GROUP = "77";
+/** Half an object for each of 1,000 interfaces. */
+const MOST_OBJECTS = 500;
+/** As much resident memory comes and goes between two collections of garbage. */
+const MOST_RESIDENT_BYTES = 3 * 1024 * 1024;
+const COLLECTIONS = 40;
 
 let namespace: ThreadNamespace;
 let probe: Probe;
@@ -82,3 +88,47 @@ test.each(["tcx", "clsact"] as const)(
     expect(watching.says("WARN")).toBe(false);
   },
 );
+
+/** Has interfaces come and go `rounds` times. */
+async function churn(watching: Watching, rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    addPairs();
+    await watching.until(() => watching.interfaces.attached === INTERFACES);
+    runCommand(["ip", "link", "del", "group", GROUP]);
+    await watching.until(() => watching.interfaces.count === 0 && readIndexes().next().done === true);
+    // What the test itself keeps.
+    watching.lines.length = 0;
+  }
+}
+
+interface Memory {
+  readonly objects: number;
+  readonly residentBytes: number;
+}
+
+/** The least of many collections of garbage: what one leaves, a later one finds. */
+async function settledMemory(): Promise<Memory> {
+  let least = { objects: Infinity, residentBytes: Infinity };
+  for (let times = 0; times < COLLECTIONS; times++) {
+    Bun.gc(true);
+    least = {
+      objects: Math.min(least.objects, heapStats().objectCount),
+      residentBytes: Math.min(least.residentBytes, process.memoryUsage.rss()),
+    };
+    await Bun.sleep(50);
+  }
+  return least;
+}
+
+test("needs no more memory for the second thousand interfaces than for the first", async () => {
+  const watching = new Watching(probe, { attach_mode: "clsact", interfaces: ["c*"] });
+  await watching.settled();
+  await churn(watching, 1000 / INTERFACES);
+  const before = await settledMemory();
+  await churn(watching, 1000 / INTERFACES);
+  const after = await settledMemory();
+  const grown = Math.round((after.residentBytes - before.residentBytes) / 1024);
+  console.log(`1,000 interfaces: ${after.objects - before.objects} objects more, ${grown} KiB resident`);
+  expect(after.objects - before.objects).toBeLessThanOrEqual(MOST_OBJECTS);
+  expect(after.residentBytes - before.residentBytes).toBeLessThanOrEqual(MOST_RESIDENT_BYTES);
+}, 120_000);

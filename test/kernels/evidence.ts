@@ -42,11 +42,11 @@ export function demandCode(folder: string, name: string, wanted = 0): void {
   throw new Error(`exit code ${code}: ${log}`);
 }
 
-/** Lines of the logs above "info", but those with the text that was to be expected. */
+/** Lines of the logs above "info", but the first with the text that was to be expected. */
 export function findWarnings(folder: string, logs: readonly string[], expected?: string): string[] {
-  const lines = logs.flatMap((name) => read(folder, `${name}.log`).split("\n"));
-  return lines.filter(
-    (line) =>
-      line !== "" && !/ (INFO|DEBUG) /.test(line) && (expected === undefined || !line.includes(expected)),
-  );
+  const warnings = logs
+    .flatMap((name) => read(folder, `${name}.log`).split("\n"))
+    .filter((line) => line !== "" && !/ (INFO|DEBUG) /.test(line));
+  const first = warnings.findIndex((line) => expected !== undefined && line.includes(expected));
+  return warnings.filter((_, index) => index !== first);
 }

@@ -170,5 +170,6 @@ describe("a life's folder", () => {
     write("first.log", "2026-01-01T00:00:00.000Z INFO  fine\n2026-01-01T00:00:00.000Z WARN  bad luck\n");
     expect(findWarnings(folder, ["first"])).toEqual(["2026-01-01T00:00:00.000Z WARN  bad luck"]);
     expect(findWarnings(folder, ["first"], "bad luck")).toEqual([]);
+    expect(findWarnings(folder, ["first", "first"], "bad luck")).toHaveLength(1);
   });
 });

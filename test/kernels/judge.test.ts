@@ -140,7 +140,7 @@ test("judgeScenario finds an agent that told nothing, and one that did not end w
   write("agent.log", "cannot load\n");
   const found = complaints();
   expect(found).toHaveLength(7);
-  expect(found).toContain("tried: warns of nothing else: cannot load");
+  expect(found).toContain("tried: warns of nothing: cannot load");
   expect(found).toContain("tried: tells no other flow: no flow was told");
   expect(found).toContain("tried: ends with 0 on SIGTERM: exit code 137: cannot load");
 });

@@ -52,9 +52,7 @@ export function judgeScenario(evidence: Evidence): Check[] {
     check(label("tells no other flow"), () => judgeStrangers(scenario, planned, flows())),
     check(label("ends flows for the right reason"), () => judgeEndReasons(scenario, flows())),
     check(label("ends with 0 on SIGTERM"), () => demandCode(folder, "agent")),
-    check(label("warns of nothing else"), () =>
-      demandNone(findWarnings(folder, ["agent"], scenario.warning)),
-    ),
+    check(label(`warns of ${scenario.warning ?? "nothing"}`), () => judgeWarnings(evidence)),
     check(label("leaves nothing behind"), () => judgeTraces(evidence)),
   ];
 }
@@ -71,6 +69,11 @@ export function judgeGuest(folder: string, release: string): Check[] {
       if (!/\d+\.\d+\.\d+/.test(read(folder, "version"))) throw new Error("no version in its output");
     }),
   ];
+}
+
+function judgeWarnings({ folder, scenario: { warning } }: Evidence): void {
+  demandNone(findWarnings(folder, ["agent"], warning));
+  if (warning !== undefined && !read(folder, "agent.log").includes(warning)) throw new Error("it does not");
 }
 
 /** TCX programs and bpf filters of a device, in and out, as guest/steps.sh prints them. */
