@@ -54,7 +54,7 @@ run: build
 demo: build | $(DEMO_TOOLS)
 	test/demo.sh
 
-test: build | $(TEST_TOOLS) $(COLLECTOR)
+test: build | $(TEST_TOOLS) $(COLLECTOR) $(API_SERVER)
 	tools/test.sh
 
 lint: node_modules/.installed build/mermin.bpf.o build/libmerminbpf.so | $(LINT_TOOLS)

@@ -13,17 +13,22 @@ DEMO_TOOLS := build/.tools-demo
 TEST_TOOLS := build/.tools-test
 LINT_TOOLS := build/.tools-lint
 BUN_TOOL := build/.tools-bun
-# Not there where it cannot be built: the tests that need it are skipped then, with the reason.
+# Not there where they cannot be built: the tests that need them are skipped then, with the reason.
 COLLECTOR := build/.tools-collector
+API_SERVER := build/.tools-kubernetes
 
 build/.tools-bun: tools/install.sh
 	@mkdir -p build
 	@command -v bun >/dev/null || tools/install.sh bun $(BUN_DIR)
 	@touch $@
 
-build/.tools-collector: $(wildcard tools/collector/*)
+build/.tools-collector: $(wildcard tools/collector/*) tools/go.sh
 	@tools/collector/build.sh $(CACHE_DIR) build/otelcol
 	@[ ! -e build/otelcol ] || touch $@
+
+build/.tools-kubernetes: $(wildcard tools/kubernetes/*) tools/go.sh
+	@tools/kubernetes/build.sh $(CACHE_DIR) build
+	@[ ! -e build/kube-apiserver ] || touch $@
 
 build/.tools-%: tools/install.sh
 	@mkdir -p build

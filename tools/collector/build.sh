@@ -8,36 +8,24 @@ set -eu
 
 BUILDER=go.opentelemetry.io/collector/cmd/builder@v0.155.0
 
-say() {
-	printf 'collector: %s\n' "$*" >&2
-}
-
-miss() {
-	say "$*; the tests with a real OpenTelemetry Collector are skipped"
-	printf '%s\n' "$*" >"$link.missing"
-	exit 0
-}
-
+name=collector
 cache=${1:?the folder to keep it in}
 link=${2:?where to link it}
 folder=$(cd "$(dirname "$0")" && pwd)
+missing=$link.missing
+# shellcheck source=tools/go.sh
+. "$folder/../go.sh"
 
 mkdir -p "$(dirname "$link")" "$cache"
-rm -f "$link" "$link.missing"
+rm -f "$link" "$missing"
 hash=$(cat "$folder/builder.yaml" "$folder/go.mod" "$folder/go.sum" "$folder/build.sh" | sha256sum | cut -c 1-12)
 home=$cache/collector-${BUILDER##*@v}-$(uname -m)-$hash
 if [ ! -x "$home/otelcol" ]; then
-	PATH="$PATH:/usr/local/go/bin"
-	command -v go >/dev/null 2>&1 || miss "there is no Go to build it with"
-	needed=$(sed -n 's/^go //p' "$folder/go.mod")
-	version=$(GOTOOLCHAIN=local go env GOVERSION)
-	newest=$(printf '%s\n%s\n' "$needed" "${version#go}" | sort -V | tail -n 1)
-	[ "$newest" = "${version#go}" ] || miss "Go $needed is needed to build it, there is ${version#go}"
-
+	need_go "$folder"
 	say "building it, once (a few minutes)"
 	scratch=$(mktemp -d "$cache/collector-XXXXXX")
 	trap 'rm -rf "$scratch"' EXIT
-	export GOTOOLCHAIN=local GOFLAGS=-buildvcs=false GOBIN="$scratch"
+	export GOBIN="$scratch"
 	nice go install -trimpath "$BUILDER" >&2
 	mkdir "$scratch/source"
 	cp "$folder/builder.yaml" "$folder/go.mod" "$folder/go.sum" "$scratch/source"
