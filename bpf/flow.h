@@ -9,7 +9,10 @@
 
 #include <linux/types.h>
 
-#define MERMIN_SCHEMA_VERSION 4
+/* Tests build agents of other versions. */
+#ifndef MERMIN_SCHEMA_VERSION
+#define MERMIN_SCHEMA_VERSION 5
+#endif
 
 /* Index of the two directions of a flow in every array of two below. */
 enum flow_way {
@@ -425,7 +428,12 @@ struct filter_rules {
 	__u32 padding;
 };
 
-/* COUNTERS (per CPU): index -> struct counter. Only grows; never renumbered. */
+/*
+ * COUNTERS (per CPU): index -> struct counter. Never renumbered and never of another size, in whatever schema
+ * version: an agent reads what one of another version left. Below, enum counter_reason; at the end, enum
+ * counter_account.
+ */
+#define COUNTERS_ENTRIES 64
 struct counter {
 	__u64 packets;
 	__u64 bytes; /* layer 3 where it was read, else skb->len */
@@ -460,6 +468,12 @@ enum counter_reason {
 	COUNTER_FILTERED = 23,     /* left out by [filter.*] */
 	COUNTER_SAMPLED_OUT = 24,  /* left out by capture.sampling */
 	COUNTER_REASONS = 25,
+};
+
+/* Of COUNTER_ACCOUNTED; in packets, by agents alone. */
+enum counter_account {
+	ACCOUNT_SET_OFF = 62, /* told by an agent of another schema version, as a loss */
+	ACCOUNT_TOLD = 63,    /* told and acknowledged, or of flows that have ended */
 };
 
 #endif

@@ -119,7 +119,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
 	__type(value, struct counter);
-	__uint(max_entries, COUNTER_REASONS);
+	__uint(max_entries, COUNTERS_ENTRIES);
 } COUNTERS SEC(".maps");
 
 /* A new flow's value is built here: 256 bytes do not fit beside the key on the 512-byte stack. */

@@ -25,9 +25,11 @@ static struct hook *hook_find(struct merminbpf *handle, uint32_t ifindex, uint32
 	return NULL;
 }
 
-bool hook_exists(struct merminbpf *handle, uint32_t ifindex, uint32_t egress)
+bool hook_has_link(struct merminbpf *handle, uint32_t ifindex, uint32_t egress)
 {
-	return hook_find(handle, ifindex, egress) != NULL;
+	const struct hook *hook = hook_find(handle, ifindex, egress);
+
+	return hook && hook->mode == MERMINBPF_ATTACH_TCX;
 }
 
 static struct hook *hook_reserve(struct merminbpf *handle)
@@ -60,6 +62,8 @@ static int attach_by_mode(struct merminbpf *handle, struct failure *failure, str
 			                   hook->ifindex);
 	}
 	hook->mode = MERMINBPF_ATTACH_CLSACT;
+	/* Before: two programs at one hook would count each packet twice. */
+	pinned_link_drop(handle, hook);
 	return clsact_attach(failure, hook);
 }
 
@@ -214,14 +218,18 @@ MERMINBPF_API int merminbpf_hook_programs(struct merminbpf *handle, uint32_t ifi
 	return hook_programs(&handle->failure, ifindex, egress, ids, max);
 }
 
+void runs_wait(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		usleep(RUN_MOST_US);
+}
+
 MERMINBPF_API int merminbpf_counting_stop(struct merminbpf *handle)
 {
 	if (map_descriptor(handle, MAP_SCAN) < 0)
 		return -ENOENT;
 	handle->is_stopped = true;
 	__atomic_store_n(&handle->scan->generation, 0, __ATOMIC_SEQ_CST);
-	/* Waits until every run that began before has ended. */
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
-		usleep(RUN_MOST_US);
+	runs_wait();
 	return 0;
 }

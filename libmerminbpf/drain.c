@@ -156,27 +156,3 @@ MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void
 	handle->cursor_state = error ? CURSOR_END : CURSOR_INSIDE;
 	return read_details(handle, keys, values, details, count);
 }
-
-MERMINBPF_API int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max)
-{
-	int fd = map_descriptor(handle, MAP_COUNTERS);
-	const struct counter *per_cpu = handle->per_cpu;
-	struct counter *sums = counters;
-	uint32_t index;
-
-	if (fd < 0)
-		return fd;
-	for (index = 0; index < max && index < handle->counters_size; index++) {
-		struct counter sum = { 0 };
-		int error = bpf_map_lookup_elem(fd, &index, handle->per_cpu);
-
-		if (error)
-			return failure_set(&handle->failure, error, "Cannot read counter %u", index);
-		for (uint32_t cpu = 0; cpu < handle->cpus; cpu++) {
-			sum.packets += per_cpu[cpu].packets;
-			sum.bytes += per_cpu[cpu].bytes;
-		}
-		sums[index] = sum;
-	}
-	return (int)index;
-}

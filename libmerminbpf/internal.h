@@ -85,6 +85,7 @@ struct merminbpf {
 
 	char pin_directory[128]; /* empty: nothing is pinned, nor looked for */
 	bool keeps_pins;         /* what is pinned and attached outlives the handle */
+	bool has_other_links;    /* of another schema version, pinned there when it was looked at first */
 	bool keeps_exported;     /* FLOW_EXPORTED and FLOW_TAKEN are of use to an agent after this one */
 	bool has_kept_key;       /* kept_key is the last one read */
 	bool is_kept_end;        /* the next answer of merminbpf_kept_next is the end */
@@ -158,8 +159,16 @@ int hook_programs(struct failure *failure, uint32_t ifindex, uint32_t egress, ui
 /* Detaches every hook. */
 void hooks_close(struct merminbpf *handle);
 
-/* Whether this handle is attached there. */
-bool hook_exists(struct merminbpf *handle, uint32_t ifindex, uint32_t egress);
+/* Whether this handle is attached there by a link. */
+bool hook_has_link(struct merminbpf *handle, uint32_t ifindex, uint32_t egress);
+
+/* Waits until every run of a program that has begun has ended. */
+void runs_wait(void);
+
+/* ---- counters.c ---- */
+
+/* Adds to an account (enum counter_account) of the handle's own counters. */
+int account_add(const struct merminbpf *handle, uint32_t account, uint64_t packets);
 
 /* ---- task.c ---- */
 
@@ -191,8 +200,9 @@ int tcx_programs(uint32_t ifindex, uint32_t egress, uint32_t *ids, uint32_t max)
 /* ---- pinned_link.c ---- */
 
 /*
- * Gives the pinned TCX link of a hook its program: 0, and the link in hook->link_fd. -ENOENT: there is none,
- * or it was of an interface that is gone (then it is removed).
+ * Gives the pinned TCX link of a hook its program: 0, and the link in hook->link_fd. One that an agent of
+ * another schema version pinned becomes this one's. -ENOENT: there is none, or it was of an interface that is
+ * gone (then it is removed).
  */
 int pinned_link_take(const struct merminbpf *handle, struct failure *failure, struct hook *hook,
                      uint32_t attach_type);
@@ -202,6 +212,12 @@ int pinned_link_make(const struct merminbpf *handle, struct failure *failure, co
 
 /* Removes the pin of a hook's link, if there is one. */
 void pinned_link_remove(const struct merminbpf *handle, const struct hook *hook);
+
+/* Detaches the pinned link of a hook that is attached by a filter from now on, if there is one. */
+void pinned_link_drop(const struct merminbpf *handle, const struct hook *hook);
+
+/* Whether links of another schema version are pinned. */
+bool pinned_links_of_others(const struct merminbpf *handle);
 
 /* ---- clsact.c ---- */
 

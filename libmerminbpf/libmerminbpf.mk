@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-# Builds build/libmerminbpf.so, and defines DEPENDENCIES (libbpf, libelf, zlib: include/ and lib/ beside it) in
+# Builds $(BUILD)/libmerminbpf.so (default build/), and defines DEPENDENCIES (libbpf, libelf, zlib: include/ and lib/ beside it) in
 # DEPENDENCIES_DIR. Included by the Makefile of the repository's root.
 
+BUILD ?= build
 ifndef DEPENDENCIES_DIR
 DEPENDENCIES_DIR := $(shell libmerminbpf/dependencies.sh --directory)
 endif
 DEPENDENCIES := $(DEPENDENCIES_DIR)/complete
 MERMINBPF_SOURCES := $(wildcard libmerminbpf/*.c)
-MERMINBPF_OBJECTS := $(MERMINBPF_SOURCES:libmerminbpf/%.c=build/libmerminbpf/%.o)
+MERMINBPF_OBJECTS := $(MERMINBPF_SOURCES:libmerminbpf/%.c=$(BUILD)/libmerminbpf/%.o)
 MERMINBPF_CFLAGS ?= -O2
 MERMINBPF_FLAGS := -std=gnu11 -fPIC -Wall -Wextra -Werror -fvisibility=hidden -ffunction-sections \
 	-fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Ilibmerminbpf -Ibpf
 
-build/libmerminbpf.so: $(MERMINBPF_OBJECTS) libmerminbpf/merminbpf.map
+$(BUILD)/libmerminbpf.so: $(MERMINBPF_OBJECTS) libmerminbpf/merminbpf.map
 	$(CC) $(MERMINBPF_CFLAGS) -shared -static-libgcc -Wl,--version-script=libmerminbpf/merminbpf.map \
 		-Wl,--gc-sections,--as-needed,--no-undefined,-z,relro,-z,now,-s -o $@ $(MERMINBPF_OBJECTS) \
 		-L$(DEPENDENCIES_DIR)/lib -lbpf -lelf -lz
 
-build/libmerminbpf/%.o: libmerminbpf/%.c libmerminbpf/libmerminbpf.mk $(DEPENDENCIES) | $(BUILD_TOOLS)
+$(BUILD)/libmerminbpf/%.o: libmerminbpf/%.c libmerminbpf/libmerminbpf.mk $(DEPENDENCIES) | $(BUILD_TOOLS)
 	@mkdir -p $(@D)
 	$(CC) $(MERMINBPF_FLAGS) $(MERMINBPF_CFLAGS) -isystem $(DEPENDENCIES_DIR)/include -MMD -c -o $@ $<
 

@@ -64,7 +64,9 @@ int merminbpf_object_load(struct merminbpf *handle);
  */
 int merminbpf_pins_use(struct merminbpf *handle, const char *directory, uint32_t keep);
 
-/* Detaches and removes the pinned links of this schema that no hook of the handle is. Returns their number.
+/*
+ * Detaches and removes the pinned links, of whatever schema version, that no hook of the handle is. Returns
+ * their number.
  */
 int merminbpf_pins_prune(struct merminbpf *handle);
 
@@ -76,8 +78,8 @@ uint32_t merminbpf_scan_generation(struct merminbpf *handle);
 
 /*
  * Applies `count` struct flow_exported_entry in their order: writes each to FLOW_EXPORTED, or, where it says
- * that the flow has ended, removes it from FLOW_EXPORTED and FLOW_TAKEN. Returns how many had no room. Does
- * nothing where nothing is pinned.
+ * that the flow has ended, removes it from FLOW_EXPORTED and FLOW_TAKEN. The packets of an entry that ends
+ * are all that the flow ever counted. Returns how many had no room. Does nothing where nothing is pinned.
  */
 int merminbpf_exported_write(struct merminbpf *handle, const void *entries, uint32_t count);
 
@@ -250,8 +252,24 @@ int merminbpf_filter_prefix_add(struct merminbpf *handle, const void *address, u
 /* Writes FILTER_RULES: a struct filter_rules. */
 int merminbpf_filter_rules_set(struct merminbpf *handle, const void *rules);
 
+/* ---- counters.c ---- */
+
 /* Sums COUNTERS over the CPUs: `max` struct counter. Returns how many were written. */
 int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t max);
+
+/*
+ * Packets of COUNTER_ACCOUNTED that agents before this one have told and that were acknowledged, two words
+ * (low, high). What an agent of another schema version has set off of these counters is taken back: the flows
+ * that it could not read are told from here on.
+ */
+int merminbpf_account_resume(struct merminbpf *handle, uint32_t *told);
+
+/*
+ * Packets that programs of other agents accounted in pinned maps that this handle does not use, and that
+ * nobody told or set off before: two words (low, high). From here on they are set off. To be called once
+ * their programs are replaced or detached.
+ */
+int merminbpf_accounts_set_off(struct merminbpf *handle, uint32_t *words);
 
 /* ---- link.c, interface.c: interfaces by rtnetlink, in the watched network namespace ---- */
 

@@ -2,7 +2,6 @@
 /* TCX links that outlive the handle, named mermin_link_<ifindex>_<side>_v<schema>. */
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,9 +44,59 @@ static bool is_link_of(int fd, const struct hook *hook, uint32_t attach_type)
 	       info.ifindex == hook->ifindex && info.attach_type == attach_type;
 }
 
+/* What the name of a pinned link says. */
+struct link_name {
+	uint32_t ifindex;
+	uint32_t egress;
+	uint32_t version;
+};
+
+static bool parse_name(const char *name, struct link_name *parsed)
+{
+	char side[8];
+	int end = 0;
+
+	if (sscanf(name, "mermin_link_%u_%7[a-z]_v%u%n", &parsed->ifindex, side, &parsed->version, &end) !=
+	            3 ||
+	    name[end] != '\0')
+		return false;
+	parsed->egress = strcmp(side, sides[1]) == 0;
+	return strcmp(side, sides[parsed->egress]) == 0;
+}
+
+/*
+ * Opens the link of a hook that an agent of another schema version has pinned, and writes its path. -ENOENT:
+ * there is none.
+ */
+static int open_of_others(const struct merminbpf *handle, const struct hook *hook, uint32_t attach_type,
+                          char path[PATH_SIZE])
+{
+	DIR *directory = handle->has_other_links ? opendir(handle->pin_directory) : NULL;
+	struct dirent *entry;
+	int found = -ENOENT;
+
+	while (directory && found < 0 && (entry = readdir(directory))) {
+		struct link_name name;
+
+		if (!parse_name(entry->d_name, &name) || name.version == MERMIN_SCHEMA_VERSION ||
+		    name.ifindex != hook->ifindex || name.egress != hook->egress)
+			continue;
+		snprintf(path, PATH_SIZE, "%s/%.100s", handle->pin_directory, entry->d_name);
+		found = bpf_obj_get(path);
+		if (found >= 0 && !is_link_of(found, hook, attach_type)) {
+			close(found);
+			found = -ENOENT;
+		}
+	}
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
 int pinned_link_take(const struct merminbpf *handle, struct failure *failure, struct hook *hook,
                      uint32_t attach_type)
 {
+	bool is_of_others = false;
 	char path[PATH_SIZE];
 	int error;
 	int fd;
@@ -56,6 +105,10 @@ int pinned_link_take(const struct merminbpf *handle, struct failure *failure, st
 		return -ENOENT;
 	link_path(path, handle, hook->ifindex, hook->egress);
 	fd = bpf_obj_get(path);
+	if (fd == -ENOENT) {
+		fd = open_of_others(handle, hook, attach_type, path);
+		is_of_others = fd >= 0;
+	}
 	if (fd < 0)
 		return fd == -ENOENT ? -ENOENT : failure_set(failure, fd, "Cannot open %s", path);
 	error = is_link_of(fd, hook, attach_type) ? bpf_link_update(fd, hook->program_fd, NULL) : -ENOLINK;
@@ -66,7 +119,10 @@ int pinned_link_take(const struct merminbpf *handle, struct failure *failure, st
 		return -ENOENT;
 	}
 	hook->link_fd = fd;
-	return 0;
+	if (!is_of_others)
+		return 0;
+	unlink(path);
+	return pinned_link_make(handle, failure, hook);
 }
 
 int pinned_link_make(const struct merminbpf *handle, struct failure *failure, const struct hook *hook)
@@ -91,22 +147,6 @@ void pinned_link_remove(const struct merminbpf *handle, const struct hook *hook)
 	unlink(path);
 }
 
-/* Whether a name is that of a link of this schema; then whose. */
-static bool parse_name(const char *name, uint32_t *ifindex, uint32_t *egress)
-{
-	for (*egress = 0; *egress < 2; (*egress)++) {
-		char expected[NAME_MAX + 1];
-
-		if (sscanf(name, "mermin_link_%u_", ifindex) != 1)
-			return false;
-		snprintf(expected, sizeof(expected), "mermin_link_%u_%s_v%d", *ifindex, sides[*egress],
-		         MERMIN_SCHEMA_VERSION);
-		if (strcmp(name, expected) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void remove_link(const char *path)
 {
 	int fd = bpf_obj_get(path);
@@ -117,6 +157,30 @@ static void remove_link(const char *path)
 		close(fd);
 	}
 	unlink(path);
+}
+
+void pinned_link_drop(const struct merminbpf *handle, const struct hook *hook)
+{
+	char path[PATH_SIZE];
+
+	if (handle->pin_directory[0] == '\0')
+		return;
+	link_path(path, handle, hook->ifindex, hook->egress);
+	remove_link(path);
+}
+
+bool pinned_links_of_others(const struct merminbpf *handle)
+{
+	DIR *directory = opendir(handle->pin_directory);
+	struct link_name name;
+	struct dirent *entry;
+	bool is_there = false;
+
+	while (directory && !is_there && (entry = readdir(directory)))
+		is_there = parse_name(entry->d_name, &name) && name.version != MERMIN_SCHEMA_VERSION;
+	if (directory)
+		closedir(directory);
+	return is_there;
 }
 
 MERMINBPF_API int merminbpf_pins_prune(struct merminbpf *handle)
@@ -130,12 +194,12 @@ MERMINBPF_API int merminbpf_pins_prune(struct merminbpf *handle)
 	tasks_wait(handle);
 	while ((entry = readdir(directory))) {
 		char path[PATH_SIZE];
-		uint32_t ifindex;
-		uint32_t egress;
+		struct link_name name;
 
-		if (!parse_name(entry->d_name, &ifindex, &egress) || hook_exists(handle, ifindex, egress))
+		if (!parse_name(entry->d_name, &name) || (name.version == MERMIN_SCHEMA_VERSION &&
+		                                          hook_has_link(handle, name.ifindex, name.egress)))
 			continue;
-		link_path(path, handle, ifindex, egress);
+		snprintf(path, PATH_SIZE, "%s/%.100s", handle->pin_directory, entry->d_name);
 		remove_link(path);
 		removed++;
 	}

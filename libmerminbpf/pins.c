@@ -15,20 +15,18 @@
 #define VERSION "_v" VERSION_TEXT(MERMIN_SCHEMA_VERSION)
 #define PATH_SIZE 256
 
-/* COUNTERS carries no version and is judged alone: its layout only grows. */
 static const struct {
 	const char *map;
 	const char *pin;
-	bool is_alone;
 } pins[] = {
-	{ "FLOW_STATS", "mermin_flow_stats_map" VERSION, false },
-	{ "FLOW_EVENTS", "mermin_flow_events" VERSION, false },
-	{ "FLOW_DETAILS", "mermin_flow_details" VERSION, false },
-	{ "FLOW_EXPORTED", "mermin_flow_exported" VERSION, false },
-	{ "FLOW_TAKEN", "mermin_flow_taken" VERSION, false },
-	{ "SCAN", "mermin_scan" VERSION, false },
-	{ "TABLE_USE", "mermin_table_use" VERSION, false },
-	{ "COUNTERS", "mermin_counters", true },
+	{ "FLOW_STATS", "mermin_flow_stats_map" VERSION },
+	{ "FLOW_EVENTS", "mermin_flow_events" VERSION },
+	{ "FLOW_DETAILS", "mermin_flow_details" VERSION },
+	{ "FLOW_EXPORTED", "mermin_flow_exported" VERSION },
+	{ "FLOW_TAKEN", "mermin_flow_taken" VERSION },
+	{ "SCAN", "mermin_scan" VERSION },
+	{ "TABLE_USE", "mermin_table_use" VERSION },
+	{ "COUNTERS", "mermin_counters" VERSION },
 };
 #define PINS (sizeof(pins) / sizeof(pins[0]))
 
@@ -82,11 +80,11 @@ static int look_at_pins(struct merminbpf *handle, enum pin_state states[PINS])
 		const struct bpf_map *map = bpf_object__find_map_by_name(handle->object, pins[i].map);
 
 		states[i] = map ? look_at_pin(handle, map, pins[i].pin) : PIN_DIFFERS;
-		if (states[i] == PIN_DIFFERS && !pins[i].is_alone)
+		if (states[i] == PIN_DIFFERS)
 			return failure_set(&handle->failure, -EEXIST,
 			                   "%s/%s is not as this agent would make it", handle->pin_directory,
 			                   pins[i].pin);
-		if (states[i] == PIN_FITS && !pins[i].is_alone)
+		if (states[i] == PIN_FITS)
 			found++;
 	}
 	return found;
@@ -106,6 +104,7 @@ MERMINBPF_API int merminbpf_pins_use(struct merminbpf *handle, const char *direc
 		return failure_set(&handle->failure, -ENAMETOOLONG, "Cannot use pins in %s", directory);
 	memcpy(handle->pin_directory, directory, size);
 	handle->keeps_pins = keep != 0;
+	handle->has_other_links = pinned_links_of_others(handle);
 	found = look_at_pins(handle, states);
 	if (found < 0 || (found == 0 && !keep)) {
 		handle->keeps_pins = false;
@@ -113,7 +112,7 @@ MERMINBPF_API int merminbpf_pins_use(struct merminbpf *handle, const char *direc
 		return found;
 	}
 	for (size_t i = 0; i < PINS; i++) {
-		if (states[i] == PIN_DIFFERS || (states[i] == PIN_MISSING && !keep))
+		if (states[i] == PIN_MISSING && !keep)
 			continue;
 		pin_path(path, handle, pins[i].pin);
 		/* libbpf takes the map that is there, or pins the one that it makes. */
@@ -145,25 +144,44 @@ MERMINBPF_API uint32_t merminbpf_scan_generation(struct merminbpf *handle)
 	return handle->scan ? __atomic_load_n(&handle->scan->generation, __ATOMIC_RELAXED) : 0;
 }
 
+static uint64_t packets_of(const struct flow_exported *value)
+{
+	return value->packets[0] + value->packets[1];
+}
+
+/* Writes or removes one entry, and adds to *told what is told more by it, or less. */
+static int exported_apply(struct merminbpf *handle, const struct flow_exported_entry *entry, uint64_t *told)
+{
+	int exported = handle->maps[MAP_FLOW_EXPORTED];
+	struct flow_exported before = { 0 };
+	int error = 0;
+
+	bpf_map_lookup_elem(exported, &entry->key, &before);
+	if (entry->value.flags & FLOW_EXPORTED_ENDED) {
+		bpf_map_delete_elem(exported, &entry->key);
+		bpf_map_delete_elem(handle->maps[MAP_FLOW_TAKEN], &entry->key);
+	} else {
+		error = bpf_map_update_elem(exported, &entry->key, &entry->value, BPF_ANY);
+	}
+	if (!error)
+		*told += packets_of(&entry->value) - packets_of(&before);
+	return error;
+}
+
 MERMINBPF_API int merminbpf_exported_write(struct merminbpf *handle, const void *entries, uint32_t count)
 {
-	int exported = map_descriptor(handle, MAP_FLOW_EXPORTED);
-	int taken = map_descriptor(handle, MAP_FLOW_TAKEN);
 	const struct flow_exported_entry *entry = entries;
+	uint64_t told = 0;
 	int refused = 0;
 
-	if (exported < 0 || taken < 0)
+	if (map_descriptor(handle, MAP_FLOW_EXPORTED) < 0 || map_descriptor(handle, MAP_FLOW_TAKEN) < 0)
 		return -ENOENT;
 	if (!handle->keeps_exported)
 		return 0;
-	for (uint32_t i = 0; i < count; i++, entry++) {
-		if (entry->value.flags & FLOW_EXPORTED_ENDED) {
-			bpf_map_delete_elem(exported, &entry->key);
-			bpf_map_delete_elem(taken, &entry->key);
-		} else if (bpf_map_update_elem(exported, &entry->key, &entry->value, BPF_ANY)) {
+	for (uint32_t i = 0; i < count; i++)
+		if (exported_apply(handle, &entry[i], &told))
 			refused++;
-		}
-	}
+	account_add(handle, ACCOUNT_TOLD, told);
 	return refused;
 }
 

@@ -13,7 +13,7 @@ import { compileKernelFilter } from "./flow/filter-kernel.ts";
 import type { Handover } from "./handover.ts";
 import { awaitHostLock, removeHostLock } from "./host-lock.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
-import { openTable, type UsedPins, usePins } from "./takeover.ts";
+import { clearLeftovers, openTable, type UsedPins, usePins } from "./takeover.ts";
 import { BUILD } from "./version.ts";
 
 /** Between two looks at what became of the first interface, and of all. */
@@ -69,7 +69,7 @@ interface Running extends UsedPins {
 }
 
 async function runLoop(running: Running): Promise<void> {
-  const { config, probe, thread, log, failure, signal, isKept } = running;
+  const { config, probe, thread, log, failure, signal, isKept, persistence } = running;
   const interfaces = new Interfaces(
     probe,
     { ...config.capture, key_includes: config.flow.key_includes },
@@ -80,7 +80,19 @@ async function runLoop(running: Running): Promise<void> {
   const { table, handover } = openTable({ ...running, interfaces, listeners, reader });
   const { table_capacity: tableCapacity, poll_interval: pollIntervalMs } = config.flow;
   const loop = new CaptureLoop({
-    ...{ reader, table, interfaces, listeners, thread, log, pollIntervalMs, tableCapacity, handover, isKept },
+    ...{
+      reader,
+      table,
+      interfaces,
+      listeners,
+      thread,
+      log,
+      pollIntervalMs,
+      tableCapacity,
+      handover,
+      isKept,
+      persistence,
+    },
     onFailure: failure.resolve,
   });
   reader.setPressure(Math.floor(tableCapacity * PRESSURE_SHARE));
@@ -98,7 +110,7 @@ async function runLoop(running: Running): Promise<void> {
   loop.start();
   const stopped = Promise.race([failure.promise, aborted(signal)]);
   if (await isSettled(interfaces, stopped)) {
-    running.pins.prune();
+    loop.noteSetOff(clearLeftovers(running.pins, interfaces, log));
     log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
   }
   const error = await stopped;

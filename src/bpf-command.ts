@@ -1,7 +1,7 @@
 // `mermin bpf list|prune|uninstall`: what agents have in the kernel, and taking it out. Comes in: the kernel's lists,
 // /proc, the pins. Goes out: lines of text. Never takes what a living process holds, nor what is not Mermin's.
 
-import { readdirSync, unlinkSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { findHolders, type Holder, type Holders } from "./bpf-holders.ts";
 import { loadLibrary } from "./capture/library.ts";
@@ -21,7 +21,7 @@ import {
 import { watchNamespace } from "./capture/watched-namespace.ts";
 import type { BpfAction, ConfigOptions } from "./cli.ts";
 import { loadConfig } from "./config/load.ts";
-import { acquireHostLock, PIN_DIRECTORY, removeHostLock } from "./host-lock.ts";
+import { acquireHostLock, listPins, PIN_DIRECTORY, removeHostLock, versionOf } from "./host-lock.ts";
 
 type Write = (text: string) => void;
 
@@ -129,19 +129,6 @@ function describeVersion(version: number | undefined): string {
   return version === SCHEMA_VERSION
     ? `version ${version}`
     : `version ${version}, not of this binary (${SCHEMA_VERSION})`;
-}
-
-function listPins(): readonly string[] {
-  try {
-    return readdirSync(PIN_DIRECTORY).toSorted();
-  } catch {
-    return [];
-  }
-}
-
-function versionOf(pin: string): number | undefined {
-  const [, version] = /_v(\d+)$/.exec(pin) ?? [];
-  return version === undefined ? undefined : Number(version);
 }
 
 function removePin(name: string, write: Write): void {

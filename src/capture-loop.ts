@@ -4,7 +4,7 @@
 import type { Interfaces } from "./capture/interfaces.ts";
 import type { Listeners } from "./capture/listeners.ts";
 import type { Reader } from "./capture/reader.ts";
-import type { CaptureStats, KernelCounter } from "./capture/stats.ts";
+import type { CaptureStats, KernelCounter, Persistence } from "./capture/stats.ts";
 import type { ExportThread } from "./export-thread.ts";
 import { PRESSURE_SHARE } from "./flow/eviction.ts";
 import type { FlowTable } from "./flow/table.ts";
@@ -26,6 +26,7 @@ export interface CaptureParts {
   readonly handover: Handover | undefined;
   /** Whether flows go on without this agent when it stops. */
   readonly isKept: boolean;
+  readonly persistence: Persistence;
   /** Told once, where the kernel can no longer be read. */
   readonly onFailure: (error: Error) => void;
 }
@@ -49,6 +50,7 @@ export class CaptureLoop {
   /** Whether the present scan, or the last, was begun because the table was nearly full. */
   #isPressed = false;
   #counters: readonly KernelCounter[] = [];
+  #packetsSetOff = 0;
 
   constructor(parts: CaptureParts) {
     this.#parts = parts;
@@ -62,6 +64,11 @@ export class CaptureLoop {
     // Without counters: no flow was read yet, and what was counted since the hooks are there would seem to be lost.
     this.#tellStats(this.#counters);
     this.#schedule(now);
+  }
+
+  /** Packets are lost that an agent of another version counted. */
+  noteSetOff(packets: number): void {
+    this.#packetsSetOff += packets;
   }
 
   /**
@@ -199,6 +206,8 @@ export class CaptureLoop {
       recordsSent: sent,
       recordsRefused: table.records.refused + refused,
       shortPackets: 0,
+      packetsSetOff: this.#packetsSetOff,
+      persistence: this.#parts.persistence,
     };
     thread.tell({ kind: "stats", capture, table: tableStats });
   }

@@ -2,6 +2,7 @@
 // acknowledged. Comes in: the table's log, and what the export thread acknowledged. On the capture thread.
 
 import type { Pins } from "./capture/pins.ts";
+import type { Reader } from "./capture/reader.ts";
 import type { CaptureClock } from "./capture/record.ts";
 import type { ExportThread } from "./export-thread.ts";
 import type { ExportedLog } from "./flow/exported-log.ts";
@@ -14,6 +15,7 @@ const ENTRIES_A_TURN = 2048;
 export interface HandoverParts {
   readonly log: ExportedLog;
   readonly pins: Pins;
+  readonly reader: Reader;
   readonly table: FlowTable;
   readonly thread: ExportThread;
 }
@@ -33,10 +35,30 @@ export class Handover {
 
   /** Makes the table know what was told before: to be called once, before anything else is read. */
   takeOver(clock: CaptureClock): void {
-    const { pins, table } = this.#parts;
+    const { pins, table, reader } = this.#parts;
     table.beginScan(clock);
     for (const batch of pins.exported()) table.adopt(batch);
     for (const batch of pins.taken()) table.settle(batch);
+    reader.forgetCounters(this.#settled());
+  }
+
+  /**
+   * Packets accounted before that are no business of this agent's: they were told, or lost. The account says how many,
+   * but for a batch at whose writing an agent was killed, and but for losses; what the flows count beyond their last
+   * records says it too, but for the packets that come meanwhile. Between the two sums it is exact.
+   */
+  #settled(): number {
+    const { pins, table, reader } = this.#parts;
+    const told = pins.resume();
+    const before = reader.accounted();
+    let untold = 0;
+    reader.rescan();
+    for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice())
+      untold += table.untoldIn(slice);
+    const after = reader.accounted();
+    const stats = table.stats();
+    const taken = stats.packetsTold + stats.packetsFiltered - stats.packetsSettled + stats.packetsPending;
+    return Math.min(Math.max(told, before - untold - taken), after - untold - taken);
   }
 
   /** A batch was taken from the table, and sent if there was room. */

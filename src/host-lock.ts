@@ -1,10 +1,11 @@
 // One agent a host: the lock's place, waiting for it, and its removal. The kernel frees it however the process ends.
 
-import { readFileSync, rmdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
 import { findLockHolder } from "./bpf-holders.ts";
 import type { Probe } from "./capture/probe.ts";
 
-const BPF_FILE_SYSTEM = "/sys/fs/bpf";
+/** Where the kernel shows what is pinned. */
+export const BPF_FILE_SYSTEM = "/sys/fs/bpf";
 /** Between two tries. */
 const RETRY_MS = 100;
 
@@ -23,6 +24,27 @@ export interface LockPatience {
 
 /** Where pins are, and the lock where the BPF file system is mounted. */
 export const PIN_DIRECTORY: string = `${BPF_FILE_SYSTEM}/mermin`;
+
+/** Names in {@link PIN_DIRECTORY}, sorted; none where it is not there. */
+export function listPins(): readonly string[] {
+  try {
+    return readdirSync(PIN_DIRECTORY).toSorted();
+  } catch {
+    return [];
+  }
+}
+
+/** The schema version that a pin's name ends with; undefined where it has none. */
+export function versionOf(pin: string): number | undefined {
+  const [, version] = /_v(\d+)$/.exec(pin) ?? [];
+  return version === undefined ? undefined : Number(version);
+}
+
+/** Versions of what is pinned, rising. */
+export function listVersions(): readonly number[] {
+  const versions = new Set(listPins().flatMap((name) => versionOf(name) ?? []));
+  return [...versions].sort((one, other) => one - other);
+}
 
 /**
  * Takes the lock.

@@ -113,6 +113,8 @@ export class Poller {
       recordsSent: this.#records,
       recordsRefused: 0,
       shortPackets: this.#runner.shortPackets,
+      packetsSetOff: 0,
+      persistence: { isWanted: false, failure: undefined },
     };
   }
 

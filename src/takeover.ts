@@ -1,11 +1,17 @@
 // Where one agent follows another: what an earlier one left is used, and what a later one needs is kept.
 // Comes in: a probe that is not loaded, the lock. Goes out: pins, the table, the handover.
 
+import { findHolders } from "./bpf-holders.ts";
 import type { Interfaces } from "./capture/interfaces.ts";
+import { loadLibrary } from "./capture/library.ts";
+import { listLinks } from "./capture/links.ts";
 import type { Listeners } from "./capture/listeners.ts";
 import { Pins } from "./capture/pins.ts";
 import type { Probe } from "./capture/probe.ts";
 import type { Reader } from "./capture/reader.ts";
+import { SCHEMA_VERSION } from "./capture/record.ts";
+import { listFiltersOf, removeFiltersOf } from "./capture/registry.ts";
+import type { Persistence } from "./capture/stats.ts";
 import type { Config } from "./config/schema.ts";
 import type { ExportThread } from "./export-thread.ts";
 import { ExportedLog } from "./flow/exported-log.ts";
@@ -13,7 +19,7 @@ import { createRecordFilter } from "./flow/filter.ts";
 import type { FlowTable } from "./flow/table.ts";
 import { createFlowTable } from "./flow-table.ts";
 import { Handover } from "./handover.ts";
-import type { HostLock } from "./host-lock.ts";
+import { BPF_FILE_SYSTEM, type HostLock, listVersions } from "./host-lock.ts";
 import type { Logger } from "./lib/log.ts";
 
 /** Records that wait for the export thread; beyond it the oldest are let go. 60 MB, 115 where all have details. */
@@ -25,6 +31,7 @@ export interface UsedPins {
   readonly isKept: boolean;
   /** Whether maps of an earlier agent are used. */
   readonly hasEarlier: boolean;
+  readonly persistence: Persistence;
 }
 
 /**
@@ -34,14 +41,53 @@ export interface UsedPins {
 export function usePins(probe: Probe, lock: HostLock, isWanted: boolean, log: Logger): UsedPins {
   const pins = new Pins(probe);
   if (!lock.isPinnable) {
-    if (isWanted) log.warn("nothing persists: /sys/fs/bpf is no BPF file system that can be written to");
-    return { pins, isKept: false, hasEarlier: false };
+    const failure = isWanted ? `${BPF_FILE_SYSTEM} is no BPF file system that can be written to` : undefined;
+    if (failure !== undefined) log.warn(`nothing persists: ${failure}`);
+    return { pins, isKept: false, hasEarlier: false, persistence: { isWanted, failure } };
   }
   const { hasEarlier, refusal } = pins.use({ directory: lock.path, isKept: isWanted });
   if (refusal !== undefined)
     log.warn("nothing persists: maps of another agent are pinned, and left alone", { reason: refusal });
   if (hasEarlier) log.info("flows of the agent before go on", { directory: lock.path });
-  return { pins, isKept: isWanted && refusal === undefined, hasEarlier };
+  const others = listVersions().filter((version) => version !== SCHEMA_VERSION);
+  if (others.length > 0)
+    log.warn(
+      "maps of another version are pinned, not used, and left until `mermin bpf prune` or `uninstall`",
+      {
+        directory: lock.path,
+        versions: others.join(","),
+        own: SCHEMA_VERSION,
+      },
+    );
+  const isKept = isWanted && refusal === undefined;
+  return { pins, isKept, hasEarlier, persistence: { isWanted, failure: refusal } };
+}
+
+/**
+ * Takes away what earlier agents left attached where this one is not, once it is attached itself.
+ * Returns the packets that programs of another version, or with maps of another size, have counted and nobody can tell.
+ * @throws ShimError where the kernel refuses to be asked
+ */
+export function clearLeftovers(pins: Pins, interfaces: Interfaces, log: Logger): number {
+  pins.prune();
+  const watched = new Set(interfaces.names().map(([ifindex]) => ifindex));
+  removeLeftFilters(watched, log);
+  const packets = pins.setOff();
+  if (packets > 0) log.warn("packets counted for an agent of another version cannot be told", { packets });
+  return packets;
+}
+
+/** Filters go on counting wherever they are; what a living process holds is its own business. */
+function removeLeftFilters(watched: ReadonlySet<number>, log: Logger): void {
+  const others = listLinks(loadLibrary()).filter(({ ifindex }) => !watched.has(ifindex));
+  const left = others.filter(({ ifindex }) => listFiltersOf(ifindex).length > 0);
+  if (left.length === 0) return;
+  const { programs } = findHolders();
+  for (const { ifindex, name } of left) {
+    if (listFiltersOf(ifindex).some(({ programId }) => programs.has(programId))) continue;
+    removeFiltersOf(ifindex);
+    log.info("filters of an earlier agent removed", { interface: name, ifindex });
+  }
 }
 
 /** What the table is made of. */
@@ -68,9 +114,8 @@ export function openTable(sources: TableSources): {
     exported,
   });
   table.records.bound(MOST_RECORDS_WAITING);
-  if (sources.hasEarlier) reader.forgetCounters();
   if (exported === undefined) return { table, handover: undefined };
-  const handover = new Handover({ log: exported, pins, table, thread });
+  const handover = new Handover({ log: exported, pins, reader, table, thread });
   handover.takeOver(reader.clock());
   return { table, handover };
 }

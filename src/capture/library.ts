@@ -43,6 +43,8 @@ export const SYMBOLS = {
   merminbpf_entries_used: { args: ["ptr"], returns: "u32" },
   merminbpf_filter_prefix_add: { args: ["ptr", "ptr", "u32", "u32"], returns: "i32" },
   merminbpf_filter_rules_set: { args: ["ptr", "ptr"], returns: "i32" },
+  merminbpf_account_resume: { args: ["ptr", "ptr"], returns: "i32" },
+  merminbpf_accounts_set_off: { args: ["ptr", "ptr"], returns: "i32" },
   merminbpf_counters_read: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   merminbpf_clock_read: { args: ["ptr"], returns: "i32" },
   merminbpf_namespace_watch: { args: ["ptr"], returns: "i32" },

@@ -4,7 +4,7 @@
 import { EXPORTED_BYTES, EXPORTED_ENTRY_WORDS } from "./exported.ts";
 import { nulTerminated } from "./library.ts";
 import type { Probe } from "./probe.ts";
-import { DETAILS_BYTES, type FlowSampleBatch, KEY_BYTES, VALUE_BYTES } from "./record.ts";
+import { DETAILS_BYTES, type FlowSampleBatch, KEY_BYTES, number64, VALUE_BYTES } from "./record.ts";
 import { ERRNO } from "./shim-error.ts";
 
 /** Entries that cross at a time: about 2 ms of system calls. */
@@ -53,7 +53,7 @@ export class Pins {
     };
   }
 
-  /** Detaches what an earlier agent left at interfaces that are not watched any more. */
+  /** Detaches the links that earlier agents left, of whatever version, and that are not this one's now. */
   prune(): void {
     const { library, handle } = this.#probe;
     this.#probe.check(library.merminbpf_pins_prune(handle), "Cannot remove pinned links");
@@ -63,6 +63,28 @@ export class Pins {
   remove(): void {
     const { library, handle } = this.#probe;
     this.#probe.check(library.merminbpf_pins_remove(handle), "Cannot remove pinned maps");
+  }
+
+  /** Packets accounted in the maps that are used, and told by agents before this one: to be asked once. */
+  resume(): number {
+    const { library, handle } = this.#probe;
+    const words = new Uint32Array(new ArrayBuffer(8));
+    this.#probe.check(library.merminbpf_account_resume(handle, words), "Cannot take over the account");
+    return number64(words, 0);
+  }
+
+  /**
+   * Packets that agents of another version, or of maps of another size, counted and nobody can tell; each is in one
+   * answer only. To be asked once their programs are gone.
+   */
+  setOff(): number {
+    const { library, handle } = this.#probe;
+    const words = new Uint32Array(new ArrayBuffer(8));
+    this.#probe.check(
+      library.merminbpf_accounts_set_off(handle, words),
+      "Cannot set off what others counted",
+    );
+    return number64(words, 0);
   }
 
   /** What was told and acknowledged of flows, by the agent before. */

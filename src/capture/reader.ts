@@ -143,9 +143,25 @@ export class Reader {
     );
   }
 
-  /** What was counted so far is an earlier agent's: {@link counters} leaves it out. */
-  forgetCounters(): void {
-    this.#earlier = this.#readCounters();
+  /** Begins the present scan anew: the programs see no new generation. */
+  rescan(): void {
+    const result = this.#probe.library.merminbpf_scan_begin(this.#probe.handle, this.#generation);
+    this.#probe.check(result, "Cannot begin a scan of the flows");
+  }
+
+  /** Packets accounted in these maps, by whatever agents. */
+  accounted(): number {
+    return this.#readCounters()[0]?.packets ?? 0;
+  }
+
+  /**
+   * What was counted so far is an earlier agent's: {@link counters} leaves it out, of what was accounted the packets
+   * `settled`, as others are this agent's to tell.
+   */
+  forgetCounters(settled: number): void {
+    this.#earlier = this.#readCounters().map((counter, index) =>
+      index === 0 ? { ...counter, packets: settled } : counter,
+    );
   }
 
   /** COUNTERS, but for what was forgotten, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */

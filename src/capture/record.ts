@@ -2,8 +2,11 @@
 // Comes in: bytes filled by the shim. Goes out: FlowSampleBatch and FlowEventBatch. Never decodes into objects:
 // readers index the words directly (bench/decode.ts: 2.1 ns a field against 2.9 for a DataView).
 
+/** Set by a test that builds an agent of another version. */
+declare const BUILD_SCHEMA_VERSION: number | undefined;
+
 /** Must equal MERMIN_SCHEMA_VERSION in bpf/flow.h; raised with every change of layout. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION: number = typeof BUILD_SCHEMA_VERSION === "number" ? BUILD_SCHEMA_VERSION : 5;
 
 /** Sizes of the structures of bpf/flow.h, in bytes and in 32-bit words. */
 export const KEY_BYTES = 48;

@@ -53,6 +53,13 @@ export interface NamespaceStats {
   readonly reads: number;
 }
 
+/** Whether what is counted outlives the agent. */
+export interface Persistence {
+  readonly isWanted: boolean;
+  /** Why it does not, where it should. */
+  readonly failure: string | undefined;
+}
+
 /** A snapshot of the capture stage; cumulative unless said otherwise. */
 export interface CaptureStats {
   /** In the order of {@link COUNTER_NAMES}. */
@@ -78,4 +85,7 @@ export interface CaptureStats {
   readonly recordsRefused: number;
   /** Replay: packets judged malformed before the program could see them. */
   readonly shortPackets: number;
+  /** Packets that programs of another schema version counted, between its agent's end and this one's start. */
+  readonly packetsSetOff: number;
+  readonly persistence: Persistence;
 }

@@ -40,10 +40,11 @@ export class ExportedLog {
     writeEntry(this.#told.words, at, slots, slot);
   }
 
-  /** A slot's flow has ended; `rows` were made before. */
+  /** A slot's flow has ended; `rows` were made before. The entry has the packets that the kernel counted of it. */
   ended(slots: FlowSlots, slot: number, rows: number): void {
     const at = this.#told.append(slots, slot, rows);
     this.#told.words[at + EXPORTED.octets] = EXPORTED_ENDED << 16;
+    write64(this.#told.words, at + EXPORTED.packets, packetsCounted(slots, slot));
   }
 
   /** Takes every entry that must be written before any further record is sent. */
@@ -100,6 +101,13 @@ class EntryQueue {
     rows.set(this.#rows);
     this.#rows = rows;
   }
+}
+
+/** Packets of both ways at the last look: fewer than were told where a candidate's were added at the end. */
+function packetsCounted({ numbers, words }: FlowSlots, slot: number): number {
+  const at = slot * SLOT_NUMBERS + TOLD.packets;
+  const told = (numbers[at] as number) + (numbers[at + 1] as number);
+  return told + (((words[slot * SLOT_WORDS + SLOT.seen] as number) - told) | 0);
 }
 
 function writeEntry(out: Uint32Array, at: number, slots: FlowSlots, slot: number): void {

@@ -2,17 +2,19 @@
 // Comes in: FlowSampleBatch, FlowEventBatch, taken values. Goes out: FlowRecordBatch, keys of flows to take.
 // Counts told are the kernel's own, so each delta is told once: told + pending = counted, at any moment.
 
-import { EXPORTED_BYTES } from "../capture/exported.ts";
-import type { CaptureClock, FlowEventBatch, FlowSampleBatch } from "../capture/record.ts";
 import {
+  type CaptureClock,
   DETAILS_WORDS,
   EVENT_BYTES,
   EVENT_KIND,
+  type FlowEventBatch,
+  type FlowSampleBatch,
   KEY_WORDS,
   OVERFLOW_EVENT_BYTES,
   REOPENED_EVENT_BYTES,
   VALUE_WORDS,
 } from "../capture/record.ts";
+import { adoptFlows, countUntold, type ExportedFlows, type TakenFlows } from "./earlier.ts";
 import { Eviction, PRESSURE_SHARE, RELIEF_SHARE } from "./eviction.ts";
 import { END_REASON, type FlowRecordBatch } from "./flow.ts";
 import { type EndedKeys, KeyList } from "./key-list.ts";
@@ -33,11 +35,6 @@ export interface FlowTableOptions extends LivesOptions {
   readonly capacity?: number;
   /** Of the hash over keys; default random, so that nobody can aim at one place. */
   readonly seed?: number;
-}
-
-/** Flows taken from the map: their last values, and 1 in `present` where the map had the key. */
-export interface TakenBatch extends FlowSampleBatch {
-  readonly present: Uint8Array;
 }
 
 /** Word of an event that begins with its kind. */
@@ -115,8 +112,13 @@ export class FlowTable {
   }
 
   /** Begins with flows that an agent before this one has told; before anything else comes in. */
-  adopt({ keys, values, count }: Pick<FlowSampleBatch, "keys" | "values" | "count">): void {
-    for (let i = 0; i < count; i++) this.#lives.adopt(keys, i * KEY_WORDS, values, i * (EXPORTED_BYTES / 4));
+  adopt(flows: ExportedFlows): void {
+    adoptFlows(this.#lives, flows);
+  }
+
+  /** Packets of a slice that are in no record yet. */
+  untoldIn(slice: FlowSampleBatch): number {
+    return countUntold(this.#lives.slots, slice);
   }
 
   /** Takes in one slice of the scan. Records that are due are made at once, flows that end are collected. */
@@ -159,7 +161,7 @@ export class FlowTable {
    * Tells flows taken from the map for the last time, by their final values, and frees them. Where the map had not the
    * key, what was pending is counted as absent.
    */
-  settle(taken: TakenBatch): void {
+  settle(taken: TakenFlows): void {
     const lives = this.#lives;
     for (let i = 0; i < taken.count; i++) {
       const known = lives.slots.find(taken.keys, i * KEY_WORDS);
@@ -214,8 +216,8 @@ export class FlowTable {
 
   /** Bytes that the table holds. */
   get bytes(): number {
-    const kept = this.#lives.slots.bytes + this.#overflow.bytes;
-    return kept + this.#eviction.bytes + this.#ended.words.byteLength;
+    const { bytes } = this.#lives.slots;
+    return bytes + this.#overflow.bytes + this.#eviction.bytes + this.#ended.words.byteLength;
   }
 
   #addEvent(words: Uint32Array, at: number, bytes: number, nowNs: number): void {

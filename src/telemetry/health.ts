@@ -5,7 +5,8 @@ import type { Snapshot } from "./snapshot.ts";
 
 export interface HealthCheck {
   readonly name: string;
-  readonly status: "ok" | "failed";
+  /** degraded: it works, but less of it than the config wants. */
+  readonly status: "ok" | "degraded" | "failed";
   readonly reason: string;
 }
 
@@ -18,11 +19,12 @@ export type HealthQuestion = "livez" | "readyz" | "startup";
 
 /**
  * Answers one question. livez: the capture loop has turned within `deadline`. startup: the programs are loaded and
- * the first scan is done. readyz: that, an interface attached, and every exporter able to send.
+ * the first scan is done. readyz: that, an interface attached, and every exporter able to send; whether flows outlive
+ * the agent makes it no less ready.
  */
 export function judgeHealth(question: HealthQuestion, snapshot: Snapshot, deadline: Milliseconds): Health {
   const checks = CHECKS[question](snapshot, deadline);
-  return { status: checks.every(({ status }) => status === "ok") ? "ok" : "failed", checks };
+  return { status: checks.some(({ status }) => status === "failed") ? "failed" : "ok", checks };
 }
 
 /** How long the capture loop may take for one turn: five of its periods, and never under 15 s. */
@@ -35,7 +37,12 @@ const CHECKS: Readonly<
 > = {
   livez: (snapshot, deadline) => [checkLoop(snapshot, deadline)],
   startup: (snapshot) => [checkPrograms(snapshot)],
-  readyz: (snapshot) => [checkPrograms(snapshot), checkInterfaces(snapshot), checkExporters(snapshot)],
+  readyz: (snapshot) => [
+    checkPrograms(snapshot),
+    checkInterfaces(snapshot),
+    checkExporters(snapshot),
+    checkPersistence(snapshot),
+  ],
 };
 
 function checkLoop({ reportAge }: Snapshot, deadline: Milliseconds): HealthCheck {
@@ -66,6 +73,12 @@ function checkExporters({ exporters }: Snapshot): HealthCheck {
     exporters.length > 0,
     exporters.length > 0 ? `${names} started` : "none started yet",
   );
+}
+
+function checkPersistence({ report }: Snapshot): HealthCheck {
+  const { isWanted = false, failure } = report?.capture.persistence ?? {};
+  if (failure !== undefined) return { name: "persistence", status: "degraded", reason: failure };
+  return check("persistence", true, isWanted ? "flows outlive the agent" : "not configured");
 }
 
 function check(name: string, isOk: boolean, reason: string): HealthCheck {

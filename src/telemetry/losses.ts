@@ -46,7 +46,7 @@ export function listLosses(snapshot: Snapshot): readonly Loss[] {
 
 function listCaptureLosses({ report, deleteRace }: Snapshot): readonly Loss[] {
   if (report === undefined) return [];
-  const { counters, shortPackets, recordsRefused } = report.capture;
+  const { counters, shortPackets, recordsRefused, packetsSetOff } = report.capture;
   const { packetsAbsent, livesMerged } = report.table;
   const kernel = COUNTER_NAMES.flatMap((reason, index): Loss[] => {
     if (NO_LOSS.has(reason)) return [];
@@ -57,6 +57,7 @@ function listCaptureLosses({ report, deleteRace }: Snapshot): readonly Loss[] {
   return [
     ...kernel,
     { stage: "kernel", reason: "delete_race", count: deleteRace },
+    { stage: "kernel", reason: "schema_upgrade", count: packetsSetOff },
     { stage: "kernel", reason: "short_packet", count: shortPackets },
     { stage: "table", reason: "entry_gone", count: packetsAbsent },
     { stage: "table", reason: "lives_merged", count: livesMerged },

@@ -15,10 +15,10 @@ import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 import { compileLayout, findField } from "./flow-header.ts";
 
 /**
- * Layout of schema version 4: of all that a map holds or the ring carries. A change of layout raises
+ * Layout of schema version 5: of all that a map holds or the ring carries. A change of layout raises
  * MERMIN_SCHEMA_VERSION and then this pair, never the hash alone.
  */
-const KNOWN = { version: 4, hash: "75d19913651ac66b12991518fd8f264a63cd513f0780e76a43113aa83089ebd9" };
+const KNOWN = { version: 5, hash: "75d19913651ac66b12991518fd8f264a63cd513f0780e76a43113aa83089ebd9" };
 
 const layout = compileLayout();
 const { structs, sizes, constants } = layout;

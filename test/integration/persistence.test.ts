@@ -1,72 +1,34 @@
 // Agents one after the other over the same pins, while traffic runs: each packet is told once, in records that go on.
 
 import { describe, expect, test } from "bun:test";
-import { Agent, type AgentConfig, holdMounts, startAgent } from "../support/agent.ts";
-import { type AgentSpan, parseAgentSpans, withTransport } from "../support/agent-spans.ts";
+import { Agent, holdMounts, startAgent } from "../support/agent.ts";
+import {
+  endAgent,
+  MODES,
+  persisting,
+  pinsOf,
+  problemsOf,
+  send,
+  sentBy,
+  told,
+  unique,
+} from "../support/agent-handover.ts";
+import { type AgentSpan, withTransport } from "../support/agent-spans.ts";
 import { countFlooded, startFlood } from "../support/namespace-flood.ts";
-import { makePair, type Pair } from "../support/namespace-pair.ts";
-import { runCommand, type TestProcess } from "../support/namespace-process.ts";
+import { makePair } from "../support/namespace-pair.ts";
 import { demandSuccess } from "../support/namespace-traffic.ts";
 
-const PORT = 9000;
-const MODES = ["tcx", "clsact"] as const;
-
-function config(attachMode: (typeof MODES)[number] = "tcx", persist = true): AgentConfig {
-  return {
-    capture: { persist, attach_mode: attachMode },
-    flow: { poll_interval: "100ms" },
-    span: { max_record_interval: "1s" },
-  };
-}
-
-/** A sender of `count` datagrams in small batches, which says how many went out. */
-function send({ hosts: [left, right] }: Pair, count: number): TestProcess {
-  const script = new URL("../support/namespace-datagrams.ts", import.meta.url).pathname;
-  const words = [left.ipv4.address, right.ipv4.address, String(PORT), String(count), "10", "10"];
-  return left.namespace.start([process.execPath, script, ...words]);
-}
-
-function sentBy({ output }: TestProcess): number {
-  return Number(/sent (\d+)\n$/.exec(output)?.[1] ?? 0);
-}
-
-/** Stops an agent. The line that SIGKILL cut off was not told. */
+/** Ends an agent; returns its spans. */
 async function stop(agent: Agent, signal: NodeJS.Signals): Promise<readonly AgentSpan[]> {
-  agent.process.signal(signal);
-  const { stdout, stderr } = await agent.process.ended();
+  const { spans, stderr } = await endAgent(agent, signal);
   // What earlier agents counted and told is no loss of this one.
   expect(stderr).not.toContain("lost_kernel");
-  return parseAgentSpans(stdout.slice(0, stdout.lastIndexOf("\n") + 1));
-}
-
-/** The spans of the datagrams; of those with one span id the last, which has what was told again and more. */
-function told(all: readonly AgentSpan[]): readonly AgentSpan[] {
-  const spans = withTransport(all, "udp").filter(({ attributes }) => attributes["destination.port"] === PORT);
-  return unique(spans);
-}
-
-function unique(spans: readonly AgentSpan[]): readonly AgentSpan[] {
-  return [...new Map(spans.map((span) => [span.spanId, span])).values()];
+  return spans;
 }
 
 /** One conversation: one trace, totals that rise by each record's delta, and all of it sent. */
 function expectWhole(spans: readonly AgentSpan[], sent: number): void {
-  expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
-  let packets = 0;
-  let bytes = 0;
-  for (const { attributes } of spans) {
-    packets += attributes["flow.packets.delta"];
-    bytes += attributes["flow.bytes.delta"];
-    expect([attributes["flow.packets.total"], attributes["flow.bytes.total"]]).toEqual([packets, bytes]);
-  }
-  expect([packets, bytes]).toEqual([sent, sent * 128]);
-}
-
-function pinsOf(mounts: TestProcess): readonly string[] {
-  const words = [`--mount=/proc/${mounts.pid}/ns/mnt`, "find", "/sys/fs/bpf", "-mindepth", "1"];
-  return runCommand(["nsenter", ...words])
-    .split("\n")
-    .filter(Boolean);
+  expect(problemsOf(spans, sent)).toEqual([]);
 }
 
 describe("agents that persist", () => {
@@ -79,7 +41,7 @@ describe("agents that persist", () => {
       const [{ namespace, device }] = pair.hosts;
       const mounts = await holdMounts(namespace);
       const before = pinsOf(mounts);
-      const options = { config: config(mode), mountsOf: mounts };
+      const options = { config: persisting(mode), mountsOf: mounts };
       const spans: AgentSpan[] = [];
       let agent = await startAgent(namespace, options);
       const sender = send(pair, 4000);
@@ -92,7 +54,7 @@ describe("agents that persist", () => {
       expect((await sender.ended()).exitCode).toBe(0);
       spans.push(...(await stop(agent, "SIGTERM")));
       expectWhole(told(spans), 4000);
-      const last = await startAgent(namespace, { config: config(mode, false), mountsOf: mounts });
+      const last = await startAgent(namespace, { config: persisting(mode, false), mountsOf: mounts });
       spans.push(...(await stop(last, "SIGTERM")));
       expectWhole(told(spans), 4000);
       expect(pinsOf(mounts)).toEqual(before);
@@ -105,7 +67,7 @@ describe("agents that persist", () => {
     await using pair = makePair();
     const [left] = pair.hosts;
     const mounts = await holdMounts(left.namespace);
-    const brief = { ...config(), span: { max_record_interval: "1s", udp_timeout: "1s" } };
+    const brief = { ...persisting(), span: { max_record_interval: "1s", udp_timeout: "1s" } };
     const options = { config: brief, mountsOf: mounts };
     const spans: AgentSpan[] = [];
     let agent = await startAgent(left.namespace, options);
@@ -130,7 +92,7 @@ describe("agents that persist", () => {
     await using pair = makePair();
     const [{ namespace }] = pair.hosts;
     const mounts = await holdMounts(namespace);
-    const first = await startAgent(namespace, { config: config(), mountsOf: mounts });
+    const first = await startAgent(namespace, { config: persisting(), mountsOf: mounts });
     const impatient = { capture: { persist: true, takeover_timeout: "300ms" } };
     const second = await new Agent(namespace, { config: impatient, mountsOf: mounts }).stopped();
     expect(second.exitCode).toBe(1);
@@ -142,12 +104,12 @@ describe("agents that persist", () => {
     await using pair = makePair();
     const [{ namespace }] = pair.hosts;
     const mounts = await holdMounts(namespace);
-    const first = await startAgent(namespace, { config: config(), mountsOf: mounts });
+    const first = await startAgent(namespace, { config: persisting(), mountsOf: mounts });
     expect((await first.stopped("SIGTERM")).exitCode).toBe(0);
     const isMap = (path: string): boolean => !path.includes("/mermin_link_");
     const maps = pinsOf(mounts).filter(isMap);
     expect(maps.filter((path) => path.includes("/mermin_"))).toHaveLength(8);
-    const larger = { ...config(), flow: { table_capacity: 4096 } };
+    const larger = { ...persisting(), flow: { table_capacity: 4096 } };
     const second = await startAgent(namespace, { config: larger, mountsOf: mounts });
     const end = await second.stopped("SIGTERM");
     expect(end.stderr).toMatch(
@@ -160,7 +122,7 @@ describe("agents that persist", () => {
     await using pair = makePair();
     const [{ namespace }] = pair.hosts;
     const mount = "mount -t bpf bpf /sys/fs/bpf && mount -o remount,bind,ro /sys/fs/bpf";
-    const agent = await startAgent(namespace, { config: config(), mounts: mount });
+    const agent = await startAgent(namespace, { config: persisting(), mounts: mount });
     await send(pair, 100).ended();
     const end = await agent.stopped("SIGTERM");
     expect(end.stderr).toContain("nothing persists: /sys/fs/bpf");
@@ -171,7 +133,7 @@ describe("agents that persist", () => {
     await using pair = makePair();
     const [{ namespace }] = pair.hosts;
     const mounts = await holdMounts(namespace);
-    const options = { config: config(), mountsOf: mounts };
+    const options = { config: persisting(), mountsOf: mounts };
     const first = await startAgent(namespace, options);
     const sender = send(pair, 2000);
     await sender.until((process) => sentBy(process) >= 500);

@@ -21,6 +21,8 @@ export interface AgentOptions {
   /** Words before the agent's own, such as `setpriv`. */
   readonly prefix?: readonly string[];
   readonly directory?: string;
+  /** Default: the built one. */
+  readonly binary?: string;
 }
 
 /** How the agent ended, its spans read. */
@@ -31,8 +33,7 @@ export interface AgentEnd extends Ended {
 }
 
 const BINARY: string = new URL("../../dist/mermin", import.meta.url).pathname;
-/** The binary, opened before the mounts that may hide it (a clone below /tmp, say). */
-const OPEN_BINARY = `exec 9<'${BINARY}'`;
+/** Opened before the mounts that may hide it (a clone below /tmp, say). */
 const OPENED_BINARY = "/proc/self/fd/9";
 const OWN_BPF_FILE_SYSTEM = "mount -t bpf bpf /sys/fs/bpf";
 const STOP_MS = 20_000;
@@ -52,13 +53,13 @@ export class Agent {
   constructor(namespace: Namespace, options: AgentOptions = {}) {
     const path = join(namespace.folder, `agent-${++made}.toml`);
     writeFileSync(path, formatConfig(options.config ?? {}));
-    const { mounts = OWN_BPF_FILE_SYSTEM, mountsOf, prefix = [], directory } = options;
+    const { mounts = OWN_BPF_FILE_SYSTEM, mountsOf, prefix = [], directory, binary = BINARY } = options;
     const place =
       mountsOf === undefined
-        ? ["unshare", "--mount", "sh", "-c", `${OPEN_BINARY} && ${mounts} && exec "$@"`, "sh"]
+        ? ["unshare", "--mount", "sh", "-c", `exec 9<'${binary}' && ${mounts} && exec "$@"`, "sh"]
         : ["nsenter", `--mount=/proc/${mountsOf.pid}/ns/mnt`];
-    const binary = mountsOf === undefined ? OPENED_BINARY : BINARY;
-    this.process = namespace.start([...place, ...prefix, binary, "run", "-c", path], {
+    const program = mountsOf === undefined ? OPENED_BINARY : binary;
+    this.process = namespace.start([...place, ...prefix, program, "run", "-c", path], {
       environment: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       ...(directory === undefined ? {} : { directory }),
     });

@@ -19,7 +19,7 @@ import {
   WAY_FLAG,
   WAY_WORDS,
 } from "../../../src/capture/record.ts";
-import type { TakenBatch } from "../../../src/flow/table.ts";
+import type { TakenFlows } from "../../../src/flow/earlier.ts";
 
 /** 2023-11-14T22:13:20Z as CLOCK_REALTIME − CLOCK_MONOTONIC. */
 export const OFFSET_NS = 1_700_000_000_000_000_000n;
@@ -188,7 +188,7 @@ export class KernelModel {
     return { count, keys, values, details };
   }
 
-  take(keys: Uint32Array, count: number): TakenBatch {
+  take(keys: Uint32Array, count: number): TakenFlows {
     const details = new Uint32Array(count * DETAILS_WORDS);
     const values = new Uint32Array(count * VALUE_WORDS).fill(0xdeadbeef);
     const present = new Uint8Array(count);

@@ -31,6 +31,8 @@ export function captureStats(counters: Partial<Record<CounterName, number>> = {}
     recordsSent: 30,
     recordsRefused: 0,
     shortPackets: 0,
+    packetsSetOff: 0,
+    persistence: { isWanted: true, failure: undefined },
   };
 }
 
