@@ -3,6 +3,7 @@
 import type { Attribute } from "../src/export/attribute.ts";
 import { ATTRIBUTES } from "../src/export/attributes.ts";
 import { LOG_ATTRIBUTE } from "../src/export/otlp-log.ts";
+import { FLOW_METRICS } from "../src/export/otlp-metrics.ts";
 
 const INTRODUCTION = `# Span attributes
 
@@ -33,6 +34,22 @@ flow, packets and bytes of the record both ways. Its attributes are the span's a
 | --- | --- | --- | --- | --- | --- |
 `;
 
+const METRICS = `
+# Metrics
+
+With \`metrics\` among an exporter's signals it is sent, every \`export.flow_metrics.interval\`, what flows add up to, kept
+apart by the attributes of \`export.flow_metrics.attributes\`. All are cumulative, monotonic sums of whole numbers. A data
+point starts when its series' first record was made; a series that expired and comes back starts again, at 0 and with a
+new start time, which is how OpenTelemetry tells a reset from a step back. Flows that found no room in \`max_series\` are
+summed up with \`otel.metric.overflow\` in place of their attributes, so the sum over all series is that of all records.
+
+\`flow.way\` is \`forward\` (source → destination) or \`reverse\`. The conventions' \`network.io.direction\` is of an interface
+and expressly not of a flow; their metrics \`*.network.io\` are of hosts, containers and pods. Hence names of our own.
+
+| metric | unit | attributes | meaning |
+| --- | --- | --- | --- |
+`;
+
 const TYPES: Readonly<Record<Attribute["kind"], string>> = {
   counter: "int",
   "detail-counter": "int",
@@ -43,7 +60,14 @@ const TYPES: Readonly<Record<Attribute["kind"], string>> = {
 
 /** The reference page. */
 export function formatAttributesPage(): string {
-  return INTRODUCTION + ATTRIBUTES.map(formatRow).join("") + LOGS + formatRow(LOG_ATTRIBUTE);
+  return (
+    INTRODUCTION +
+    ATTRIBUTES.map(formatRow).join("") +
+    LOGS +
+    formatRow(LOG_ATTRIBUTE) +
+    METRICS +
+    FLOW_METRICS.map(formatMetric).join("")
+  );
 }
 
 function formatRow({ name, kind, unit, requirement, semconv, description }: Attribute): string {
@@ -57,6 +81,11 @@ function formatRow({ name, kind, unit, requirement, semconv, description }: Attr
     description,
   ];
   return `| ${cells.join(" | ")} |\n`;
+}
+
+function formatMetric({ name, unit, points, description }: (typeof FLOW_METRICS)[number]): string {
+  const way = points.length > 1 ? "those configured, `flow.way`" : "those configured";
+  return `| \`${name}\` | \`${unit}\` | ${way} | ${description} |\n`;
 }
 
 if (import.meta.main) await Bun.write(new URL("attributes.md", import.meta.url), formatAttributesPage());

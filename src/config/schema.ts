@@ -72,7 +72,7 @@ export interface Contradiction {
 export function findContradictions(config: Config): readonly Contradiction[] {
   const found: Contradiction[] = [];
   const { server, metrics } = config;
-  const { stdout, otlp } = config.export;
+  const { stdout, otlp, flow_metrics: figures } = config.export;
   if (
     server.enabled &&
     metrics.enabled &&
@@ -86,6 +86,9 @@ export function findContradictions(config: Config): readonly Contradiction[] {
       path: ["export"],
       message: 'has no exporter: add [export.otlp], or a stdout format that is not "none"',
     });
+  }
+  if (figures.expire < 2 * figures.interval) {
+    found.push({ path: ["export", "flow_metrics", "expire"], message: "must be at least twice interval" });
   }
   for (const { index, key, message } of findOtlpContradictions(otlp, ["stdout"])) {
     const place = otlp.length > 1 ? [String(index)] : [];

@@ -1,6 +1,7 @@
 // What one row of the attribute table says of its attribute.
 
 import type { RecordRow } from "./row.ts";
+import type { SemconvVersion } from "./semconv.ts";
 
 /**
  * When the attribute is there, in the words of the semantic conventions. `required`: always; `conditional`: always
@@ -81,6 +82,8 @@ export interface AttributeSelection {
   readonly record: readonly Attribute[];
   /** Of records with a detail row, written after those. */
   readonly groups: readonly AttributeGroup[];
+  /** Whose names these are. */
+  readonly semconv: SemconvVersion;
 }
 
 /** What an {@link IntAttribute} reads where it was not measured or does not apply. */

@@ -57,6 +57,7 @@ export function selectAttributes({ semconv, attributes }: AttributesConfig): Att
     groups: EVERY_ATTRIBUTE.groups
       .map((group) => ({ ...group, attributes: select(group.attributes) }))
       .filter((group) => group.attributes.length > 0),
+    semconv,
   };
 }
 

@@ -55,8 +55,12 @@ const RECORD_ATTRIBUTES: readonly Attribute[] = [
   },
 ];
 
-/** All of the table. */
-export const EVERY_ATTRIBUTE: AttributeSelection = { record: RECORD_ATTRIBUTES, groups: DETAIL_GROUPS };
+/** All of the table, under its own names. */
+export const EVERY_ATTRIBUTE: AttributeSelection = {
+  record: RECORD_ATTRIBUTES,
+  groups: DETAIL_GROUPS,
+  semconv: "1.30",
+};
 
 /** The table: every attribute a span can have, in the order they are written. */
 export const ATTRIBUTES: readonly Attribute[] = [

@@ -2,7 +2,8 @@
 
 import * as v from "valibot";
 import { repeatableSection } from "../lib/repeatable.ts";
-import { choiceSetting, type Section, tableSetting } from "../lib/setting.ts";
+import { choiceSetting, defaultedSection, type Section, tableSetting } from "../lib/setting.ts";
+import { type FlowMetricsConfig, flowMetricsSection } from "./flow-metrics-config.ts";
 import { type OtlpConfig, otlpSection } from "./otlp-config.ts";
 import { completeOtlp } from "./otlp-rules.ts";
 
@@ -15,6 +16,7 @@ export interface ExportConfig {
   readonly stdout: StdoutConfig;
   /** Of `[export.otlp]` or each `[[export.otlp]]`; empty: no OTLP export. */
   readonly otlp: readonly OtlpConfig[];
+  readonly flow_metrics: FlowMetricsConfig;
   readonly resource_attributes: Readonly<Record<string, string>>;
 }
 
@@ -31,6 +33,7 @@ export const exportSchema: v.GenericSchema<unknown, ExportConfig> = v.pipe(
   v.strictObject({
     stdout: v.optional(stdoutSection),
     otlp: v.optional(repeatableSection(otlpSection)),
+    flow_metrics: defaultedSection(flowMetricsSection),
     resource_attributes: tableSetting({
       description:
         "Attributes of the OpenTelemetry resource, added to or replacing those that the agent finds itself.",
@@ -39,9 +42,10 @@ export const exportSchema: v.GenericSchema<unknown, ExportConfig> = v.pipe(
     }),
   }),
   v.transform(
-    ({ stdout, otlp, resource_attributes }): ExportConfig => ({
+    ({ stdout, otlp, flow_metrics, resource_attributes }): ExportConfig => ({
       stdout: stdout ?? { format: otlp === undefined ? "pretty" : "none" },
       otlp: completeOtlp(otlp ?? []),
+      flow_metrics,
       resource_attributes,
     }),
   ),

@@ -7,10 +7,13 @@ import type { ExportConfig, StdoutConfig } from "./config.ts";
 import { createRequestEncoder } from "./create-encoder.ts";
 import { createSender, encodingOf } from "./create-sender.ts";
 import type { RecordExporter } from "./exporter.ts";
+import { FlowMetricsExporter } from "./flow-metrics.ts";
+import { type FlowMetricsConfig, findSeriesAttributes } from "./flow-metrics-config.ts";
 import { type FormatLines, recordLines, requestLines } from "./lines.ts";
 import { createNdjsonFormatter } from "./ndjson.ts";
 import { OtlpExporter } from "./otlp.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
+import { createSeriesEncoder } from "./otlp-metrics.ts";
 import { createPrettyFormatter } from "./pretty.ts";
 import type { ResourceAttributes } from "./resource.ts";
 import { createStdoutExporter } from "./stdout.ts";
@@ -37,6 +40,8 @@ export function createExporters(config: ExportConfig, context: ExporterContext):
   for (const collector of otlp) {
     for (const signal of ["traces", "logs"] as const)
       if (collector.signals.includes(signal)) exporters.push(createOtlpExporter(collector, signal, context));
+    if (collector.signals.includes("metrics"))
+      exporters.push(createMetricsExporter(collector, config.flow_metrics, context));
   }
   return exporters;
 }
@@ -51,6 +56,20 @@ export function createOtlpExporter(
     batching: config,
     encoder: createRequestEncoder(signal, encodingOf(config), context),
     sender: createSender(config, signal, context),
+  });
+}
+
+function createMetricsExporter(
+  collector: OtlpConfig,
+  config: FlowMetricsConfig,
+  context: ExporterContext,
+): RecordExporter {
+  return new FlowMetricsExporter({
+    config,
+    attributes: findSeriesAttributes(config.attributes, context.attributes.semconv),
+    maxPoints: collector.max_batch_size,
+    encode: createSeriesEncoder(encodingOf(collector), context.resource, context.version),
+    sender: createSender(collector, "metrics", context),
   });
 }
 

@@ -16,6 +16,8 @@ export interface ExporterStats {
   readonly queueCapacity: number;
   /** Requests (stdout: writes) by outcome. */
   readonly requests: Readonly<Record<"success" | "failure", number>>;
+  /** Set where data points of sums are counted in place of spans: one that is dropped is told again by the next. */
+  readonly items?: "data_points";
   /** Of an exporter that sends to a collector. */
   readonly peer?: PeerStats;
 }

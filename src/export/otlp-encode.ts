@@ -97,7 +97,8 @@ function openField(writer: ProtobufWriter, field: number, size: number): void {
   writer.varint(size);
 }
 
-function encodeResource(attributes: ResourceAttributes): Uint8Array {
+/** A Resource message. */
+export function encodeResource(attributes: ResourceAttributes): Uint8Array {
   const resource = new ProtobufWriter(HEADER_BYTES);
   for (const [name, value] of attributes) {
     const keyValue = new ProtobufWriter(256);
@@ -120,7 +121,8 @@ function encodeAnyValue(value: string | readonly string[]): Uint8Array {
   return written(writer);
 }
 
-function encodeScope(version: string): Uint8Array {
+/** An InstrumentationScope message. */
+export function encodeScope(version: string): Uint8Array {
   const scope = new ProtobufWriter(64);
   scope.textField(SCOPE.name, "mermin");
   scope.textField(SCOPE.version, version);

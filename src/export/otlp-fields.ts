@@ -22,7 +22,7 @@ export const RESOURCE = { attributes: 1 } as const;
 /** common/v1/common.proto; SCOPE is InstrumentationScope */
 export const SCOPE = { name: 1, version: 2 } as const;
 export const KEY_VALUE = { key: 1, value: 2 } as const;
-export const ANY_VALUE = { string: 1, int: 3, array: 5 } as const;
+export const ANY_VALUE = { string: 1, bool: 2, int: 3, array: 5 } as const;
 export const ARRAY_VALUE = { values: 1 } as const;
 
 /** metrics/v1/metrics.proto */
@@ -30,6 +30,7 @@ export const RESOURCE_METRICS = { resource: 1, scopeMetrics: 2 } as const;
 export const SCOPE_METRICS = { scope: 1, metrics: 2 } as const;
 export const METRIC = { name: 1, description: 2, unit: 3, sum: 7 } as const;
 export const SUM = { dataPoints: 1, aggregationTemporality: 2, isMonotonic: 3 } as const;
+export const NUMBER_DATA_POINT = { startTime: 2, time: 3, asInt: 6, attributes: 7 } as const;
 
 /** logs/v1/logs.proto; ResourceLogs has the numbers of ResourceSpans. */
 export const SCOPE_LOGS = { scope: 1, logRecords: 2 } as const;

@@ -80,8 +80,8 @@ export function logsAsJson(selection: AttributeSelection): JsonSignal {
   return { lists: ["resourceLogs", "scopeLogs", "logRecords"], format };
 }
 
-function withStart({ record, groups }: AttributeSelection): AttributeSelection {
-  return { record: [LOG_ATTRIBUTE, ...record], groups };
+function withStart(selection: AttributeSelection): AttributeSelection {
+  return { ...selection, record: [LOG_ATTRIBUTE, ...selection.record] };
 }
 
 function writeEnvelope(writer: ProtobufWriter, row: RecordRow): void {

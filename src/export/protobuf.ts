@@ -121,6 +121,13 @@ export class ProtobufWriter {
     this.length += fields.length;
   }
 
+  /** A whole varint field. @param value a whole number below 2^53, not negative */
+  varintField(field: number, value: number): void {
+    this.reserve(11);
+    this.byte(fieldTag(field, WIRE.varint));
+    this.varint64(value, value / 0x1_0000_0000);
+  }
+
   /** A whole length-delimited field of UTF-8. */
   textField(field: number, text: string): void {
     this.field(field, UTF8.encode(text));

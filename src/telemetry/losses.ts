@@ -67,8 +67,9 @@ function listCaptureLosses({ report, deleteRace }: Snapshot): readonly Loss[] {
 
 function listExportLosses({ exporters }: Snapshot): readonly Loss[] {
   if (exporters.length === 0) return [];
+  const spans = exporters.filter(({ stats }) => stats.items === undefined);
   return DROP_REASONS.map((reason) => {
-    const counts = exporters.map(({ stats }) => stats.dropped[reason] ?? 0);
+    const counts = spans.map(({ stats }) => stats.dropped[reason] ?? 0);
     return { stage: STAGE_OF_DROP[reason], reason, count: counts.reduce((sum, count) => sum + count, 0) };
   });
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type ConfigFlags, loadConfig } from "../../../src/config/load.ts";
 import { ConfigError } from "../../../src/config/problem.ts";
 import { defaultConfig } from "../../../src/config/schema.ts";
+import { toMilliseconds } from "../../../src/lib/time.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -66,7 +67,17 @@ describe("loadConfig", () => {
       semconv: "1.30",
       attributes: { include: ["*"], exclude: [] },
     });
-    expect(config.export).toEqual({ stdout: { format: "pretty" }, otlp: [], resource_attributes: {} });
+    expect(config.export).toEqual({
+      stdout: { format: "pretty" },
+      otlp: [],
+      flow_metrics: {
+        attributes: ["network.type", "network.transport", "flow.direction"],
+        max_series: 2000,
+        interval: toMilliseconds(30_000),
+        expire: toMilliseconds(600_000),
+      },
+      resource_attributes: {},
+    });
   });
 
   test("crosses to a worker unchanged", () => {
@@ -150,6 +161,18 @@ describe("loadConfig", () => {
     ],
     ['[flow]\npoll_interval = "99ms"', 'flow.poll_interval "99ms" must be 100ms to 1m'],
     ["[span]\ncommunity_id_seed = 65536", "span.community_id_seed 65536 must be a whole number, 0 to 65535"],
+    [
+      '[export.flow_metrics]\nattributes = ["flow.bytes.delta"]',
+      'export.flow_metrics.attributes[0] "flow.bytes.delta" must be an attribute of type int or string that is no count; docs/attributes.md has them all',
+    ],
+    [
+      '[export.flow_metrics]\nattributes = ["network.transprot"]',
+      'export.flow_metrics.attributes[0] "network.transprot" must be an attribute of type int or string that is no count; did you mean "network.transport"?',
+    ],
+    [
+      "[export.flow_metrics]\nmax_series = 0",
+      "export.flow_metrics.max_series 0 must be a whole number, 1 to 100000",
+    ],
     ['[span]\ntrace_id_timeout = "999ms"', 'span.trace_id_timeout "999ms" must be 1s to 8760h'],
     ['[server]\nlisten = "8080"', 'server.listen "8080" must be address:port, such as "0.0.0.0:8080"'],
     ["[capture]\nsampling = 0", "capture.sampling 0 must be a whole number, 1 to 1000000"],
