@@ -1,6 +1,7 @@
 // The agent's ndjson read back: each line checked for its shape, spans added up by who sent the packets.
 
 import * as v from "valibot";
+import { noteAttributes } from "./seen-attributes.ts";
 import type { Amount, Sent } from "./witness.ts";
 
 /** The attributes that tests look at; a span has more. */
@@ -79,7 +80,9 @@ const spanSchema: v.GenericSchema<unknown, AgentSpan> = v.strictObject({
 /** Parses a span a line. @throws Error on anything else. */
 export function parseAgentSpans(text: string): readonly AgentSpan[] {
   const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => v.parse(spanSchema, JSON.parse(line)));
+  const spans = lines.map((line) => v.parse(spanSchema, JSON.parse(line)));
+  noteAttributes(spans);
+  return spans;
 }
 
 /** The spans of one transport, of every flow that has it. */

@@ -173,6 +173,14 @@ export function startOtelCollector(options: CollectorOptions = {}): Promise<Otel
   return new OtelCollector(options).start();
 }
 
+/** Spans in an order of their own, to compare those of two outputs that may differ in it. */
+export function inOrder<T extends Pick<DecodedSpan, "spanId" | "startTimeUnixNano">>(
+  spans: readonly T[],
+): readonly T[] {
+  const key = ({ spanId, startTimeUnixNano }: T): string => `${spanId} ${startTimeUnixNano}`;
+  return spans.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
+}
+
 /** Each message is behind its length. @param isTorn whether the last one may be cut short */
 function* messagesOf(file: Buffer, isTorn: boolean): Generator<Uint8Array> {
   for (let at = 0; at < file.length; ) {
