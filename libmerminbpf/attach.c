@@ -57,9 +57,12 @@ static int attach_by_mode(struct merminbpf *handle, struct failure *failure, str
 			return 0;
 		}
 		/* A kernel that does not know the attach type answers with one of these. */
-		if (task->mode == MERMINBPF_ATTACH_TCX || (error != -EINVAL && error != -EOPNOTSUPP))
+		if (error != -EINVAL && error != -EOPNOTSUPP)
 			return failure_set(failure, error, "Cannot attach to interface %u by TCX",
 			                   hook->ifindex);
+		if (task->mode == MERMINBPF_ATTACH_TCX)
+			return failure_set(failure, error,
+			                   "TCX needs Linux 6.6, attach_mode \"auto\" takes what there is");
 	}
 	hook->mode = MERMINBPF_ATTACH_CLSACT;
 	/* Before: two programs at one hook would count each packet twice. */

@@ -2,6 +2,7 @@
 
 import { judgeConnections } from "./judge-connections.ts";
 import { judgeFollowed } from "./judge-followed.ts";
+import { judgeLacking } from "./judge-lacking.ts";
 import { judgeReplaced } from "./judge-replaced.ts";
 import { judgeRestarts } from "./judge-restarts.ts";
 import type { Life } from "./life.ts";
@@ -35,5 +36,13 @@ export const LIVES: readonly Life[] = [
   },
   { name: "restarts", configs: { persistent: capture("persist = true") }, judge: judgeRestarts },
   { name: "followed", configs: { follow: capture('interfaces = ["f*"]') }, judge: judgeFollowed },
+  {
+    name: "lacking",
+    configs: {
+      demanding: capture('attach_mode = "tcx"'),
+      persistent: capture("persist = true"),
+    },
+    judge: judgeLacking,
+  },
   { name: "connections", configs: { plain: capture() }, judge: judgeConnections },
 ];

@@ -24,12 +24,16 @@ send() {
 	echo $! >"$sender.pid"
 }
 
-# finish NAME SIGNAL: its exit code goes to NAME.rc.
+# finish NAME SIGNAL
 finish() {
-	pid=$(cat "$1.pid")
-	kill "-$2" "$pid"
+	kill "-$2" "$(cat "$1.pid")"
+	reap "$1"
+}
+
+# reap NAME: waits for its end; the exit code goes to NAME.rc.
+reap() {
 	code=0
-	wait "$pid" || code=$?
+	wait "$(cat "$1.pid")" || code=$?
 	echo "$code" >"$1.rc"
 	rm "$1.pid"
 }
@@ -279,6 +283,28 @@ life_connections() {
 	show_counters caller >lossy.client.after
 	show_counters server >lossy.server.after
 	finish first TERM
+	await_traces
+}
+
+# What the kernel lacks: TCX demanded where there may be none, and nowhere to pin.
+life_lacking() {
+	add_namespace peer
+	join veth0 peer 10.35.0
+	show_traces >traces.before
+	launch first demanding
+	if has_hooks veth0 none; then
+		reap first
+	else
+		await_line first.log 'agent started'
+		finish first TERM
+	fi
+	mount -o remount,bind,ro /sys/fs/bpf
+	show_ends before
+	start second persistent
+	talk peer 10.35.0
+	finish second TERM
+	show_ends after
+	mount -o remount,bind,rw /sys/fs/bpf
 	await_traces
 }
 

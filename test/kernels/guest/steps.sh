@@ -100,6 +100,7 @@ remove_everything() {
 	for file in *.pid; do
 		if [ -f "$file" ]; then kill -KILL "$(cat "$file")" 2>/dev/null; fi
 	done
+	mount -o remount,bind,rw /sys/fs/bpf
 	rm -rf /sys/fs/bpf/mermin
 	if [ -f /run/cable.pid ]; then
 		kill "$(cat /run/cable.pid)"
