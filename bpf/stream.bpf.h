@@ -92,16 +92,16 @@ static __always_inline void observe_sequence(const struct packet *packet, struct
 	__u32 begin = bpf_ntohl(packet->sequence);
 	__u32 payload_end = begin + is_syn + packet->payload_bytes;
 	__u32 end = payload_end + (packet->tcp_flags & TCP_FIN ? 1 : 0);
-	int is_known = stats->tcp_state & FLOW_TCP_SEQUENCE << way;
+	int is_begun = !(stats->tcp_state & FLOW_TCP_SEQUENCE << way) || (is_syn && end != previous);
 
 	if (packet->payload_bytes) {
-		if (!is_known || is_beyond(payload_end, previous))
+		if (is_begun || is_beyond(payload_end, previous))
 			observe_new_payload(packet, stats, now);
 		/* The last byte alone is a keep-alive (RFC 9293, 3.8.4). */
 		else if (!is_beyond(end, previous) && begin != previous - 1)
 			observe_old_payload(packet, stats, now);
 	}
-	if (is_known && !is_beyond(end, previous) && !(is_syn && end != previous))
+	if (!is_begun && !is_beyond(end, previous))
 		return;
 	stats->sequence_end[way] = end;
 	stats->sequence_raised[way] = now >> RAISED_SHIFT;
@@ -154,10 +154,10 @@ __noinline int observe_tcp(struct packet *packet, struct flow_stats *stats, __u6
 {
 	if (!packet || !stats || !packet->tcp_flags)
 		return 0;
-	if (packet->tcp_flags & TCP_SYN)
-		observe_handshake(packet, stats, now);
 	if (packet->tcp_flags & TCP_RST)
 		return 0;
+	if (packet->tcp_flags & TCP_SYN)
+		observe_handshake(packet, stats, now);
 	observe_acknowledgement(packet, stats);
 	if (packet->payload_bytes || packet->tcp_flags & (TCP_SYN | TCP_FIN))
 		observe_sequence(packet, stats, now);

@@ -62,6 +62,14 @@ describe("sequence_end", () => {
 });
 
 describe("a packet with payload that was seen before", () => {
+  test("is none that begins its way anew: a SYN may bring payload", () => {
+    tcp.client({ atMs: 0, sequence: 0xf0000000, payload: 100 });
+    tcp.client({ atMs: 400, flags: syn, sequence: 0xe0000000, payload: 20 });
+    expect(counts()).toEqual(NONE);
+    tcp.client({ atMs: 800, flags: syn, sequence: 0xe0000000, payload: 20 });
+    expect(counts()).toEqual({ ...NONE, retransmits: [1, 0] });
+  });
+
   test.each([
     [2.8, "outOfOrder"],
     [3.2, "retransmits"],

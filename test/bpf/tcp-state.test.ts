@@ -49,6 +49,12 @@ function awaited(): readonly boolean[] {
 const C = CLIENT + 1;
 const S = SERVER + 1;
 
+test("a RST with SYN opens nothing", () => {
+  client(syn | rst, CLIENT, 0);
+  expect(bench.flow()).toMatchObject({ initiator: 0, synNs: 0, sequenceEnd: [0, 0] });
+  expect(state()).toBe(closed);
+});
+
 describe("the state of a connection", () => {
   test("in a handshake", () => {
     expect(client(syn, CLIENT, 0)).toBe(synSent);
