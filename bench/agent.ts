@@ -34,6 +34,8 @@ export interface AgentOptions {
 
 /** A running agent. */
 export class Agent implements AsyncDisposable {
+  /** The program, whose other commands a step may need. */
+  static readonly binary: string = BINARY;
   readonly pid: number;
   readonly #child: Bun.Subprocess;
   readonly #lines: string[] = [];
@@ -125,9 +127,14 @@ export class Agent implements AsyncDisposable {
     if (code !== 0) throw new Error(`The agent ended with ${code}: ${this.#lines.slice(-3).join(" ")}`);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends it by SIGKILL, without a word to it. */
+  async kill(): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#child.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
   }
 
   async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {

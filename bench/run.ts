@@ -13,10 +13,11 @@ import { measureNewFlows } from "./new-flows.ts";
 import { measureOverload } from "./overload.ts";
 import { measureProgram } from "./program.ts";
 import { describeMachine, writeFigures } from "./readme.ts";
+import { measureRestart } from "./restart.ts";
+import { measureScan } from "./scan.ts";
 import { withSink } from "./sink.ts";
 import { measureSpans } from "./spans.ts";
 import { measureStart } from "./start.ts";
-import { measureTable } from "./table.ts";
 
 type Step = (ground: Ground) => Measurement | Promise<Measurement>;
 
@@ -27,11 +28,12 @@ const STEPS: Readonly<Record<string, Step>> = {
   flows: (ground) => withSink(ground, measureNewFlows),
   spans: (ground) => withSink(ground, measureSpans),
   overload: (ground) => withSink(ground, measureOverload),
-  table: measureTable,
+  scan: measureScan,
   memory: (ground) => withSink(ground, measureMemory),
   effect: measureEffect,
   start: (ground) => withSink(ground, measureStart),
   attach: measureAttach,
+  restart: (ground) => withSink(ground, measureRestart),
   encode: measureEncoding,
 };
 
