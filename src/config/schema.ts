@@ -8,6 +8,7 @@ import { type ExportConfig, exportSchema } from "../export/config.ts";
 import { findOtlpContradictions } from "../export/otlp-rules.ts";
 import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../flow/config.ts";
 import { type FilterConfig, filterSection } from "../flow/filter-config.ts";
+import { type KubernetesConfig, kubernetesSchema } from "../kubernetes/config.ts";
 import { choiceSetting, defaultedSection, durationSetting, type Section } from "../lib/setting.ts";
 import type { Milliseconds } from "../lib/time.ts";
 import {
@@ -28,6 +29,7 @@ export interface Config {
   readonly flow: FlowConfig;
   readonly span: SpanConfig & AttributesConfig;
   readonly filter: FilterConfig;
+  readonly kubernetes: KubernetesConfig;
   readonly pipeline: PipelineConfig;
   readonly export: ExportConfig;
   readonly server: ServerConfig;
@@ -55,6 +57,7 @@ export const configSection: Section<Config> = v.strictObject({
   flow: defaultedSection(flowSection),
   span: defaultedSection(v.strictObject({ ...spanSection.entries, ...attributesSection.entries })),
   filter: defaultedSection(filterSection),
+  kubernetes: defaultedSection(kubernetesSchema),
   pipeline: defaultedSection(pipelineSection),
   export: defaultedSection(exportSchema),
   server: defaultedSection(serverSection),
