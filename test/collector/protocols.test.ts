@@ -4,6 +4,8 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { describeWithCollector, type OtelCollector, startOtelCollector } from "../support/collector.ts";
 import { describeSpans, SpanSource, startExporting } from "../support/exporting.ts";
+import { decodeLogs } from "./decode-logs.ts";
+import { decodeMetrics } from "./decode-metrics.ts";
 import { VXLAN_DETAIL } from "./details.ts";
 import { anyRecord, batchOf, TCP_RECORD } from "./records.ts";
 import { until } from "./until.ts";
@@ -60,6 +62,29 @@ describeWithCollector("OpenTelemetry Collector", () => {
     expect<unknown>(request?.spans).toEqual(describeSpans(batch));
     expect(request?.resource).toEqual({ "service.name": "mermin" });
     expect(request?.scope).toEqual({ name: "mermin", version: "1.2.3" });
+  });
+
+  test.each(PROTOCOLS)("takes flows as log records and as metrics: %s", async (protocol) => {
+    await using collector = await startOtelCollector();
+    await using exporting = startExporting(`
+      [export.otlp]
+      protocol = "${protocol}"
+      endpoint = "${endpointOf(collector, protocol)}"
+      signals = ["logs", "metrics"]
+      [export.flow_metrics]
+      attributes = ["network.transport"]
+    `);
+    const source = new SpanSource();
+    for (const exporter of exporting.exporters) exporter.accept(source.batch(SPANS));
+    for (const exporter of exporting.exporters)
+      expect(await exporter.flush(AbortSignal.timeout(FLUSH_MS))).toBe(true);
+    expect(collector.spans()).toEqual([]);
+    const logs = collector.taken("logs").flatMap((bytes) => decodeLogs(bytes).logs);
+    expect(logs).toHaveLength(SPANS);
+    expect(new Set(logs.map(({ attributes }) => attributes["source.port"])).size).toBe(SPANS);
+    const points = collector.taken("metrics").flatMap(decodeMetrics);
+    const flows = points.filter(({ metric }) => metric === "mermin.flow.flows");
+    expect(flows).toMatchObject([{ value: BigInt(SPANS), attributes: { "network.transport": "tcp" } }]);
   });
 
   test("is waited for while it is down, and killed it loses nothing of what it confirmed", async () => {

@@ -22,6 +22,9 @@ export interface CollectorOptions {
   readonly mostMebibytes?: number;
 }
 
+const SIGNALS = ["traces", "logs", "metrics"] as const;
+type Signal = (typeof SIGNALS)[number];
+
 const LINK: string = new URL("../../build/otelcol", import.meta.url).pathname;
 /** Below the ports that the kernel gives to clients: none of them takes a collector's while it is down. */
 const PORTS = { first: 20_000, count: 10_000 };
@@ -99,14 +102,18 @@ export class OtelCollector implements AsyncDisposable {
     this.#process?.signal("SIGCONT");
   }
 
-  /** Requests that it took, of all its runs, in the order in which it wrote them. */
-  requests(): readonly DecodedRequest[] {
-    const taken: DecodedRequest[] = [];
+  /** What it took of a signal in all its runs, in the order in which it wrote it: a request's bytes each. */
+  taken(signal: Signal): readonly Uint8Array[] {
+    const taken: Uint8Array[] = [];
     for (let run = 1; run <= this.#starts; run++) {
-      const path = this.#fileOf(run);
-      if (existsSync(path)) taken.push(...readRequests(readFileSync(path), this.#torn.has(run)));
+      const path = this.#fileOf(run, signal);
+      if (existsSync(path)) taken.push(...messagesOf(readFileSync(path), this.#torn.has(run)));
     }
     return taken;
+  }
+
+  requests(): readonly DecodedRequest[] {
+    return this.taken("traces").map(decodeRequest);
   }
 
   spans(): readonly DecodedSpan[] {
@@ -124,8 +131,12 @@ export class OtelCollector implements AsyncDisposable {
   }
 
   /** A file a run: what a killed one left half-written is not written on. */
-  #fileOf(run: number): string {
-    return join(this.#folder, `received-${run}`);
+  #fileOf(run: number, signal: Signal): string {
+    return join(this.#folder, `${signal}-${run}`);
+  }
+
+  #writer(signal: Signal): object {
+    return { path: this.#fileOf(this.#starts, signal), format: "proto", rotation: ROTATION };
   }
 
   #config(): object {
@@ -158,10 +169,12 @@ export class OtelCollector implements AsyncDisposable {
     return {
       extensions,
       receivers: { otlp: { protocols: { http: receiver(this.#ports.http), grpc } } },
-      exporters: { file: { path: this.#fileOf(this.#starts), format: "proto", rotation: ROTATION } },
+      exporters: Object.fromEntries(SIGNALS.map((signal) => [`file/${signal}`, this.#writer(signal)])),
       service: {
         extensions: Object.keys(extensions),
-        pipelines: { traces: { receivers: ["otlp"], exporters: ["file"] } },
+        pipelines: Object.fromEntries(
+          SIGNALS.map((signal) => [signal, { receivers: ["otlp"], exporters: [`file/${signal}`] }]),
+        ),
         telemetry: { metrics: { level: "none" } },
       },
     };
@@ -192,10 +205,6 @@ function* messagesOf(file: Buffer, isTorn: boolean): Generator<Uint8Array> {
     yield file.subarray(at + 4, end);
     at = end;
   }
-}
-
-function readRequests(file: Buffer, isTorn: boolean): readonly DecodedRequest[] {
-  return [...messagesOf(file, isTorn)].map(decodeRequest);
 }
 
 function freePort(): number {
