@@ -25,19 +25,22 @@ export interface CollectorOptions {
 const SIGNALS = ["traces", "logs", "metrics"] as const;
 type Signal = (typeof SIGNALS)[number];
 
-const LINK: string = new URL("../../build/otelcol", import.meta.url).pathname;
+/** Where `make` links it; not there where it could not be built. */
+export const COLLECTOR_BINARY: string = new URL("../../build/otelcol", import.meta.url).pathname;
 /** Below the ports that the kernel gives to clients: none of them takes a collector's while it is down. */
 const PORTS = { first: 20_000, count: 10_000 };
 /** Written without a buffer only where files rotate; larger than any test. */
 const ROTATION = { max_megabytes: 4096, max_backups: 1 };
 
 /** `describe` for tests that need the Collector: skipped, with the reason, where it could not be built. */
-export const describeWithCollector: typeof describe | typeof describe.skip = existsSync(LINK)
+export const describeWithCollector: typeof describe | typeof describe.skip = existsSync(COLLECTOR_BINARY)
   ? describe
   : skipWithReason();
 
 function skipWithReason(): typeof describe.skip {
-  const reason = existsSync(`${LINK}.missing`) ? readFileSync(`${LINK}.missing`, "utf8").trim() : "not built";
+  const reason = existsSync(`${COLLECTOR_BINARY}.missing`)
+    ? readFileSync(`${COLLECTOR_BINARY}.missing`, "utf8").trim()
+    : "not built";
   console.warn(`skipped: no OpenTelemetry Collector: ${reason}; \`make build/.tools-collector\` builds it`);
   return describe.skip;
 }
@@ -80,7 +83,7 @@ export class OtelCollector implements AsyncDisposable {
     const config = join(this.#folder, `config-${++this.#starts}.yaml`);
     // JSON is YAML.
     writeFileSync(config, JSON.stringify(this.#config(), undefined, 2));
-    const command = [LINK, "--config", config];
+    const command = [COLLECTOR_BINARY, "--config", config];
     const { namespace } = this.#options;
     this.#process = namespace === undefined ? new TestProcess(command) : namespace.start(command);
     await this.#process.until(({ errors }) => errors.includes("Everything is ready"));
