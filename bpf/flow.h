@@ -11,7 +11,7 @@
 
 /* Tests build agents of other versions. */
 #ifndef MERMIN_SCHEMA_VERSION
-#define MERMIN_SCHEMA_VERSION 5
+#define MERMIN_SCHEMA_VERSION 6
 #endif
 
 /* Index of the two directions of a flow in every array of two below. */
@@ -329,7 +329,11 @@ struct table_use {
 
 /* flow_exported.flags */
 enum flow_exported_flag {
-	FLOW_EXPORTED_ENDED = 1 << 0, /* never in the map: the flow's last record is acknowledged */
+	/* never in a map: */
+	FLOW_EXPORTED_ENDED = 1 << 0,    /* the flow's last record is acknowledged */
+	FLOW_EXPORTED_OF_TAKEN = 1 << 1, /* the flow is in FLOW_TAKEN */
+	FLOW_EXPORTED_BEGUN = 1 << 2,    /* written in advance: a life's first record is about to be told */
+	FLOW_EXPORTED_NEXT = 1 << 3,     /* likewise, of a later life: only next_* are set */
 };
 
 /*
@@ -357,6 +361,19 @@ struct flow_exported {
 	__u16 out_of_order[2];
 	__u64 overhead_bytes[2][2];
 	__u64 fragments;
+	__u64 next_start_ns;    /* wall clock: of the life told since, 0 none */
+	__u32 next_incarnation; /* its incarnation */
+	__u32 padding_end;
+};
+
+/*
+ * Value of FLOW_TAKEN, key struct flow_key: a flow that was taken out of FLOW_STATS and whose last record is
+ * not acknowledged. Entries of FLOW_EXPORTED that come before its end are its own, those that have begun
+ * since are of another flow with the same key.
+ */
+struct flow_taken {
+	struct flow_stats stats;
+	struct flow_exported told; /* zero: nothing */
 };
 
 /* One entry of FLOW_EXPORTED as the agent hands it to the shim. */

@@ -40,7 +40,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct flow_key);
-	__type(value, struct flow_stats);
+	__type(value, struct flow_taken);
 	__uint(max_entries, 1);
 } FLOW_TAKEN SEC(".maps");
 

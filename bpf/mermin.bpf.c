@@ -38,7 +38,8 @@ _Static_assert(sizeof(struct flow_reopened_event) == 256, "flow_reopened_event i
 _Static_assert(sizeof(struct flow_overflow_event) == 96, "flow_overflow_event is 96 bytes");
 _Static_assert(sizeof(struct flow_layer) == 92, "flow_layer is 92 bytes");
 _Static_assert(sizeof(struct flow_details) == 320, "flow_details is 320 bytes");
-_Static_assert(sizeof(struct flow_exported) == 160, "flow_exported is 160 bytes");
+_Static_assert(sizeof(struct flow_exported) == 176, "flow_exported is 176 bytes");
+_Static_assert(sizeof(struct flow_taken) == 432, "flow_taken is 432 bytes");
 
 /*
  * Whether there is an agent to read what is counted: not before its first generation, not behind its last, so

@@ -20,25 +20,38 @@ static int take(int fd, const void *key, void *value)
 }
 
 /*
- * Where flows persist, one that is taken is kept in FLOW_TAKEN until its last record is acknowledged. It is
- * there before it leaves FLOW_STATS, so that no end of this process loses it.
+ * Where flows persist, one that is taken is kept in FLOW_TAKEN, with what was told of it, until its last
+ * record is acknowledged. It is there before it leaves FLOW_STATS, so that no end of this process loses it.
+ * -EAGAIN: an earlier flow of the key waits there still.
  */
 static int take_kept(struct merminbpf *handle, int fd, const struct flow_key *key, struct flow_stats *value)
 {
 	int kept = handle->maps[MAP_FLOW_TAKEN];
-	struct flow_stats before;
+	struct flow_taken taken = { 0 };
 	int error;
 
 	if (!handle->keeps_exported)
 		return take(fd, key, value);
-	error = bpf_map_lookup_elem(fd, key, &before);
-	if (!error)
-		error = bpf_map_update_elem(kept, key, &before, BPF_ANY);
-	if (!error)
-		error = take(fd, key, value);
-	if (!error && memcmp(&before, value, sizeof(before)) != 0)
-		bpf_map_update_elem(kept, key, value, BPF_ANY);
-	return error;
+	if (bpf_map_lookup_elem(kept, key, &taken) == 0)
+		return -EAGAIN;
+	error = bpf_map_lookup_elem(fd, key, &taken.stats);
+	if (error)
+		return error;
+	bpf_map_lookup_elem(handle->maps[MAP_FLOW_EXPORTED], key, &taken.told);
+	error = bpf_map_update_elem(kept, key, &taken, BPF_NOEXIST);
+	if (error)
+		return error;
+	error = take(fd, key, value);
+	if (error) {
+		bpf_map_delete_elem(kept, key);
+		return error;
+	}
+	if (memcmp(&taken.stats, value, sizeof(*value)) != 0) {
+		taken.stats = *value;
+		bpf_map_update_elem(kept, key, &taken, BPF_EXIST);
+	}
+	bpf_map_delete_elem(handle->maps[MAP_FLOW_EXPORTED], key);
+	return 0;
 }
 
 /*
@@ -74,7 +87,9 @@ MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *key
 		return fd;
 	for (uint32_t i = 0; i < count; i++) {
 		error = take_kept(handle, fd, &key[i], &value[i]);
-		if (error == -ENOENT)
+		if (error == -EAGAIN)
+			present[i] = MERMINBPF_FLOW_STAYS;
+		if (error == -ENOENT || error == -EAGAIN)
 			continue;
 		if (error) {
 			failure_set(&handle->failure, error, "Cannot take flow %u of %u", i, count);
@@ -82,11 +97,11 @@ MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *key
 		}
 		if (value[i].flags & FLOW_HAS_DETAILS)
 			take_details(handle->maps[MAP_FLOW_DETAILS], &key[i], &row[i]);
-		present[i] = 1;
+		present[i] = MERMINBPF_FLOW_TAKEN;
 		taken++;
 	}
 	add_removed(handle, taken);
-	return error && error != -ENOENT ? error : taken;
+	return error && error != -ENOENT && error != -EAGAIN ? error : taken;
 }
 
 static int find(struct merminbpf *handle, enum map_name name, const void *key, void *value)

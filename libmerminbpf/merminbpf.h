@@ -77,15 +77,16 @@ int merminbpf_pins_remove(struct merminbpf *handle);
 uint32_t merminbpf_scan_generation(struct merminbpf *handle);
 
 /*
- * Applies `count` struct flow_exported_entry in their order: writes each to FLOW_EXPORTED, or, where it says
- * that the flow has ended, removes it from FLOW_EXPORTED and FLOW_TAKEN. The packets of an entry that ends
- * are all that the flow ever counted. Returns how many had no room. Does nothing where nothing is pinned.
+ * Applies `count` struct flow_exported_entry in their order: writes each to FLOW_EXPORTED, or to FLOW_TAKEN
+ * where its flow is there by now, or, where it says that the flow has ended, removes it from FLOW_EXPORTED
+ * and FLOW_TAKEN. The packets of an entry that ends are all that the flow ever counted. Returns how many had
+ * no room. Does nothing where nothing is pinned.
  */
 int merminbpf_exported_write(struct merminbpf *handle, const void *entries, uint32_t count);
 
 /*
  * Reads up to `max` entries of FLOW_EXPORTED, or FLOW_TAKEN (`taken` 1), one after the other: keys of 48
- * bytes, values of 160 resp. 256. 0: the end; the next call begins anew. Nobody may write meanwhile.
+ * bytes, values of 176 resp. 432. 0: the end; the next call begins anew. Nobody may write meanwhile.
  */
 int merminbpf_kept_next(struct merminbpf *handle, uint32_t taken, void *keys, void *values, uint32_t max);
 
@@ -222,11 +223,16 @@ int merminbpf_scan_begin(struct merminbpf *handle, uint32_t generation);
  */
 int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void *details, uint32_t max);
 
+/* present[] of merminbpf_flows_take; 0: there was none. */
+#define MERMINBPF_FLOW_TAKEN 1
+#define MERMINBPF_FLOW_STAYS 2
+
 /*
- * Removes `count` flows by key and stores each one's last value; present[i] is 1, or 0 where there
- * was none (its value is left alone). Never touches another key. Returns the number present. After an
- * error present[] still tells which flows were taken; the others may be asked for again. `details` as in
- * merminbpf_scan_next; the entries of FLOW_DETAILS go too. The number goes to SCAN's `removed`.
+ * Removes `count` flows by key and stores each one's last value; present[i] says what became of it, and where
+ * it was not taken its value is left alone. One stays where flows persist and the end of an earlier flow with
+ * its key is not acknowledged: to be asked for again. Never touches another key. Returns the number taken.
+ * After an error present[] still tells which flows were taken; the others may be asked for again. `details`
+ * as in merminbpf_scan_next; the entries of FLOW_DETAILS go too. The number goes to SCAN's `removed`.
  */
 int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
                          void *details, uint8_t *present);

@@ -23,7 +23,8 @@ _Static_assert(sizeof(struct table_use) == 16, "table_use");
 _Static_assert(sizeof(struct filter_prefix) == 20, "filter_prefix");
 _Static_assert(sizeof(struct filter_rules) == 65824, "filter_rules");
 _Static_assert(sizeof(struct counter) == 16, "counter");
-_Static_assert(sizeof(struct flow_exported_entry) == 208, "flow_exported_entry");
+_Static_assert(sizeof(struct flow_exported_entry) == 224, "flow_exported_entry");
+_Static_assert(sizeof(struct flow_taken) == 432, "flow_taken");
 
 /* Buffers are sized by these, so an object whose maps differ is refused. */
 static const struct {
@@ -52,7 +53,7 @@ static const struct {
 	[MAP_FLOW_EXPORTED] = { "FLOW_EXPORTED", BPF_MAP_TYPE_HASH, sizeof(struct flow_key),
 	                        sizeof(struct flow_exported) },
 	[MAP_FLOW_TAKEN] = { "FLOW_TAKEN", BPF_MAP_TYPE_HASH, sizeof(struct flow_key),
-	                     sizeof(struct flow_stats) },
+	                     sizeof(struct flow_taken) },
 	[MAP_TABLE_USE] = { "TABLE_USE", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct table_use) },
 };
 

@@ -149,23 +149,51 @@ static uint64_t packets_of(const struct flow_exported *value)
 	return value->packets[0] + value->packets[1];
 }
 
+/* The value to write where `before` is: of a later life's beginning its times alone, else all but those. */
+static struct flow_exported merged(const struct flow_exported *before, const struct flow_exported *value)
+{
+	struct flow_exported result = value->flags & FLOW_EXPORTED_NEXT ? *before : *value;
+	bool is_next = value->flags & FLOW_EXPORTED_NEXT || (!(value->flags & FLOW_EXPORTED_BEGUN) &&
+	                                                     before->next_incarnation > value->incarnation);
+	const struct flow_exported *next = value->flags & FLOW_EXPORTED_NEXT ? value : before;
+
+	result.next_start_ns = is_next ? next->next_start_ns : 0;
+	result.next_incarnation = is_next ? next->next_incarnation : 0;
+	result.flags = 0;
+	return result;
+}
+
 /* Writes or removes one entry, and adds to *told what is told more by it, or less. */
 static int exported_apply(struct merminbpf *handle, const struct flow_exported_entry *entry, uint64_t *told)
 {
 	int exported = handle->maps[MAP_FLOW_EXPORTED];
-	struct flow_exported before = { 0 };
+	int kept = handle->maps[MAP_FLOW_TAKEN];
+	const struct flow_exported *value = &entry->value;
+	/* What is written in advance is of the flow that is still counted, unless it says otherwise. */
+	bool is_taken = !(value->flags & FLOW_EXPORTED_BEGUN) || value->flags & FLOW_EXPORTED_OF_TAKEN;
+	struct flow_taken taken = { 0 };
+	struct flow_exported after;
+	uint64_t more;
 	int error = 0;
 
-	bpf_map_lookup_elem(exported, &entry->key, &before);
-	if (entry->value.flags & FLOW_EXPORTED_ENDED) {
-		bpf_map_delete_elem(exported, &entry->key);
-		bpf_map_delete_elem(handle->maps[MAP_FLOW_TAKEN], &entry->key);
+	is_taken = is_taken && bpf_map_lookup_elem(kept, &entry->key, &taken) == 0;
+	if (!is_taken)
+		bpf_map_lookup_elem(exported, &entry->key, &taken.told);
+	more = value->flags & FLOW_EXPORTED_NEXT ? 0 : packets_of(value) - packets_of(&taken.told);
+	after = merged(&taken.told, value);
+	if (value->flags & FLOW_EXPORTED_ENDED) {
+		bpf_map_delete_elem(is_taken ? kept : exported, &entry->key);
+	} else if (is_taken) {
+		taken.told = after;
+		error = bpf_map_update_elem(kept, &entry->key, &taken, BPF_EXIST);
 	} else {
-		error = bpf_map_update_elem(exported, &entry->key, &entry->value, BPF_ANY);
+		/* The times of a later life alone say nothing. */
+		error = bpf_map_update_elem(exported, &entry->key, &after,
+		                            value->flags & FLOW_EXPORTED_NEXT ? BPF_EXIST : BPF_ANY);
 	}
 	if (!error)
-		*told += packets_of(&entry->value) - packets_of(&before);
-	return error;
+		*told += more;
+	return error == -ENOENT ? 0 : error;
 }
 
 MERMINBPF_API int merminbpf_exported_write(struct merminbpf *handle, const void *entries, uint32_t count)
@@ -189,7 +217,7 @@ MERMINBPF_API int merminbpf_kept_next(struct merminbpf *handle, uint32_t taken, 
                                       uint32_t max)
 {
 	int fd = map_descriptor(handle, taken ? MAP_FLOW_TAKEN : MAP_FLOW_EXPORTED);
-	size_t size = taken ? sizeof(struct flow_stats) : sizeof(struct flow_exported);
+	size_t size = taken ? sizeof(struct flow_taken) : sizeof(struct flow_exported);
 	struct flow_key *key = keys;
 	uint32_t count = 0;
 

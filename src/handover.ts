@@ -37,8 +37,12 @@ export class Handover {
   takeOver(clock: CaptureClock): void {
     const { pins, table, reader } = this.#parts;
     table.beginScan(clock);
+    for (const batch of pins.taken()) {
+      table.adopt({ ...batch, values: batch.told });
+      table.settle(batch);
+    }
+    // After those: a flow that lives may have the key of one that was taken.
     for (const batch of pins.exported()) table.adopt(batch);
-    for (const batch of pins.taken()) table.settle(batch);
     reader.forgetCounters(this.#settled());
   }
 

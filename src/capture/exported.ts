@@ -1,10 +1,10 @@
 // FLOW_EXPORTED by offsets: what an agent leaves of each flow for the one that comes after it (bpf/flow.h).
 
 /** Bytes of one value: struct flow_exported. */
-export const EXPORTED_BYTES = 160;
+export const EXPORTED_BYTES = 176;
 
 /** Words of one entry: a key, then its value. */
-export const EXPORTED_ENTRY_WORDS = 52;
+export const EXPORTED_ENTRY_WORDS = 56;
 
 /** Word offsets in a value. 64-bit numbers unless said otherwise; by way: low → high first. */
 export const EXPORTED = {
@@ -22,14 +22,24 @@ export const EXPORTED = {
   recordNumber: 24,
   incarnation: 25,
   responseCount: 26,
-  /** Bytes: orientation, span kind, {@link EXPORTED_ENDED}, 0. */
+  /** Bytes: orientation, span kind, {@link EXPORTED_FLAG}, 0. */
   octets: 27,
   /** 16 bits by way. */
   retransmits: 28,
   outOfOrder: 29,
   /** Four of overhead as DETAILS.overheadBytes has it, then fragments. */
   details: 30,
+  /** UnixNanos, of the life whose first record may have been told since; its incarnation (32 bits), 0 none. */
+  nextStart: 40,
+  nextIncarnation: 42,
 } as const;
 
-/** The flow has ended and its last record is acknowledged: its entry goes. */
-export const EXPORTED_ENDED = 1;
+/**
+ * What an entry is, where it is not the state at a record: `ended`: the flow has ended and its last record is
+ * acknowledged, so that its entry goes; `begun`: in advance, a life's first record is about to be told; `ofTaken`: of a
+ * flow that is taken out of the kernel's table; `next`: begun, a later life, of which only EXPORTED.next… is set.
+ */
+export const EXPORTED_FLAG = { ended: 1, ofTaken: 2, begun: 4, next: 8 } as const;
+
+/** Bytes of one value of FLOW_TAKEN: struct flow_taken, a value of FLOW_STATS and what was told of it. */
+export const TAKEN_BYTES = 432;

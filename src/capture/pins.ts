@@ -1,14 +1,16 @@
 // What outlives the agent in the BPF file system: maps and links that the next agent takes over, and what was told of
 // flows. Comes in: a Probe. Goes out: entries of FLOW_EXPORTED and FLOW_TAKEN, as words.
 
-import { EXPORTED_BYTES, EXPORTED_ENTRY_WORDS } from "./exported.ts";
+import { EXPORTED_BYTES, EXPORTED_ENTRY_WORDS, TAKEN_BYTES } from "./exported.ts";
 import { nulTerminated } from "./library.ts";
 import type { Probe } from "./probe.ts";
-import { DETAILS_BYTES, type FlowSampleBatch, KEY_BYTES, number64, VALUE_BYTES } from "./record.ts";
+import { DETAILS_BYTES, type FlowSampleBatch, KEY_BYTES, number64, VALUE_WORDS } from "./record.ts";
 import { ERRNO } from "./shim-error.ts";
 
 /** Entries that cross at a time: about 2 ms of system calls. */
 const SLICE_ENTRIES = 1024;
+const EXPORTED_WORDS = EXPORTED_BYTES / 4;
+const TAKEN_WORDS = TAKEN_BYTES / 4;
 
 /** How pins are used. */
 export interface PinOptions {
@@ -28,6 +30,12 @@ export interface ExportedBatch {
   readonly count: number;
   readonly keys: Uint32Array;
   readonly values: Uint32Array;
+}
+
+/** Flows that were taken: keys, last values, and what was told of each, as {@link ExportedBatch.values}; all zero: nothing. */
+export interface TakenBatch extends FlowSampleBatch {
+  readonly present: Uint8Array;
+  readonly told: Uint32Array;
 }
 
 /** The pins of one probe. */
@@ -96,13 +104,21 @@ export class Pins {
   }
 
   /** Flows that the agent before took out of the table, and whose last record was not acknowledged. */
-  *taken(): Generator<FlowSampleBatch & { readonly present: Uint8Array }, void, void> {
+  *taken(): Generator<TakenBatch, void, void> {
     const keys = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));
-    const values = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * VALUE_BYTES));
-    const details = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * DETAILS_BYTES));
+    const entries = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * TAKEN_BYTES));
+    const values = new Uint32Array(SLICE_ENTRIES * VALUE_WORDS);
+    const told = new Uint32Array(SLICE_ENTRIES * EXPORTED_WORDS);
+    const details = new Uint32Array(SLICE_ENTRIES * (DETAILS_BYTES / 4));
     const present = new Uint8Array(SLICE_ENTRIES).fill(1);
-    for (let count = this.#next(1, keys, values); count > 0; count = this.#next(1, keys, values))
-      yield { count, keys, values, details, present };
+    for (let count = this.#next(1, keys, entries); count > 0; count = this.#next(1, keys, entries)) {
+      for (let i = 0; i < count; i++) {
+        const entry = entries.subarray(i * TAKEN_WORDS, (i + 1) * TAKEN_WORDS);
+        values.set(entry.subarray(0, VALUE_WORDS), i * VALUE_WORDS);
+        told.set(entry.subarray(VALUE_WORDS), i * EXPORTED_WORDS);
+      }
+      yield { count, keys, values, details, present, told };
+    }
   }
 
   /** Writes entries of {@link EXPORTED_ENTRY_WORDS}, `count` of them from entry `first` on. */

@@ -6,7 +6,7 @@
 declare const BUILD_SCHEMA_VERSION: number | undefined;
 
 /** Must equal MERMIN_SCHEMA_VERSION in bpf/flow.h; raised with every change of layout. */
-export const SCHEMA_VERSION: number = typeof BUILD_SCHEMA_VERSION === "number" ? BUILD_SCHEMA_VERSION : 5;
+export const SCHEMA_VERSION: number = typeof BUILD_SCHEMA_VERSION === "number" ? BUILD_SCHEMA_VERSION : 6;
 
 /** Sizes of the structures of bpf/flow.h, in bytes and in 32-bit words. */
 export const KEY_BYTES = 48;

@@ -1,14 +1,14 @@
 // What the next agent must know of each flow, kept until the record that told it is acknowledged.
 // Comes in: slots, as they are when a record is made of them or they end. Goes out: entries of FLOW_EXPORTED, in order.
 
-import { EXPORTED, EXPORTED_BYTES, EXPORTED_ENDED, EXPORTED_ENTRY_WORDS } from "../capture/exported.ts";
+import { EXPORTED, EXPORTED_BYTES, EXPORTED_ENTRY_WORDS, EXPORTED_FLAG } from "../capture/exported.ts";
 import { KEY_WORDS, number64 } from "../capture/record.ts";
 import { copy64, write64 } from "./clock.ts";
 import { DETAIL_NUMBER, DETAIL_NUMBERS } from "./details.ts";
 import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 
 const FIRST_ENTRIES = 1024;
-/** 27 MB. Beyond it the oldest are forgotten: after a crash their flows would be told once more. */
+/** 29 MB. Beyond it the older half is taken for acknowledged: after a crash what was not would not be told again. */
 const MOST_ENTRIES = 131_072;
 const DETAIL_COUNTS = 5;
 
@@ -25,13 +25,26 @@ export class ExportedLog {
   readonly #begun = new EntryQueue();
   readonly #told = new EntryQueue();
 
+  /** Whether what is told now is of flows that are taken out of the kernel's table, which may hold others by their keys. */
+  isOfTaken = false;
+
   /**
-   * The first record of a flow is about to be made: what ids are derived from is written in advance, so that it
-   * has the same if it must be told again.
+   * The first record of a life is about to be made: what ids are derived from is written in advance, so that it
+   * has the same if it must be told again. What was told of the lives before stays as it is.
    */
   begun(slots: FlowSlots, slot: number): void {
     const at = this.#begun.append(slots, slot, 0);
-    writeEntry(this.#begun.words, at, slots, slot);
+    const { words } = this.#begun;
+    const row = slot * SLOT_WORDS;
+    const incarnation = slots.words[row + SLOT.incarnation] as number;
+    let flags = EXPORTED_FLAG.begun | (this.isOfTaken ? EXPORTED_FLAG.ofTaken : 0);
+    if (incarnation === 0) writeEntry(words, at, slots, slot);
+    else {
+      flags |= EXPORTED_FLAG.next;
+      copy64(words, at + EXPORTED.nextStart, slots.words, row + SLOT.flowStart);
+      words[at + EXPORTED.nextIncarnation] = incarnation;
+    }
+    words[at + EXPORTED.octets] = (words[at + EXPORTED.octets] as number) | (flags << 16);
   }
 
   /** A record was made of a slot; `rows` were made before and with it. */
@@ -43,7 +56,7 @@ export class ExportedLog {
   /** A slot's flow has ended; `rows` were made before. The entry has the packets that the kernel counted of it. */
   ended(slots: FlowSlots, slot: number, rows: number): void {
     const at = this.#told.append(slots, slot, rows);
-    this.#told.words[at + EXPORTED.octets] = EXPORTED_ENDED << 16;
+    this.#told.words[at + EXPORTED.octets] = EXPORTED_FLAG.ended << 16;
     write64(this.#told.words, at + EXPORTED.packets, packetsCounted(slots, slot));
   }
 
@@ -68,6 +81,9 @@ class EntryQueue {
 
   /** Adds a slot's key with a zeroed value; returns the word offset of the value in {@link words}. */
   append(slots: FlowSlots, slot: number, rows: number): number {
+    const waiting = this.#end - this.#head;
+    if (waiting >= MOST_ENTRIES && waiting % (MOST_ENTRIES / 2) === 0)
+      this.#rows.fill(0, this.#head, this.#end - MOST_ENTRIES / 2);
     if (this.#end === this.#rows.length) this.#makeRoom();
     this.#rows[this.#end] = rows;
     const at = this.#end++ * EXPORTED_ENTRY_WORDS;
@@ -86,7 +102,6 @@ class EntryQueue {
 
   #makeRoom(): void {
     const capacity = this.#rows.length;
-    if (capacity === MOST_ENTRIES) this.#head = Math.max(this.#head, capacity / 2);
     if (this.#head >= capacity / 2) {
       this.words.copyWithin(0, this.#head * EXPORTED_ENTRY_WORDS, this.#end * EXPORTED_ENTRY_WORDS);
       this.#rows.copyWithin(0, this.#head, this.#end);

@@ -1,6 +1,7 @@
 // The lives of 5-tuples in the table's slots: how one begins, what each look at it adds, how it ends.
 // Comes in: values and events, word by word. Goes out: slots, and records by way of the teller.
 
+import { EXPORTED } from "../capture/exported.ts";
 import { number64, SHARED } from "../capture/record.ts";
 import { WallClock } from "./clock.ts";
 import { type FindDetails, noteBaseDetails, noteDetails, noteDetailsAtEnd } from "./detail-notes.ts";
@@ -149,6 +150,7 @@ export class Lives {
     const state = this.slots.words[slot * SLOT_WORDS + SLOT.state] as number;
     if ((state & STATE.hasHeldRows) !== 0) this.teller.sendHeld(true, slot);
     this.teller.noteEnded(slot);
+    this.#starts.forget(slot);
     this.slots.remove(slot);
     this.released++;
   }
@@ -156,6 +158,8 @@ export class Lives {
   /** Begins with what an agent before this one has told of a flow. */
   adopt(keys: Uint32Array, key: number, values: Uint32Array, value: number): void {
     const slot = restoreSlot(this.slots, keys, key, values, value);
+    const next = values[value + EXPORTED.nextIncarnation] as number;
+    if (next !== 0) this.#starts.resume(slot, next, values, value + EXPORTED.nextStart);
     const state = slot * SLOT_WORDS + SLOT.state;
     this.slots.words[state] = (this.slots.words[state] as number) | (this.scan << STATE.scanShift);
     this.created++;
@@ -252,7 +256,7 @@ export class Lives {
     words[row + SLOT.state] = (words[row + SLOT.state] as number) & kept;
     words[row + SLOT.ways] = (words[row + SLOT.ways] as number) & SLOT_WAY.entered;
     words[row + SLOT.ways + 1] = (words[row + SLOT.ways + 1] as number) & SLOT_WAY.entered;
-    this.#starts.begin(slot, startNs);
+    this.#starts.beginLater(slot, incarnation, startNs);
   }
 
   /** Adds to the slot what the value of {@link reading} shows beside its counts. */

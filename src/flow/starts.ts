@@ -8,6 +8,8 @@ export class Starts {
   readonly #slots: FlowSlots;
   readonly #clock: WallClock;
   readonly #start = new Uint32Array(2);
+  /** By slot: what an agent before has begun to tell, and may have told, of a life not acknowledged. */
+  readonly #resumed: Map<number, { readonly incarnation: number; readonly start: Uint32Array }> = new Map();
 
   constructor(slots: FlowSlots, clock: WallClock) {
     this.#slots = slots;
@@ -22,6 +24,27 @@ export class Starts {
     this.#clock.convert(startNs, words, row + SLOT.recordStart);
     words[row + SLOT.state] = (words[row + SLOT.state] as number) | STATE.hasStart;
     numbers[slot * SLOT_NUMBERS + TOLD.timeNs] = startNs;
+  }
+
+  /** A later life begins: where it was told before, at the moment that was told, as ids are derived from it. */
+  beginLater(slot: number, incarnation: number, startNs: number): void {
+    this.begin(slot, startNs);
+    const resumed = this.#resumed.get(slot);
+    if (resumed?.incarnation !== incarnation) return;
+    const { words } = this.#slots;
+    copy64(words, slot * SLOT_WORDS + SLOT.flowStart, resumed.start, 0);
+    copy64(words, slot * SLOT_WORDS + SLOT.recordStart, resumed.start, 0);
+    this.#resumed.delete(slot);
+  }
+
+  /** Takes note of a life that an agent before has begun to tell: UnixNanos at `at`. */
+  resume(slot: number, incarnation: number, words: Uint32Array, at: number): void {
+    this.#resumed.set(slot, { incarnation, start: words.slice(at, at + 2) });
+  }
+
+  /** A slot is free again. */
+  forget(slot: number): void {
+    if (this.#resumed.size > 0) this.#resumed.delete(slot);
   }
 
   /** Packets of two processors, or of a capture, may be told out of their order: the earliest begins the flow. */

@@ -14,7 +14,8 @@ import {
   REOPENED_EVENT_BYTES,
   VALUE_WORDS,
 } from "../capture/record.ts";
-import { adoptFlows, countUntold, type ExportedFlows, type TakenFlows } from "./earlier.ts";
+import { dropAbsent } from "./absent.ts";
+import { adoptFlows, countUntold, type ExportedFlows, PRESENT, type TakenFlows } from "./earlier.ts";
 import { Eviction, PRESSURE_SHARE, RELIEF_SHARE } from "./eviction.ts";
 import { END_REASON, type FlowRecordBatch } from "./flow.ts";
 import { type EndedKeys, KeyList } from "./key-list.ts";
@@ -41,8 +42,6 @@ export interface FlowTableOptions extends LivesOptions {
 const EVENT_OCTETS = 14;
 const FIRST_CAPACITY = 1024;
 const FIRST_OVERFLOW_CAPACITY = 64;
-/** Whole scans that a flow may be absent from before it is given up. */
-const ABSENT_SCANS = 2;
 
 /**
  * One scan: `beginScan`, `addSlice` for each slice, `endScan`; then take `endedKeys` from the map and `settle` them;
@@ -145,7 +144,7 @@ export class FlowTable {
     } else if (this.#isHandedOver) {
       this.#overflow.finish(this.#nowNs);
     } else {
-      if (this.#met < slots.size) this.#dropAbsent();
+      if (this.#met < slots.size) dropAbsent(this.#lives);
       this.#evict(entriesUsed - this.#ended.count);
       this.#overflow.endScan(this.#nowNs, this.timeouts.maxRecordIntervalNs);
     }
@@ -163,9 +162,11 @@ export class FlowTable {
    */
   settle(taken: TakenFlows): void {
     const lives = this.#lives;
+    lives.teller.noteTaken(true);
     for (let i = 0; i < taken.count; i++) {
+      if (taken.present[i] === PRESENT.stays) continue;
       const known = lives.slots.find(taken.keys, i * KEY_WORDS);
-      if (taken.present[i] !== 1) {
+      if (taken.present[i] !== PRESENT.taken) {
         if (known >= 0) lives.lose(known);
         continue;
       }
@@ -175,6 +176,7 @@ export class FlowTable {
       lives.release(slot);
       if (reason === END_REASON.lackOfResources) this.#evicted++;
     }
+    lives.teller.noteTaken(false);
   }
 
   /** Takes in a drain of the ring, read at the moment `clock`. Records of unknown kind are left out. */
@@ -288,15 +290,5 @@ export class FlowTable {
     if (this.#mapCapacity === undefined || entriesUsed <= this.#mapCapacity * PRESSURE_SHARE) return;
     const excess = entriesUsed - Math.floor(this.#mapCapacity * RELIEF_SHARE);
     this.#eviction.choose(excess, (slot) => this.#end(slot, END_REASON.lackOfResources));
-  }
-
-  #dropAbsent(): void {
-    const { slots, scan } = this.#lives;
-    for (let slot = 0; slot < slots.end; slot++) {
-      const state = this.#stateOf(slot);
-      if (state === 0) continue;
-      const missed = (scan - ((state & STATE.scanMask) >>> STATE.scanShift)) & 0xff;
-      if (missed >= ABSENT_SCANS) this.#lives.lose(slot);
-    }
   }
 }

@@ -106,12 +106,14 @@ export class Teller {
     held.truncate(kept);
   }
 
-  /** The times of later lives are the kernel's own: nothing is written in advance for them. */
   #noteBegun(slot: number): void {
-    const { words } = this.#slots;
-    const row = slot * SLOT_WORDS;
-    if (words[row + SLOT.recordNumber] === 0 && words[row + SLOT.incarnation] === 0)
+    if (this.#slots.words[slot * SLOT_WORDS + SLOT.recordNumber] === 0)
       this.#exported?.begun(this.#slots, slot);
+  }
+
+  /** From here on, or no longer, flows are told that are taken out of the kernel's table. */
+  noteTaken(isTaken: boolean): void {
+    if (this.#exported !== undefined) this.#exported.isOfTaken = isTaken;
   }
 
   /** A flow leaves the table: the next agent must not know of it. */

@@ -5,8 +5,9 @@ import { createHash } from "node:crypto";
 import {
   EXPORTED,
   EXPORTED_BYTES,
-  EXPORTED_ENDED,
   EXPORTED_ENTRY_WORDS,
+  EXPORTED_FLAG,
+  TAKEN_BYTES,
 } from "../../src/capture/exported.ts";
 import { FILTER_RULES_BYTES } from "../../src/capture/kernel-filter.ts";
 import { loadLibrary } from "../../src/capture/library.ts";
@@ -15,10 +16,10 @@ import { COUNTER_NAMES } from "../../src/capture/stats.ts";
 import { compileLayout, findField } from "./flow-header.ts";
 
 /**
- * Layout of schema version 5: of all that a map holds or the ring carries. A change of layout raises
+ * Layout of schema version 6: of all that a map holds or the ring carries. A change of layout raises
  * MERMIN_SCHEMA_VERSION and then this pair, never the hash alone.
  */
-const KNOWN = { version: 5, hash: "75d19913651ac66b12991518fd8f264a63cd513f0780e76a43113aa83089ebd9" };
+const KNOWN = { version: 6, hash: "55739474c4f062127fb1125052fced1ee4cedf232821a4b878fafe36df8d2213" };
 
 const layout = compileLayout();
 const { structs, sizes, constants } = layout;
@@ -53,7 +54,7 @@ describe("flow.h", () => {
     const stored = [
       ...["flow_key", "flow_way_stats", "flow_stats", "flow_layer", "flow_details"],
       ...["flow_event", "flow_reopened_event", "flow_overflow_event"],
-      ...["scan_state", "table_use", "filter_prefix", "filter_rules", "flow_exported"],
+      ...["scan_state", "table_use", "filter_prefix", "filter_rules", "flow_exported", "flow_taken"],
     ];
     const text = stored.flatMap((name) =>
       [...(structs.get(name) ?? [])].map(([field, { offset, size }]) => `${name}.${field} ${offset} ${size}`),
@@ -247,15 +248,22 @@ describe("record.ts", () => {
 });
 
 test("exported.ts has every field of an entry at its offset", () => {
-  const { octets, flowStart, recordEnd, told, details, ...fields } = EXPORTED;
+  const { octets, flowStart, recordEnd, told, details, nextStart, ...fields } = EXPORTED;
   const offset = (name: string): number => offsetOf("flow_exported", name);
   for (const [name, at] of asBytes(fields, 4)) expect([name, at]).toEqual([name, offset(name)]);
-  const renamed = [flowStart, recordEnd, told, details].map((word) => word * 4);
-  expect(renamed).toEqual(["flow_start_ns", "record_end_ns", "told_ns", "overhead_bytes"].map(offset));
+  const renamed = [flowStart, recordEnd, told, details, nextStart].map((word) => word * 4);
+  const names = ["flow_start_ns", "record_end_ns", "told_ns", "overhead_bytes", "next_start_ns"];
+  expect(renamed).toEqual(names.map(offset));
   expect(offset("fragments") - offset("overhead_bytes")).toBe(32);
   expect(["orientation", "kind", "flags"].map(offset)).toEqual([0, 1, 2].map((octet) => octets * 4 + octet));
   expect(EXPORTED_BYTES).toBe(sizes.get("flow_exported") ?? 0);
   expect(EXPORTED_ENTRY_WORDS * 4).toBe(sizes.get("flow_exported_entry") ?? 0);
   expect(offsetOf("flow_exported_entry", "value")).toBe(record.KEY_BYTES);
-  expect(EXPORTED_ENDED).toBe(constants.get("FLOW_EXPORTED_ENDED") ?? 0);
+  expect(TAKEN_BYTES).toBe(sizes.get("flow_taken") ?? 0);
+  expect([offsetOf("flow_taken", "stats"), offsetOf("flow_taken", "told")]).toEqual([0, record.VALUE_BYTES]);
+  for (const [name, bit] of Object.entries(EXPORTED_FLAG))
+    expect([name, Number(bit)]).toEqual([
+      name,
+      constants.get(`FLOW_EXPORTED_${snakeCase(name).toUpperCase()}`) ?? 0,
+    ]);
 });

@@ -23,6 +23,8 @@ export interface Receiver extends Disposable {
   readonly port: number;
   /** Spans of accepted requests, in the order they came. */
   readonly spans: readonly DecodedSpan[];
+  /** Spans of requests that got no answer. */
+  readonly unanswered: readonly DecodedSpan[];
   /** Every request, whatever the answer. */
   readonly requests: readonly ReceivedRequest[];
   /** Most requests that were unanswered at once. */
@@ -33,6 +35,7 @@ export interface Receiver extends Disposable {
 /** Starts a collector. @param port 0 for any */
 export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
   const spans: DecodedSpan[] = [];
+  const unanswered: DecodedSpan[] = [];
   const requests: ReceivedRequest[] = [];
   let current = behaviour;
   let open = 0;
@@ -47,6 +50,7 @@ export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
       spans: decoded.spans.length,
     });
     if (current.kind === "stall") {
+      unanswered.push(...decoded.spans);
       await new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }));
       return new Response("nobody waits for it any more");
     }
@@ -77,6 +81,7 @@ export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
   return {
     port: server.port ?? 0,
     spans,
+    unanswered,
     requests,
     get mostConcurrent() {
       return mostConcurrent;

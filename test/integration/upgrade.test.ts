@@ -11,6 +11,7 @@ import {
   countPassed,
   endAgent,
   fixNeighbours,
+  hooksOf,
   inMounts,
   MODES,
   persisting,
@@ -58,12 +59,6 @@ function holdersOf({ namespace, device }: Host, mounts: TestProcess, mode: (type
     .toSorted()
     .map((path) => /^\d+/.exec(inMounts(mounts, "bpftool", "link", "show", "pinned", path))?.[0])
     .join(" ");
-}
-
-/** Lines of `mermin bpf list` about hooks of the device. */
-async function hooksOf({ namespace, device }: Host, mounts: TestProcess): Promise<readonly string[]> {
-  const { stdout } = await runMermin(namespace, mounts, "bpf", "list");
-  return stdout.split("\n").filter((line) => line.includes(` of ${device}, `));
 }
 
 describe("an agent of another build", () => {

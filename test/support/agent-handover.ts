@@ -2,6 +2,7 @@
 
 import type { Agent, AgentConfig, AgentEnd } from "./agent.ts";
 import { type AgentSpan, parseAgentSpans, withTransport } from "./agent-spans.ts";
+import { runMermin } from "./mermin-command.ts";
 import type { Host, Pair } from "./namespace-pair.ts";
 import { runCommand, type TestProcess } from "./namespace-process.ts";
 
@@ -117,4 +118,13 @@ export function pinsOf(mounts: TestProcess): readonly string[] {
 /** Runs a command with the mounts of a process. */
 export function inMounts(mounts: TestProcess, ...words: readonly string[]): string {
   return runCommand(["nsenter", `--mount=/proc/${mounts.pid}/ns/mnt`, ...words]);
+}
+
+/** Lines of `mermin bpf list` about the hooks of a device. */
+export async function hooksOf(
+  { namespace, device }: Pick<Host, "namespace" | "device">,
+  mounts: TestProcess,
+): Promise<readonly string[]> {
+  const { stdout } = await runMermin(namespace, mounts, "bpf", "list");
+  return stdout.split("\n").filter((line) => line.includes(` of ${device}, `));
 }

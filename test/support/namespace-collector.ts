@@ -9,7 +9,7 @@ export interface Collector {
   readonly process: TestProcess;
   /** For `export.otlp.endpoint`. */
   readonly endpoint: string;
-  /** Ends it and returns the spans that it took, as JSON. */
+  /** Ends it and returns the spans that it took, or never answered, as JSON. */
   stop(): Promise<readonly unknown[]>;
 }
 

@@ -14,7 +14,9 @@ function serve(kind: "accept" | "stall"): void {
     for (; told < receiver.requests.length; told++) stdout.write("request\n");
   }, 5);
   process.on("SIGTERM", () => {
-    const lines = receiver.spans.map((span) => `${JSON.stringify(span)}\n`).join("");
+    const lines = (kind === "stall" ? receiver.unanswered : receiver.spans)
+      .map((span) => `${JSON.stringify(span)}\n`)
+      .join("");
     stdout.write(lines, () => exit(0));
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EXPORTED, EXPORTED_ENDED, EXPORTED_ENTRY_WORDS } from "../../../src/capture/exported.ts";
+import { EXPORTED, EXPORTED_ENTRY_WORDS, EXPORTED_FLAG } from "../../../src/capture/exported.ts";
 import { KEY_WORDS } from "../../../src/capture/record.ts";
 import { type ExportedEntries, ExportedLog, restoreSlot } from "../../../src/flow/exported-log.ts";
 import { FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE } from "../../../src/flow/slots.ts";
@@ -34,10 +34,10 @@ describe("ExportedLog", () => {
     const { words, first, count } = log.take(5, 10);
     expect(count).toBe(1);
     const octets = words[first * EXPORTED_ENTRY_WORDS + KEY_WORDS + EXPORTED.octets] ?? 0;
-    expect(octets >>> 16).toBe(EXPORTED_ENDED);
+    expect(octets >>> 16).toBe(EXPORTED_FLAG.ended);
   });
 
-  test("keeps every entry while it grows, and in its bound forgets the oldest", () => {
+  test("keeps every entry while it grows, and beyond its bound takes the oldest for acknowledged", () => {
     const slots = new FlowSlots();
     const log = new ExportedLog();
     const slot = slots.insert(keyOf(1), 0);
@@ -46,8 +46,52 @@ describe("ExportedLog", () => {
     for (let rows = 5001; rows <= 8000; rows++) log.told(slots, slot, rows);
     expect(log.take(8000, 10_000).count).toBe(6000);
     for (let rows = 1; rows <= 131_073; rows++) log.told(slots, slot, rows);
-    expect(log.take(65_536, 200_000).count).toBe(0);
-    expect(log.take(131_073, 200_000).count).toBe(65_537);
+    expect(log.take(8000, 200_000).count).toBe(65_536);
+    expect(log.take(131_072, 200_000).count).toBe(65_536);
+    expect(log.take(131_073, 200_000).count).toBe(1);
+  });
+
+  test("says of a later life that begins only when it did, and whether its flow is taken", () => {
+    const slots = new FlowSlots();
+    const log = new ExportedLog();
+    const slot = slots.insert(keyOf(7), 0);
+    slots.words.set([21, 22], slot * SLOT_WORDS + SLOT.flowStart);
+    slots.words[slot * SLOT_WORDS + SLOT.incarnation] = 3;
+    slots.numbers.fill(9);
+    log.begun(slots, slot);
+    log.isOfTaken = true;
+    log.begun(slots, slot);
+    const { words, first, count } = log.takeBegun();
+    const values = Array.from({ length: count }, (_, index) =>
+      words.slice(
+        (first + index) * EXPORTED_ENTRY_WORDS + KEY_WORDS,
+        (first + index + 1) * EXPORTED_ENTRY_WORDS,
+      ),
+    );
+    const { begun, next, ofTaken } = EXPORTED_FLAG;
+    for (const [index, flags] of [begun | next, begun | next | ofTaken].entries()) {
+      const expected = new Uint32Array(EXPORTED_ENTRY_WORDS - KEY_WORDS);
+      expected.set([21, 22, 3], EXPORTED.nextStart);
+      expected[EXPORTED.octets] = flags << 16;
+      expect(values[index]).toEqual(expected);
+    }
+  });
+
+  test("tells the packets that the kernel counted of what has ended, not those added to them", () => {
+    const slots = new FlowSlots();
+    const log = new ExportedLog();
+    const slot = slots.insert(keyOf(7), 0);
+    slots.numbers.set([2 ** 33, 12, 1, 1, 1], slot * SLOT_NUMBERS);
+    for (const [seen, counted] of [
+      [10, 2 ** 33 + 10],
+      [15, 2 ** 33 + 15],
+    ] as const) {
+      slots.words[slot * SLOT_WORDS + SLOT.seen] = seen;
+      log.ended(slots, slot, 0);
+      const { words, first } = log.take(0, 1);
+      const at = first * EXPORTED_ENTRY_WORDS + KEY_WORDS + EXPORTED.packets;
+      expect((words[at] ?? 0) + (words[at + 1] ?? 0) * 2 ** 32).toBe(counted);
+    }
   });
 
   test("makes the same slot of an entry again", () => {
