@@ -14,6 +14,7 @@ import type { Handover } from "./handover.ts";
 import { awaitHostLock, removeHostLock } from "./host-lock.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import { clearLeftovers, openTable, type UsedPins, usePins } from "./takeover.ts";
+import type { Operation } from "./telemetry/tracing.ts";
 import { BUILD } from "./version.ts";
 
 /** Between two looks at what became of the first interface, and of all. */
@@ -93,6 +94,7 @@ async function runLoop(running: Running): Promise<void> {
       isKept,
       persistence,
     },
+    isTraced: config.telemetry.traces,
     onFailure: failure.resolve,
   });
   reader.setPressure(Math.floor(tableCapacity * PRESSURE_SHARE));
@@ -112,10 +114,22 @@ async function runLoop(running: Running): Promise<void> {
   if (await isSettled(interfaces, stopped)) {
     loop.noteSetOff(clearLeftovers(running.pins, interfaces, log));
     log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
+    if (config.telemetry.traces) tellStart(thread, interfaces);
   }
   const error = await stopped;
   await stopLoop(ending);
   if (error !== undefined) throw error;
+}
+
+/** From the beginning of the process. */
+function tellStart(thread: ExportThread, { count }: Interfaces): void {
+  const operation: Operation = {
+    name: "agent.start",
+    beganMs: performance.timeOrigin,
+    endedMs: Date.now(),
+    attributes: { "mermin.interfaces": count },
+  };
+  thread.tell({ kind: "operation", operation });
 }
 
 /**
@@ -155,13 +169,14 @@ interface Ending extends Running {
 async function stopLoop(ending: Ending): Promise<void> {
   const { loop, interfaces, handover, config, thread, log, pins, isKept } = ending;
   const deadline = performance.now() + config.shutdown_timeout;
+  const beganMs = Date.now();
   try {
     // Half of the time for telling, so that half is left for sending.
     await loop.stop(AbortSignal.timeout(config.shutdown_timeout / 2));
   } finally {
     const detached = isKept ? undefined : interfaces.detachAll();
     // What was told is sent, also where the kernel can no longer be read.
-    const isComplete = await thread.finish(Math.max(0, deadline - performance.now()));
+    const isComplete = await thread.finish(Math.max(0, deadline - performance.now()), beganMs);
     if (!isComplete)
       log.warn("not everything was sent before the end", { shutdown_timeout: config.shutdown_timeout });
     await detached;

@@ -11,6 +11,7 @@ import type { FlowTable } from "./flow/table.ts";
 import type { Handover } from "./handover.ts";
 import type { Logger } from "./lib/log.ts";
 import { drainEvents, scanFinally, scanForHandover, scanSteps } from "./scan.ts";
+import type { Operation } from "./telemetry/tracing.ts";
 
 /** Parts of the loop; all belong to the agent. */
 export interface CaptureParts {
@@ -27,6 +28,8 @@ export interface CaptureParts {
   /** Whether flows go on without this agent when it stops. */
   readonly isKept: boolean;
   readonly persistence: Persistence;
+  /** Whether changes of interfaces are told as operations. */
+  readonly isTraced: boolean;
   /** Told once, where the kernel can no longer be read. */
   readonly onFailure: (error: Error) => void;
 }
@@ -121,10 +124,25 @@ export class CaptureLoop {
   }
 
   #followLinks(now: number): void {
-    const { interfaces, listeners } = this.#parts;
+    const { interfaces, listeners, isTraced } = this.#parts;
     if (!interfaces.turn(now)) return;
     this.#tellInterfaces();
     listeners.follow(interfaces.links, (ifindex) => interfaces.roleOf(ifindex));
+    if (isTraced) this.#tellSync(now);
+  }
+
+  #tellSync(began: number): void {
+    const { thread, interfaces } = this.#parts;
+    const operation: Operation = {
+      name: "interfaces.sync",
+      beganMs: performance.timeOrigin + began,
+      endedMs: performance.timeOrigin + performance.now(),
+      attributes: {
+        "mermin.interfaces": interfaces.count,
+        "mermin.interfaces.attached": interfaces.attached,
+      },
+    };
+    thread.tell({ kind: "operation", operation });
   }
 
   #beginScan(now: number): void {

@@ -9,6 +9,7 @@ import type {
   FinishedMessage,
   FromExport,
   InterfacesMessage,
+  OperationMessage,
   StatsMessage,
   ToExport,
 } from "./messages.ts";
@@ -99,13 +100,16 @@ export class ExportThread {
   }
 
   /** Tells what the export side needs to know beside the records. */
-  tell(message: InterfacesMessage | StatsMessage): void {
+  tell(message: InterfacesMessage | StatsMessage | OperationMessage): void {
     this.#post(message);
   }
 
-  /** Flushes within `timeoutMs`; false where something was left. The thread is gone afterwards. */
-  async finish(timeoutMs: number): Promise<boolean> {
-    this.#post({ kind: "finish", timeoutMs });
+  /**
+   * Flushes within `timeoutMs`; false where something was left. The thread is gone afterwards.
+   * @param beganMs when the end began, in ms since 1970
+   */
+  async finish(timeoutMs: number, beganMs: number = Date.now()): Promise<boolean> {
+    this.#post({ kind: "finish", timeoutMs, beganMs });
     const grace = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => grace.resolve(false), timeoutMs + 1000);
     const isComplete = await Promise.race([this.#finished.promise, grace.promise]);

@@ -9,11 +9,13 @@ import type { RecordExporter } from "./export/exporter.ts";
 import { findResource } from "./export/resource.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import type { FromExport, InterfacesMessage, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
+import { observeAttempts, openOwnTraces } from "./own-traces.ts";
 import { Patience } from "./patience.ts";
 import { livenessDeadline } from "./telemetry/health.ts";
 import { type Servers, startServers } from "./telemetry/server.ts";
 import { createRecorder, type Recorder } from "./telemetry/snapshot.ts";
 import { logStatistics, startStatistics } from "./telemetry/statistics.ts";
+import type { Tracing } from "./telemetry/tracing.ts";
 import { BUILD } from "./version.ts";
 
 declare const self: Worker;
@@ -28,6 +30,7 @@ interface ExportSide {
   readonly statistics: Disposable | undefined;
   readonly acknowledgement: Acknowledgement | undefined;
   readonly patience: Patience;
+  readonly tracing: Tracing | undefined;
   /** Of interfaces by index: those watched, behind those gone of late. */
   readonly names: Map<number, string>;
   /** False once a flush left spans unsent. */
@@ -77,8 +80,11 @@ async function receive(message: ToExport, arrived: number): Promise<void> {
     case "stats":
       side.recorder.record(message);
       return;
+    case "operation":
+      side.tracing?.record(message.operation);
+      return;
     case "finish":
-      await finish(side, arrived + message.timeoutMs);
+      await finish(side, arrived + message.timeoutMs, message.beganMs);
       return;
     default:
       message satisfies never;
@@ -89,11 +95,14 @@ async function open(start: StartMessage): Promise<void> {
   const { config } = start;
   const log = createLogger({ level: config.log_level, format: config.log_format });
   const resource = findResource({ version: BUILD.version, configured: config.export.resource_attributes });
+  const tracing =
+    start.mode === "run" ? await openOwnTraces(config, { resource, version: BUILD.version }) : undefined;
   const exporters = createExporters(config.export, {
     resource,
     version: BUILD.version,
     attributes: selectAttributes(config.span),
     log,
+    observe: observeAttempts(tracing, config.telemetry.export_sampling),
   });
   const recorder = createRecorder({ build: BUILD, exporters });
   try {
@@ -126,6 +135,7 @@ async function open(start: StartMessage): Promise<void> {
       statistics,
       acknowledgement,
       patience: new Patience(exporters),
+      tracing,
       names: new Map(),
       isComplete: true,
       ending: new AbortController(),
@@ -180,8 +190,11 @@ async function flushAll(open: ExportSide, signal: AbortSignal): Promise<void> {
   open.isComplete &&= results.every(Boolean);
 }
 
-/** @param deadline of `performance.now()`: messages before this one may have taken part of the time */
-async function finish(open: ExportSide, deadline: number): Promise<void> {
+/**
+ * @param deadline of `performance.now()`: messages before this one may have taken part of the time
+ * @param beganMs when the agent's end began, in ms since 1970
+ */
+async function finish(open: ExportSide, deadline: number, beganMs: number): Promise<void> {
   await flushAll(open, AbortSignal.timeout(Math.max(0, deadline - performance.now())));
   open.acknowledgement?.look();
   open.acknowledgement?.[Symbol.dispose]();
@@ -189,5 +202,12 @@ async function finish(open: ExportSide, deadline: number): Promise<void> {
   open.statistics?.[Symbol.dispose]();
   await open.servers?.[Symbol.asyncDispose]();
   logStatistics(open.log, open.recorder.snapshot());
+  await endTraces(open, beganMs);
   post({ kind: "finished", isComplete: open.isComplete });
+}
+
+async function endTraces({ tracing, isComplete }: ExportSide, beganMs: number): Promise<void> {
+  const attributes = { "mermin.complete": String(isComplete) };
+  tracing?.record({ name: "agent.stop", beganMs, endedMs: Date.now(), attributes });
+  await tracing?.[Symbol.asyncDispose]();
 }

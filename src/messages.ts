@@ -3,6 +3,7 @@
 import type { CaptureStats } from "./capture/stats.ts";
 import type { Config } from "./config/schema.ts";
 import type { TableStats } from "./flow/stats.ts";
+import type { Operation } from "./telemetry/tracing.ts";
 
 /** What the export thread needs before the first record. */
 export interface StartMessage {
@@ -34,13 +35,27 @@ export interface StatsMessage {
   readonly table: TableStats;
 }
 
+/** What the capture thread did, for the agent's own traces; sent only where [telemetry] wants them. */
+export interface OperationMessage {
+  readonly kind: "operation";
+  readonly operation: Operation;
+}
+
 /** Flush everything within `timeoutMs`, print the last statistics line, answer {@link FinishedMessage}. */
 export interface FinishMessage {
   readonly kind: "finish";
   readonly timeoutMs: number;
+  /** When the end began, in ms since 1970. */
+  readonly beganMs: number;
 }
 
-export type ToExport = StartMessage | InterfacesMessage | RecordsMessage | StatsMessage | FinishMessage;
+export type ToExport =
+  | StartMessage
+  | InterfacesMessage
+  | RecordsMessage
+  | StatsMessage
+  | OperationMessage
+  | FinishMessage;
 
 /** The export thread is ready, or cannot start (port busy …): then `error` is the one line to print. */
 export interface StartedMessage {

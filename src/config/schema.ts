@@ -19,6 +19,8 @@ import {
   serverSection,
 } from "../telemetry/config.ts";
 
+import { type TelemetryConfig, telemetrySection } from "../telemetry/tracing-config.ts";
+
 /** The config as every part of the agent reads it: keys as in TOML, durations in milliseconds, sizes in bytes. */
 export interface Config {
   readonly log_level: "error" | "warn" | "info" | "debug";
@@ -34,6 +36,7 @@ export interface Config {
   readonly export: ExportConfig;
   readonly server: ServerConfig;
   readonly metrics: ServerConfig;
+  readonly telemetry: TelemetryConfig;
 }
 
 /** The file as a strict object: what the reference page and the check for unknown keys walk. */
@@ -62,6 +65,7 @@ export const configSection: Section<Config> = v.strictObject({
   export: defaultedSection(exportSchema),
   server: defaultedSection(serverSection),
   metrics: defaultedSection(metricsSection),
+  telemetry: defaultedSection(telemetrySection),
 });
 
 /** A combination of settings, each allowed by itself, that cannot work. */
@@ -96,6 +100,16 @@ export function findContradictions(config: Config): readonly Contradiction[] {
   for (const { index, key, message } of findOtlpContradictions(otlp, ["stdout"])) {
     const place = otlp.length > 1 ? [String(index)] : [];
     found.push({ path: ["export", "otlp", ...place, ...key], message });
+  }
+  if (
+    config.telemetry.traces &&
+    config.telemetry.endpoint === "" &&
+    (otlp[0]?.protocol ?? "grpc") === "grpc"
+  ) {
+    found.push({
+      path: ["telemetry", "endpoint"],
+      message: "must be given: the first [export.otlp] is none over HTTP",
+    });
   }
   for (const { port, list, other } of findSharedPorts(config.parser)) {
     found.push({ path: ["parser", list], message: `must not have port ${port}, which is in ${other}` });

@@ -15,6 +15,7 @@ import { OtlpExporter } from "./otlp.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
 import { createSeriesEncoder } from "./otlp-metrics.ts";
 import { createPrettyFormatter } from "./pretty.ts";
+import type { SenderOptions } from "./request-sender.ts";
 import type { ResourceAttributes } from "./resource.ts";
 import { createStdoutExporter } from "./stdout.ts";
 
@@ -25,6 +26,7 @@ export interface ExporterContext {
   /** What encoders write of a record. */
   readonly attributes: AttributeSelection;
   readonly log: Logger;
+  readonly observe?: SenderOptions["observe"];
 }
 
 const STANDARD_OUTPUT = 1;

@@ -6,15 +6,18 @@ import type { OtlpConfig } from "./otlp-config.ts";
 import { grpcTarget, signalUrl } from "./otlp-endpoint.ts";
 import { createSplitter } from "./otlp-split.ts";
 import type { Encoding, Signal } from "./request-encoder.ts";
-import { RequestSender } from "./request-sender.ts";
+import { RequestSender, type SenderOptions } from "./request-sender.ts";
 import type { Transport } from "./send-outcome.ts";
-import { createGrpcTransport } from "./transport-grpc.ts";
 import { createHttpTransport } from "./transport-http.ts";
+
+/** What opening a transport gives. */
+type Opened = Pick<Transport, "send" | typeof Symbol.dispose>;
 
 export interface SenderContext {
   /** Of the build. */
   readonly version: string;
   readonly log: Logger;
+  readonly observe?: SenderOptions["observe"];
 }
 
 /** How the requests of a collector are written. */
@@ -26,7 +29,7 @@ export function encodingOf({ protocol }: Pick<OtlpConfig, "protocol">): Encoding
 export function createSender(
   config: OtlpConfig,
   signal: Signal,
-  { version, log }: SenderContext,
+  { version, log, observe }: SenderContext,
 ): RequestSender {
   return new RequestSender({
     name: signal === "traces" ? config.name : `${config.name}-${signal}`,
@@ -34,6 +37,7 @@ export function createSender(
     transport: createTransport(config, signal, version),
     split: createSplitter(signal, encodingOf(config)),
     log,
+    observe,
   });
 }
 
@@ -42,11 +46,29 @@ function createTransport(config: OtlpConfig, signal: Signal, version: string): T
   if (config.protocol === "grpc") {
     const { url, target } = grpcTarget(config, signal);
     const credentials = new Credentials(config, url);
-    return createGrpcTransport({ config, url, target, credentials, userAgent }, signal);
+    const isUnverified = url.protocol === "https:" && config.tls.insecure_skip_verify;
+    return openLater({ host: target, isUnverified }, async () => {
+      // 20 MB that an agent without gRPC does not pay.
+      const { createGrpcTransport } = await import("./transport-grpc.ts");
+      return createGrpcTransport({ config, url, target, credentials, userAgent }, signal);
+    });
   }
   const url = signalUrl(config, signal);
   const credentials = new Credentials(config, url);
   url.username = "";
   url.password = "";
   return createHttpTransport({ config, url, credentials, userAgent }, encodingOf(config));
+}
+
+/** A transport that is opened by its first request. */
+function openLater(facts: Pick<Transport, "host" | "isUnverified">, open: () => Promise<Opened>): Transport {
+  let opened: Promise<Opened> | undefined;
+  return {
+    ...facts,
+    send: async (request, signal) => {
+      opened ??= open();
+      return await (await opened).send(request, signal);
+    },
+    [Symbol.dispose]: () => void opened?.then((transport) => transport[Symbol.dispose]()),
+  };
 }

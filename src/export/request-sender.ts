@@ -19,6 +19,16 @@ export type SenderLimits = Pick<
   "max_queue_size" | "max_queue_bytes" | "max_concurrent_exports" | "retry"
 >;
 
+/** One attempt that is over. Times in ms since 1970. */
+export interface SendAttempt {
+  readonly exporter: string;
+  readonly beganMs: number;
+  readonly endedMs: number;
+  readonly spans: number;
+  readonly bytes: number;
+  readonly outcome: SendOutcome;
+}
+
 export interface SenderOptions {
   /** As metrics and logs say it. */
   readonly name: string;
@@ -28,6 +38,8 @@ export interface SenderOptions {
   /** Of requests that the collector finds too large. */
   readonly split: SplitRequest;
   readonly log: Logger;
+  /** Told of each attempt. */
+  readonly observe?: ((attempt: SendAttempt) => void) | undefined;
 }
 
 /**
@@ -40,6 +52,7 @@ export class RequestSender implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #split: SplitRequest;
   readonly #log: Logger;
+  readonly #observe: SenderOptions["observe"];
   readonly #queue: ChunkQueue;
   readonly #breaker: Breaker;
   readonly #outages: OutageLog;
@@ -53,12 +66,13 @@ export class RequestSender implements AsyncDisposable {
   #timer: Timer | undefined;
   #warning: Disposable | undefined;
 
-  constructor({ name, limits, transport, split, log }: SenderOptions) {
+  constructor({ name, limits, transport, split, log, observe }: SenderOptions) {
     this.name = name;
     this.#limits = limits;
     this.#transport = transport;
     this.#split = split;
     this.#log = log;
+    this.#observe = observe;
     this.#queue = new ChunkQueue(limits.max_queue_size, limits.max_queue_bytes);
     this.#breaker = new Breaker(limits.retry);
     const fields = { exporter: name, host: transport.host };
@@ -170,8 +184,17 @@ export class RequestSender implements AsyncDisposable {
     this.#bytesInFlight += bytes.length;
     this.#inFlight.add(chunk);
     if (chunk.attempts !== undefined) this.#retries++;
+    const beganMs = Date.now();
     const outcome = await this.#transport.send(bytes, this.#closing.signal);
     this.#inFlight.delete(chunk);
+    this.#observe?.({
+      exporter: this.name,
+      beganMs,
+      endedMs: Date.now(),
+      spans,
+      bytes: bytes.length,
+      outcome,
+    });
     this.#ledger.request(outcome.status === "sent" ? "success" : "failure");
     // What was in flight when the sender closed is counted already.
     if (this.#isClosed) return;

@@ -55,7 +55,10 @@ export interface GrpcOptions extends TransportOptions {
 }
 
 /** Nothing is connected before the first request. */
-export function createGrpcTransport(options: GrpcOptions, signal: Signal): Transport {
+export function createGrpcTransport(
+  options: GrpcOptions,
+  signal: Signal,
+): Pick<Transport, "send" | typeof Symbol.dispose> {
   const { config, credentials, url, target } = options;
   let channel: Channel | undefined;
   const close = (): void => {
@@ -90,8 +93,7 @@ export function createGrpcTransport(options: GrpcOptions, signal: Signal): Trans
       return { status: "retry", reason: "unreachable", retryAfterMs: undefined, cause };
     }
   };
-  const isUnverified = url.protocol === "https:" && config.tls.insecure_skip_verify;
-  return { host: target, isUnverified, send, [Symbol.dispose]: close };
+  return { send, [Symbol.dispose]: close };
 }
 
 interface Call {

@@ -81,9 +81,9 @@ const spanSchema = v.strictObject({
   startTimeUnixNano: v.optional(v.string(), "0"),
   endTimeUnixNano: v.optional(v.string(), "0"),
   attributes: keyValues,
-  // Ours have neither; the official serializer writes both, empty.
+  // Ours have neither; the official serializer writes both, filled where an operation of the agent's own failed.
   flags: v.optional(v.number()),
-  status: v.optional(v.strictObject({})),
+  status: v.optional(v.strictObject({ message: v.optional(v.string()), code: v.optional(v.number()) })),
 });
 const requestSchema = v.strictObject({
   resourceSpans: v.array(

@@ -147,7 +147,7 @@ describe("loadConfig", () => {
       "mermin.toml:10: capture.tcp_timeout is not a setting; did you mean span.tcp_timeout?",
       'mermin.toml:12: flow.ring_buffer_bytes "3MiB" must be 4KiB to 1GiB, a power of two and a multiple of the page size (4KiB)',
       "mermin.toml:13: flow.table_capacity 12.5 must be a whole number, 1024 to 16777216",
-      "mermin.toml:14: geoip is not a setting; known here: log_level, log_format, shutdown_timeout, capture, parser, flow, span, filter, kubernetes, pipeline, export, server, metrics",
+      "mermin.toml:14: geoip is not a setting; known here: log_level, log_format, shutdown_timeout, capture, parser, flow, span, filter, kubernetes, pipeline, export, server, metrics, telemetry",
       'mermin.toml:16: export.otlp.endpoint "collector:4317" must be an http or https URL, such as "http://localhost:4318"',
       'mermin.toml:17: export.otlp.compression "zstd" must be one of "gzip", "none"',
     ]);
