@@ -43,7 +43,7 @@ function* contradictionsOf(config: OtlpConfig): Generator<[key: readonly string[
   if (config.signals.length === 0) yield [["signals"], "must have a signal"];
   const isBasic = auth.basic.username !== "";
   if (!isBasic && auth.basic.password !== "")
-    yield [["auth", "basic", "username"], "must be given with password"];
+    yield [["auth", "basic"], "must have a username beside its password"];
   const ways = [
     isBasic ? "auth.basic" : "",
     auth.bearer.token !== "" ? "auth.bearer" : "",
@@ -55,7 +55,7 @@ function* contradictionsOf(config: OtlpConfig): Generator<[key: readonly string[
   if (ways.length > 1) yield [["auth"], `must be one way to authenticate, not ${ways.join(" and ")}`];
   if ((tls.client_cert === "") !== (tls.client_key === "")) {
     const missing = tls.client_cert === "" ? "client_cert" : "client_key";
-    yield [["tls", missing], "must be given too: a client has both a certificate and its key"];
+    yield [["tls"], `must have ${missing} too: a client shows a certificate and has its key`];
   }
   const isTlsSet = Object.values(tls).some((value) => value !== "" && value !== false);
   if (isTlsSet && endpoints(config).every(({ protocol }) => protocol === "http:")) {

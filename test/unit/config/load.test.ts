@@ -285,6 +285,49 @@ describe("loadConfig, references", () => {
   });
 });
 
+describe("loadConfig, several collectors", () => {
+  test("takes one table or a list of them, each with its defaults", () => {
+    const [only] = load('[export.otlp]\nprotocol = "grpc"').export.otlp;
+    expect(only).toMatchObject({ name: "otlp", endpoint: "http://localhost:4317", signals: ["traces"] });
+    expect(only?.retry).toEqual({ initial: 1000, factor: 1.5, maximum: 30_000, elapsed: 300_000 } as never);
+    const several = load(
+      '[[export.otlp]]\nmax_queue_bytes = "1MiB"\n[export.otlp.tls]\nca_cert = "ca.pem"\n[[export.otlp]]\nname = "spare"',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "https://a:1" },
+    );
+    expect(several.export.otlp).toMatchObject([
+      {
+        name: "otlp",
+        endpoint: "https://a:1",
+        max_queue_bytes: 1_048_576,
+        tls: { ca_cert: join(folder, "ca.pem") },
+      },
+      { name: "spare", endpoint: "http://localhost:4318", max_queue_bytes: 33_554_432 },
+    ]);
+  });
+
+  test("names the line of the table that is wrong", () => {
+    const second = "[[export.otlp]]\n\n[[export.otlp]]\n[export.otlp.auth.basic]\n";
+    expect(problemsOf(`${second}user = "a"`)[0]).toStartWith(
+      "mermin.toml:5: export.otlp[1].auth.basic.user is not",
+    );
+    expect(problemsOf(`${second}password = "hunter2"`)).toEqual([
+      "mermin.toml:4: export.otlp[1].auth.basic must have a username beside its password",
+    ]);
+    expect(problemsOf("[[export.otlp]]\nretry.factor = 0.5")).toEqual([
+      "mermin.toml:2: export.otlp[0].retry.factor 0.5 must be a number, 1 to 10",
+    ]);
+    expect(problemsOf("export.otlp = [1]")).toEqual([
+      "mermin.toml:1: export.otlp[0] must be a table, written [export.otlp]",
+    ]);
+  });
+
+  test("refuses header names that are none", () => {
+    expect(problemsOf('[export.otlp]\nheaders = { "a b" = "c" }')).toEqual([
+      "mermin.toml:2: export.otlp.headers must have names that are HTTP header names",
+    ]);
+  });
+});
+
 describe("loadConfig, OpenTelemetry's variables", () => {
   test("turns OTLP on by an endpoint", () => {
     const config = load("", { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318/" });
@@ -318,6 +361,26 @@ describe("loadConfig, OpenTelemetry's variables", () => {
       compression: "none",
     });
     expect(Number(otlp?.timeout)).toBe(1500);
+  });
+
+  test("reads gRPC without a scheme, and TLS", () => {
+    const environment = {
+      OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317",
+      OTEL_EXPORTER_OTLP_CERTIFICATE: "/ca.pem",
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: "/cert.pem",
+      OTEL_EXPORTER_OTLP_CLIENT_KEY: "/key.pem",
+    };
+    const tls = { ca_cert: "/ca.pem", client_cert: "/cert.pem", client_key: "/key.pem" };
+    expect(load("", environment).export.otlp).toMatchObject([
+      { protocol: "grpc", endpoint: "https://collector:4317", tls },
+    ]);
+    const insecure = {
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "grpc",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317",
+      OTEL_EXPORTER_OTLP_INSECURE: "true",
+    };
+    expect(load("", insecure).export.otlp[0]?.endpoint).toBe("http://collector:4317");
   });
 
   test("reads resource attributes, the service's name last", () => {

@@ -22,6 +22,12 @@ interfaces = [
   "en*",
 ]
 server.listen = "0.0.0.0:1"
+[[list.of]]
+a = 1
+[[list.of]]
+a = 2
+[list.of.inner]
+b = 3
 `;
 
 test.each([
@@ -36,6 +42,11 @@ test.each([
   [["export", "resource_attributes", "service.name"], 15],
   [["capture", "interfaces", "1"], 17],
   [["capture", "server", "listen"], 21],
+  [["list", "of", "0", "a"], 23],
+  [["list", "of", "a"], 23],
+  [["list", "of", "1", "a"], 25],
+  [["list", "of", "1", "inner", "b"], 27],
+  [["list", "of", "2", "a"], undefined],
   [["flow", "table_capacity"], undefined],
   [["span", "udp_timeout"], undefined],
 ])("findLine finds %p", (path, line) => {

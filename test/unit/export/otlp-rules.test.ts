@@ -31,7 +31,7 @@ describe("[export.otlp] tables", () => {
     [{ max_queue_size: 10 }, "max_queue_size must be at least max_batch_size"],
     [{ retry: { initial: "10s", maximum: "1s" } }, "retry.maximum must be at least initial"],
     [{ signals: [] }, "signals must have a signal"],
-    [{ auth: { basic: { password: "a" } } }, "auth.basic.username must be given with password"],
+    [{ auth: { basic: { password: "a" } } }, "auth.basic must have a username beside its password"],
     [
       { auth: { basic: { username: "a" }, bearer: { token: "b" } }, headers: { Authorization: "c" } },
       "auth must be one way to authenticate, not auth.basic and auth.bearer and headers.authorization",
@@ -42,11 +42,11 @@ describe("[export.otlp] tables", () => {
     ],
     [
       { endpoint: TLS, tls: { client_cert: "/c" } },
-      "tls.client_key must be given too: a client has both a certificate and its key",
+      "tls must have client_key too: a client shows a certificate and has its key",
     ],
     [
       { endpoint: TLS, tls: { client_key: "/k" } },
-      "tls.client_cert must be given too: a client has both a certificate and its key",
+      "tls must have client_cert too: a client shows a certificate and has its key",
     ],
     [
       { tls: { insecure_skip_verify: true } },
