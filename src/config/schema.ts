@@ -79,7 +79,7 @@ export interface Contradiction {
 export function findContradictions(config: Config): readonly Contradiction[] {
   const found: Contradiction[] = [];
   const { server, metrics } = config;
-  const { stdout, otlp, flow_metrics: figures } = config.export;
+  const { stdout, otlp, file, flow_metrics: figures } = config.export;
   if (
     server.enabled &&
     metrics.enabled &&
@@ -88,16 +88,17 @@ export function findContradictions(config: Config): readonly Contradiction[] {
   ) {
     found.push({ path: ["metrics", "listen"], message: "must differ from server.listen" });
   }
-  if (stdout.format === "none" && otlp.length === 0) {
+  if (stdout.format === "none" && otlp.length === 0 && file === undefined) {
     found.push({
       path: ["export"],
-      message: 'has no exporter: add [export.otlp], or a stdout format that is not "none"',
+      message: 'has no exporter: add [export.otlp] or [export.file], or a stdout format that is not "none"',
     });
   }
+  if (file?.path === "") found.push({ path: ["export", "file", "path"], message: "must be set" });
   if (figures.expire < 2 * figures.interval) {
     found.push({ path: ["export", "flow_metrics", "expire"], message: "must be at least twice interval" });
   }
-  for (const { index, key, message } of findOtlpContradictions(otlp, ["stdout"])) {
+  for (const { index, key, message } of findOtlpContradictions(otlp, ["stdout", "file"])) {
     const place = otlp.length > 1 ? [String(index)] : [];
     found.push({ path: ["export", "otlp", ...place, ...key], message });
   }

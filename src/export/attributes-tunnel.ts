@@ -278,15 +278,8 @@ function overheadAttributes({ prefix, at, present, label }: Layer): readonly Att
   const bytes = `Layer-3 bytes that the ${label} adds, its packets less those they carry`;
   const row = (name: string, word: number, text: string): Attribute => {
     const description = `${bytes}, ${text}; not in \`flow.bytes.*\`.`;
-    const requirement = conditional(present);
-    return {
-      name: prefix + name,
-      kind: "detail-counter",
-      unit: "By",
-      requirement,
-      description,
-      word: at + word,
-    };
+    const [kind, requirement] = ["detail-counter" as const, conditional(present)];
+    return { name: prefix + name, kind, unit: "By", requirement, description, word: at + word };
   };
   return [
     row("bytes.delta", RECORD_LAYER.bytesDelta, "source → destination, since the previous record"),

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { repeatableSection } from "../lib/repeatable.ts";
 import { choiceSetting, defaultedSection, type Section, tableSetting } from "../lib/setting.ts";
+import { type FileConfig, fileSection } from "./file-config.ts";
 import { type FlowMetricsConfig, flowMetricsSection } from "./flow-metrics-config.ts";
 import { type OtlpConfig, otlpSection } from "./otlp-config.ts";
 import { completeOtlp } from "./otlp-rules.ts";
@@ -12,10 +13,12 @@ export interface StdoutConfig {
 }
 
 export interface ExportConfig {
-  /** Always there once the config is loaded: format "none" where only OTLP is configured. */
+  /** Always there once the config is loaded: format "none" where others are configured. */
   readonly stdout: StdoutConfig;
   /** Of `[export.otlp]` or each `[[export.otlp]]`; empty: no OTLP export. */
   readonly otlp: readonly OtlpConfig[];
+  /** undefined: no files. */
+  readonly file: FileConfig | undefined;
   readonly flow_metrics: FlowMetricsConfig;
   readonly resource_attributes: Readonly<Record<string, string>>;
 }
@@ -24,7 +27,7 @@ export interface ExportConfig {
 export const stdoutSection: Section<StdoutConfig> = v.strictObject({
   format: choiceSetting("pretty", ["pretty", "ndjson", "otlp-json", "none"], {
     description:
-      "`pretty`: a line a record for people; `ndjson`: a JSON object a line, one span each; `otlp-json`: an OTLP request in JSON a line, of at most 128 spans; `none`: nothing. Without this section: `none` where `[export.otlp]` is there, else `pretty`.",
+      "`pretty`: a line a record for people; `ndjson`: a JSON object a line, one span each; `otlp-json`: an OTLP request in JSON a line, of at most 128 spans; `none`: nothing. Without this section: `none` where `[export.otlp]` or `[export.file]` is there, else `pretty`.",
   }),
 });
 
@@ -33,6 +36,7 @@ export const exportSchema: v.GenericSchema<unknown, ExportConfig> = v.pipe(
   v.strictObject({
     stdout: v.optional(stdoutSection),
     otlp: v.optional(repeatableSection(otlpSection)),
+    file: v.optional(fileSection),
     flow_metrics: defaultedSection(flowMetricsSection),
     resource_attributes: tableSetting({
       description:
@@ -42,9 +46,10 @@ export const exportSchema: v.GenericSchema<unknown, ExportConfig> = v.pipe(
     }),
   }),
   v.transform(
-    ({ stdout, otlp, flow_metrics, resource_attributes }): ExportConfig => ({
-      stdout: stdout ?? { format: otlp === undefined ? "pretty" : "none" },
+    ({ stdout, otlp, file, flow_metrics, resource_attributes }): ExportConfig => ({
+      stdout: stdout ?? { format: otlp === undefined && file === undefined ? "pretty" : "none" },
       otlp: completeOtlp(otlp ?? []),
+      file,
       flow_metrics,
       resource_attributes,
     }),
@@ -53,5 +58,5 @@ export const exportSchema: v.GenericSchema<unknown, ExportConfig> = v.pipe(
 
 /** The same export with standard output as its only exporter: `mermin replay --format`. */
 export function withStdoutOnly(config: ExportConfig, format: StdoutConfig["format"]): ExportConfig {
-  return { ...config, stdout: { format }, otlp: [] };
+  return { ...config, stdout: { format }, otlp: [], file: undefined };
 }

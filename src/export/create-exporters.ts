@@ -7,6 +7,7 @@ import type { ExportConfig, StdoutConfig } from "./config.ts";
 import { createRequestEncoder } from "./create-encoder.ts";
 import { createSender, encodingOf } from "./create-sender.ts";
 import type { RecordExporter } from "./exporter.ts";
+import { createFileExporter } from "./file.ts";
 import { FlowMetricsExporter } from "./flow-metrics.ts";
 import { type FlowMetricsConfig, findSeriesAttributes } from "./flow-metrics-config.ts";
 import { type FormatLines, recordLines, requestLines } from "./lines.ts";
@@ -34,10 +35,14 @@ const STANDARD_OUTPUT = 1;
 /** The exporters of `config`, ready to accept; each is disposed by the caller. */
 export function createExporters(config: ExportConfig, context: ExporterContext): readonly RecordExporter[] {
   const exporters: RecordExporter[] = [];
-  const { stdout, otlp } = config;
+  const { stdout, otlp, file } = config;
   if (stdout.format !== "none") {
     const format = createLines(stdout.format, context);
     exporters.push(createStdoutExporter({ format, log: context.log, fileDescriptor: STANDARD_OUTPUT }));
+  }
+  if (file !== undefined) {
+    const format = createLines(file.format, context);
+    exporters.push(createFileExporter({ config: file, format, log: context.log }));
   }
   for (const collector of otlp) {
     for (const signal of ["traces", "logs"] as const)

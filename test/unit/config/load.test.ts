@@ -70,6 +70,7 @@ describe("loadConfig", () => {
     expect(config.export).toEqual({
       stdout: { format: "pretty" },
       otlp: [],
+      file: undefined,
       flow_metrics: {
         attributes: ["network.type", "network.transport", "flow.direction"],
         max_series: 2000,
@@ -213,7 +214,7 @@ describe("loadConfig", () => {
       "mermin.toml:3: export.otlp.max_queue_size must be at least max_batch_size",
     ]);
     expect(problemsOf('[export.stdout]\nformat = "none"')).toEqual([
-      'mermin.toml:1: export has no exporter: add [export.otlp], or a stdout format that is not "none"',
+      'mermin.toml:1: export has no exporter: add [export.otlp] or [export.file], or a stdout format that is not "none"',
     ]);
   });
 

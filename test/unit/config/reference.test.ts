@@ -21,15 +21,21 @@ describe("generated pages are fresh", () => {
   });
 });
 
-test("the example file is a config, and with every setting uncommented but the exporter's and the rules of [kubernetes] it is the default one", () => {
+test("the example file is a config, and with every setting uncommented but the exporters' and the rules of [kubernetes] it is the default one", () => {
   const text = read("deploy/examples/mermin.toml");
   expect(validateConfig(parse(text), describeConfig())).toEqual({ status: "valid", config: defaultConfig() });
   // A rule that stands there changes something, or lacks what it must say.
   const sections = text.split("\n\n").filter((section) => !section.startsWith("#[kubernetes."));
-  const uncommented = sections.join("\n\n").replace(/^#(?=\S)/gm, "");
+  const uncommented = sections
+    .join("\n\n")
+    .replace(/^#(?=\S)/gm, "")
+    .replace(/^path = ""/m, 'path = "/var/log/flows"');
   const validation = validateConfig(parse(uncommented), describeConfig());
   if (validation.status === "invalid") throw new Error(JSON.stringify(validation.problems));
   const { config } = validation;
   expect(config.export.otlp).toHaveLength(1);
-  expect<Config>({ ...config, export: { ...config.export, otlp: [] } }).toEqual(defaultConfig());
+  expect(config.export.file?.max_files).toBe(5);
+  expect<Config>({ ...config, export: { ...config.export, otlp: [], file: undefined } }).toEqual(
+    defaultConfig(),
+  );
 });
