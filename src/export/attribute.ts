@@ -54,6 +54,13 @@ interface IntAttribute extends AttributeText {
 interface StringAttribute extends AttributeText {
   readonly kind: "string";
   readonly read: (row: RecordRow) => string | undefined;
+  /** Set where the texts are of a short list, and told again and again. */
+  readonly hasFewValues?: true;
+  /**
+   * Writes what `read` answers as ASCII at `at`, at most 64 bytes, without making a text (bench/encode.ts).
+   * @returns its length; 0 where the attribute is absent
+   */
+  readonly write?: (row: RecordRow, octets: Uint8Array, at: number) => number;
 }
 
 interface StringsAttribute extends AttributeText {

@@ -124,6 +124,7 @@ export function ipAttributes(way: Way): readonly Attribute[] {
     {
       name: `${way.prefix}ip.dscp.name`,
       kind: "string",
+      hasFewValues: true,
       requirement: recommended(`${present} and the code point has a name`),
       description: "IANA's name of that code point.",
       read: (row) => (row.has(way.flag) ? dscpName(dscp(row)) : undefined),
@@ -138,6 +139,7 @@ export function ipAttributes(way: Way): readonly Attribute[] {
     {
       name: `${way.prefix}ip.ecn.name`,
       kind: "string",
+      hasFewValues: true,
       requirement: recommended(present),
       description: "RFC 3168's name of those bits.",
       read: (row) => (row.has(way.flag) ? ecnName(ecn(row)) : undefined),
@@ -180,6 +182,7 @@ export function icmpAttributes(way: Way): readonly Attribute[] {
     {
       name: `${way.prefix}icmp.type.name`,
       kind: "string",
+      hasFewValues: true,
       requirement: recommended(`${present} and the type is assigned`),
       description: "IANA's name of that type in lower snake case.",
       read: (row) => (hasIcmp(row) ? icmpTypeName(row.protocol, type(row)) : undefined),
@@ -194,6 +197,7 @@ export function icmpAttributes(way: Way): readonly Attribute[] {
     {
       name: `${way.prefix}icmp.code.name`,
       kind: "string",
+      hasFewValues: true,
       requirement: recommended(`${present} and the code is assigned`),
       description: "IANA's name of that code in lower snake case.",
       read: (row) => (hasIcmp(row) ? icmpCodeName(row.protocol, type(row), code(row)) : undefined),

@@ -30,6 +30,7 @@ function stateAttribute(): Attribute {
   return {
     name: "flow.connection.state",
     kind: "string",
+    hasFewValues: true,
     requirement: conditional(
       "TCP, when it was followed (not of later fragments, nor of flows the kernel's table had no room for)",
     ),

@@ -179,6 +179,7 @@ function tunnelTypeAttribute(): Attribute {
   return {
     name: "tunnel.type",
     kind: "string",
+    hasFewValues: true,
     requirement: conditional(`${TUNNEL.present}, and on a WireGuard flow itself`),
     description:
       "Type of the outermost encapsulation: `vxlan` (VXLAN-GPE too), `geneve`, `gre`, `erspan`, `ipip`, `ip6ip6`, `6in4`, `4in6`, `gtp`, `fou`, `teredo`. On a WireGuard flow `wireguard`, and no other attribute of a tunnel: what it carries cannot be read.",
@@ -251,6 +252,7 @@ function headerAttributes(layer: Layer): readonly Attribute[] {
     {
       name: `${prefix}network.type`,
       kind: "string",
+      hasFewValues: true,
       requirement: conditional(present),
       description: `\`ipv4\` or \`ipv6\`: the outer IP header of the ${label}.`,
       read: (row) => networkType(layerIpVersion(row, layer)),
@@ -258,6 +260,7 @@ function headerAttributes(layer: Layer): readonly Attribute[] {
     {
       name: `${prefix}network.transport`,
       kind: "string",
+      hasFewValues: true,
       requirement: conditional(present),
       description:
         "Protocol of that header, named as in `network.transport`: `udp`, `gre`; `ipv4` and `ipv6` where that is what it carries.",

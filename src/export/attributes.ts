@@ -3,7 +3,7 @@
 
 import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
-import { formatMac } from "../lib/address.ts";
+import { formatMac, writeMac } from "../lib/address.ts";
 import {
   ABSENT,
   type Attribute,
@@ -17,7 +17,7 @@ import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE } fro
 import { TCP_ATTRIBUTES } from "./attributes-tcp.ts";
 import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
 import { ID_BYTES, type RecordRow } from "./row.ts";
-import { formatAddress, networkType } from "./span.ts";
+import { formatAddress, networkType, writeAddress } from "./span.ts";
 
 const DIRECTIONS = new Map<number, string>([
   [SPAN_KIND.client, "forward"],
@@ -76,10 +76,12 @@ function flowAttributes(): readonly Attribute[] {
       requirement: REQUIRED,
       description: "Community ID version 1 of the flow, with the configured seed.",
       read: communityId,
+      write: writeCommunityId,
     },
     {
       name: "flow.direction",
       kind: "string",
+      hasFewValues: true,
       requirement: REQUIRED,
       description:
         "`forward`: the initiator is local to this node; `reverse`: only the responder is; `unknown`: the initiator is unknown, or neither end is local.",
@@ -88,6 +90,7 @@ function flowAttributes(): readonly Attribute[] {
     {
       name: "flow.end_reason",
       kind: "string",
+      hasFewValues: true,
       requirement: REQUIRED,
       description:
         "Why the record was made, as IPFIX flowEndReason names it: `idle_timeout`, `active_timeout`, `end_of_flow_detected`, `forced_end`, `lack_of_resources`.",
@@ -96,6 +99,7 @@ function flowAttributes(): readonly Attribute[] {
     {
       name: "network.type",
       kind: "string",
+      hasFewValues: true,
       requirement: REQUIRED,
       semconv: "stable",
       description: "`ipv4` or `ipv6`.",
@@ -104,6 +108,7 @@ function flowAttributes(): readonly Attribute[] {
     {
       name: "network.transport",
       kind: "string",
+      hasFewValues: true,
       requirement: REQUIRED,
       semconv: "stable",
       description:
@@ -126,6 +131,7 @@ function endpointAttributes(): readonly Attribute[] {
         semconv: "development",
         description: `Address of the ${role}, as RFC 5952 writes it.`,
         read: (row) => formatAddress(row.octets, row.octetOffset(word), row.ipVersion),
+        write: (row, octets, at) => writeAddress(row, word, octets, at),
       },
       {
         name: `${end}.port`,
@@ -151,6 +157,7 @@ function interfaceAttributes(): readonly Attribute[] {
     {
       name: "network.interface.name",
       kind: "string",
+      hasFewValues: true,
       requirement: recommended("when the observation point is known and has a name"),
       semconv: "development",
       description: "Name of that interface.",
@@ -164,6 +171,8 @@ function interfaceAttributes(): readonly Attribute[] {
         "Link-layer address the source's packets came from, six pairs of hexadecimal digits with colons.",
       read: (row) =>
         row.has(RECORD_FLAG.hasMac) ? formatMac(row.octets, row.octetOffset(RECORD.sourceMac)) : undefined,
+      write: (row, octets, at) =>
+        row.has(RECORD_FLAG.hasMac) ? writeMac(row.octets, row.octetOffset(RECORD.sourceMac), octets, at) : 0,
     },
     {
       name: "network.vlan.id",
@@ -180,4 +189,11 @@ function communityId(row: RecordRow): string {
   const start = row.index * ID_BYTES.communityId;
   const octets = Buffer.from(communityIds.buffer, communityIds.byteOffset, communityIds.byteLength);
   return octets.toString("latin1", start, start + ID_BYTES.communityId);
+}
+
+function writeCommunityId(row: RecordRow, octets: Uint8Array, at: number): number {
+  const { communityIds } = row.batch;
+  const start = row.index * ID_BYTES.communityId;
+  for (let i = 0; i < ID_BYTES.communityId; i++) octets[at + i] = communityIds[start + i] as number;
+  return ID_BYTES.communityId;
 }

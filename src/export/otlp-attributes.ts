@@ -30,7 +30,12 @@ interface Lead {
 interface EncodedAttribute {
   readonly attribute: Attribute;
   readonly lead: Lead;
+  /** Whole KeyValues by value, where the same values come again and again: copied, not written (bench/encode.ts). */
+  readonly known: Map<string | readonly string[], Lead> | undefined;
 }
+
+/** Of known values of an attribute: whatever comes beyond is written each time. */
+const MOST_KNOWN = 256;
 
 /** The attributes of a selection, ready to be written behind one tag. */
 export class AttributeWriter {
@@ -70,7 +75,8 @@ export class AttributeWriter {
     }
   }
 
-  #writeAttribute(writer: ProtobufWriter, row: RecordRow, { attribute, lead }: EncodedAttribute): void {
+  #writeAttribute(writer: ProtobufWriter, row: RecordRow, encoded: EncodedAttribute): void {
+    const { attribute, lead } = encoded;
     switch (attribute.kind) {
       case "counter":
         writeInt(writer, lead, row.word(attribute.word), row.word(attribute.word + 1));
@@ -84,13 +90,25 @@ export class AttributeWriter {
         return;
       }
       case "string": {
+        if (attribute.write !== undefined) {
+          writeOctets(writer, lead, row, attribute.write);
+          return;
+        }
         const text = attribute.read(row);
-        if (text !== undefined) writeText(writer, lead, text, this.reserve);
+        if (text !== undefined && !copyKnown(writer, encoded, text)) {
+          const start = writer.length;
+          writeText(writer, lead, text, this.reserve);
+          remember(writer, encoded, text, start);
+        }
         return;
       }
       case "strings": {
         const texts = attribute.read(row);
-        if (texts !== undefined) writeTexts(writer, lead, texts);
+        if (texts !== undefined && !copyKnown(writer, encoded, texts)) {
+          const start = writer.length;
+          writeTexts(writer, lead, texts);
+          remember(writer, encoded, texts, start);
+        }
         return;
       }
       default:
@@ -101,7 +119,32 @@ export class AttributeWriter {
 
 function encodeLead(attribute: Attribute, tag: number): EncodedAttribute {
   const key = UTF8.encode(attribute.name);
-  return { attribute, lead: packLead([tag, 0, TAG.key, key.length, ...key, TAG.value]) };
+  const isRepeated = attribute.kind === "strings" || (attribute.kind === "string" && attribute.hasFewValues);
+  const known = isRepeated ? new Map<string | readonly string[], Lead>() : undefined;
+  return { attribute, known, lead: packLead([tag, 0, TAG.key, key.length, ...key, TAG.value]) };
+}
+
+function copyKnown(
+  writer: ProtobufWriter,
+  { known }: EncodedAttribute,
+  value: string | readonly string[],
+): boolean {
+  const encoded = known?.get(value);
+  if (encoded === undefined) return false;
+  writer.words(encoded.words, encoded.size);
+  return true;
+}
+
+/** Keeps what was written from `start` on, unless it is longer than the room that copying it would find. */
+function remember(
+  writer: ProtobufWriter,
+  { known }: EncodedAttribute,
+  value: string | readonly string[],
+  start: number,
+): void {
+  const size = writer.length - start;
+  if (known === undefined || known.size >= MOST_KNOWN || size >= SHORT_BYTES) return;
+  known.set(value, packLead([...writer.bytes.subarray(start, writer.length)]));
 }
 
 function packLead(octets: readonly number[]): Lead {
@@ -119,6 +162,28 @@ function writeInt(writer: ProtobufWriter, lead: Lead, low: number, high: number)
   writer.varint64(low, high);
   writer.bytes[lengthAt] = writer.length - lengthAt - 1;
   writer.bytes[start + 1] = writer.length - start - 2;
+}
+
+function writeOctets(
+  writer: ProtobufWriter,
+  lead: Lead,
+  row: RecordRow,
+  write: (row: RecordRow, octets: Uint8Array, at: number) => number,
+): void {
+  const start = writer.length;
+  writer.words(lead.words, lead.size);
+  const at = writer.length;
+  const size = write(row, writer.bytes, at + 3);
+  if (size === 0) {
+    writer.length = start;
+    return;
+  }
+  const { bytes } = writer;
+  bytes[at] = size + 2;
+  bytes[at + 1] = TAG.string;
+  bytes[at + 2] = size;
+  writer.length = at + 3 + size;
+  bytes[start + 1] = writer.length - start - 2;
 }
 
 function writeText(writer: ProtobufWriter, lead: Lead, text: string, reserve: number): void {

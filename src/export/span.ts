@@ -2,7 +2,7 @@
 
 import { RECORD, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
-import { formatIpv4, formatIpv6 } from "../lib/address.ts";
+import { formatIpv4, formatIpv6, writeIpv4 } from "../lib/address.ts";
 import type { RecordRow } from "./row.ts";
 
 /** `network.type` by IP version. */
@@ -13,6 +13,15 @@ export function networkType(ipVersion: number): "ipv4" | "ipv6" {
 /** The text of an address in packets of that IP version; 16 octets are read from `offset`. */
 export function formatAddress(octets: Uint8Array, offset: number, ipVersion: number): string {
   return ipVersion === 4 ? formatIpv4(octets, offset) : formatIpv6(octets, offset);
+}
+
+/** Writes the text of the record's address at `word` as ASCII at `at`. @returns its length */
+export function writeAddress(row: RecordRow, word: number, octets: Uint8Array, at: number): number {
+  const offset = row.octetOffset(word);
+  if (row.ipVersion === 4) return writeIpv4(row.octets, offset, octets, at);
+  const text = formatIpv6(row.octets, offset);
+  for (let i = 0; i < text.length; i++) octets[at + i] = text.charCodeAt(i);
+  return text.length;
 }
 
 /** `10.0.0.1:443`, `[2001:db8::1]:443`, and without the port where the protocol has none. */

@@ -2,6 +2,8 @@
 
 const DECIMAL: readonly string[] = Array.from({ length: 256 }, (_, octet) => String(octet));
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
+const [ZERO, DOT, COLON] = [0x30, 0x2e, 0x3a];
+const HEX_DIGITS: Uint8Array = new TextEncoder().encode("0123456789abcdef");
 
 /**
  * Formats the IPv4 address in the last 4 of 16 octets (`::ffff:0:0/96`, RFC 4291 section 2.5.5.2) as dotted decimal.
@@ -10,6 +12,19 @@ const HEX: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.t
  */
 export function formatIpv4(octets: Uint8Array, offset: number): string {
   return `${decimal(octets, offset + 12)}.${decimal(octets, offset + 13)}.${decimal(octets, offset + 14)}.${decimal(octets, offset + 15)}`;
+}
+
+/** Writes what {@link formatIpv4} answers as ASCII into `text` from `at` on. @returns its length, 15 at most */
+export function writeIpv4(octets: Uint8Array, offset: number, text: Uint8Array, at: number): number {
+  let end = at;
+  for (let i = offset + 12; i < offset + 16; i++) {
+    const octet = octets[i] as number;
+    if (octet >= 100) text[end++] = ZERO + ((octet / 100) | 0);
+    if (octet >= 10) text[end++] = ZERO + (((octet / 10) | 0) % 10);
+    text[end++] = ZERO + (octet % 10);
+    text[end++] = DOT;
+  }
+  return end - 1 - at;
 }
 
 /**
@@ -43,6 +58,18 @@ export function formatMac(octets: Uint8Array, offset: number): string {
   const [a, b, c] = [hex(octets, offset), hex(octets, offset + 1), hex(octets, offset + 2)];
   const [d, e, f] = [hex(octets, offset + 3), hex(octets, offset + 4), hex(octets, offset + 5)];
   return `${a}:${b}:${c}:${d}:${e}:${f}`;
+}
+
+/** Writes what {@link formatMac} answers as ASCII into `text` from `at` on. @returns its length, 17 */
+export function writeMac(octets: Uint8Array, offset: number, text: Uint8Array, at: number): number {
+  for (let i = 0; i < 6; i++) {
+    const octet = octets[offset + i] as number;
+    const place = at + i * 3;
+    text[place] = HEX_DIGITS[octet >>> 4] as number;
+    text[place + 1] = HEX_DIGITS[octet & 0xf] as number;
+    if (i < 5) text[place + 2] = COLON;
+  }
+  return 17;
 }
 
 /**

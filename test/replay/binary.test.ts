@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import * as v from "valibot";
+import { decodeJsonRequest } from "../collector/decode.ts";
 import { capturePath, describeWithCaptures } from "./captures.ts";
 import { writeTemporaryFile } from "./temporary-file.ts";
 import { askTshark } from "./tshark.ts";
@@ -59,6 +60,29 @@ describeWithCaptures("mermin replay", () => {
       expect(told).toEqual(expected);
       expect(spans[0]?.attributes["network.interface.index"]).toBeUndefined();
       expect(spans[0]?.attributes["network.interface.name"]).toBeUndefined();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "writes requests of OTLP with the same spans, a line each",
+    async () => {
+      const path = capturePath("traces/http-vlan-0.pcap");
+      const [[lines], [requests, , code]] = await Promise.all([
+        runMermin("replay", path, "--format", "ndjson"),
+        runMermin("replay", path, "--format", "otlp-json"),
+      ]);
+      expect(code).toBe(0);
+      const told = requests
+        .trimEnd()
+        .split("\n")
+        .flatMap((line) => decodeJsonRequest(new TextEncoder().encode(line)).spans);
+      expect<unknown>(told).toEqual(
+        lines
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line)),
+      );
     },
     TIMEOUT_MS,
   );

@@ -86,4 +86,14 @@ describe("OtlpEncoder", () => {
       }),
     );
   });
+
+  test("tells values that come again, and more of them than it keeps", () => {
+    const encoder = new OtlpEncoder(createSpanWriter(EVERY_ATTRIBUTE), RESOURCE, "1.2.3");
+    const names = Array.from({ length: 900 }, (_, index) => `veth${index % 300}-${"x".repeat(index % 97)}`);
+    for (const name of names) encoder.append({ ...batchOf([TCP_RECORD]), interfaceName: () => name }, 0, 1);
+    const told = decodeRequest(encoder.take().bytes).spans.map(
+      ({ attributes }) => attributes["network.interface.name"],
+    );
+    expect(told).toEqual(names);
+  });
 });
