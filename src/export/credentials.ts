@@ -42,7 +42,7 @@ export class Credentials {
       const token = this.#secret(auth.bearer.token);
       secrets.push(["authorization", () => `Bearer ${token()}`]);
     } else if (endpoint.username !== "") {
-      const [user, word] = [endpoint.username, endpoint.password].map(decodeURIComponent);
+      const [user, word] = [endpoint.username, endpoint.password].map(decodePercent);
       secrets.push(["authorization", () => basic(user ?? "", word ?? "")]);
     }
     this.#secrets = secrets;
@@ -79,9 +79,14 @@ export class Credentials {
     return this.#material;
   }
 
-  /** Looks at every file now. @returns whether one of them changed, so that who was refused may be taken */
-  refresh(): boolean {
-    return this.#files.map((file) => file.look()).includes(true);
+  /**
+   * Looks at every file now.
+   * @param refused headers of a request that was refused, perhaps for what is in them
+   * @returns whether the same request would have other headers now
+   */
+  hasOther(refused: Readonly<Record<string, string>>): boolean {
+    for (const file of this.#files) file.look();
+    return Object.entries(this.headers()).some(([name, value]) => refused[name] !== value);
   }
 
   #open(path: string): RereadFile | undefined {
@@ -95,6 +100,14 @@ export class Credentials {
     if (typeof secret === "string") return () => secret;
     const file = this.#open(secret.file);
     return () => file?.read().replace(/\r?\n$/, "") ?? "";
+  }
+}
+
+function decodePercent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -77,13 +77,14 @@ export function createGrpcTransport(
   };
   const send: SendRequest = async (request, closing) => {
     try {
+      const headers = credentials.headers();
       const outcome = await call(open(), {
         method: METHODS[signal],
         request,
-        metadata: createMetadata(credentials.headers()),
+        metadata: createMetadata(headers),
         timeoutMs: config.timeout,
         closing,
-        refresh: () => credentials.refresh(),
+        hasOther: () => credentials.hasOther(headers),
       });
       // The other end may be gone without a word: the next attempt is on a connection of its own.
       if (outcome.status === "retry" && outcome.reason === "timeout") close();
@@ -102,7 +103,8 @@ interface Call {
   readonly metadata: Metadata;
   readonly timeoutMs: number;
   readonly closing: AbortSignal;
-  readonly refresh: () => boolean;
+  /** Whether the same request would have other headers now. */
+  readonly hasOther: () => boolean;
 }
 
 function call(client: Client, options: Call): Promise<SendOutcome> {
@@ -127,7 +129,7 @@ function call(client: Client, options: Call): Promise<SendOutcome> {
   return promise.finally(() => closing.removeEventListener("abort", cancel));
 }
 
-function judge(error: ServiceError, { refresh, timeoutMs }: Call): SendOutcome {
+function judge(error: ServiceError, { hasOther, timeoutMs }: Call): SendOutcome {
   const { code, details, metadata } = error;
   const reason = reasonOf(error);
   const cause = new Error(describe(error, reason, timeoutMs), { cause: error });
@@ -136,7 +138,7 @@ function judge(error: ServiceError, { refresh, timeoutMs }: Call): SendOutcome {
   if (RETRIED.has(code) || (code === STATUS.RESOURCE_EXHAUSTED && retryAfterMs !== undefined)) {
     return { status: "retry", reason, retryAfterMs, cause };
   }
-  if (code === STATUS.UNAUTHENTICATED && refresh()) {
+  if (code === STATUS.UNAUTHENTICATED && hasOther()) {
     return { status: "retry", reason: "unavailable", retryAfterMs: 0, cause };
   }
   const isTooLarge = code === STATUS.RESOURCE_EXHAUSTED && /larger than|too large|size|exceed/i.test(details);

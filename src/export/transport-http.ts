@@ -66,6 +66,7 @@ async function attempt(
   const isGzip = config.compression === "gzip";
   const body = isGzip ? await compress(request, GZIP) : request;
   const { ca, cert, key } = credentials.tls();
+  const headers = credentials.headers();
   const { server_name, insecure_skip_verify } = config.tls;
   const response = await fetch(url, {
     method: "POST",
@@ -73,7 +74,7 @@ async function attempt(
     signal,
     redirect: "manual",
     headers: {
-      ...credentials.headers(),
+      ...headers,
       "content-type": CONTENT_TYPES[encoding],
       ...(isGzip ? { "content-encoding": "gzip" } : {}),
       // An answer is short; what is not compressed cannot grow.
@@ -89,13 +90,16 @@ async function attempt(
       ...(key === undefined ? {} : { key }),
     },
   });
-  return judge(response, await readBounded(response), { encoding, credentials });
+  return judge(response, await readBounded(response), {
+    encoding,
+    hasOther: () => credentials.hasOther(headers),
+  });
 }
 
 function judge(
   { status, headers }: Response,
   body: Uint8Array,
-  { encoding, credentials }: { readonly encoding: Encoding; readonly credentials: Credentials },
+  { encoding, hasOther }: { readonly encoding: Encoding; readonly hasOther: () => boolean },
 ): SendOutcome {
   if (status >= 200 && status < 300) return { status: "sent", ...readResponse(body, encoding) };
   const said = readErrorText(body, headers.get("content-type") ?? "");
@@ -103,7 +107,7 @@ function judge(
   if (RETRIED.has(status)) {
     return retry("unavailable", text, undefined, parseRetryAfter(headers.get("retry-after")));
   }
-  if (status === 401 && credentials.refresh()) return retry("unavailable", text, undefined, 0);
+  if (status === 401 && hasOther()) return retry("unavailable", text, undefined, 0);
   return { status: status === 413 ? "too_large" : "rejected", cause: new Error(text) };
 }
 

@@ -27,20 +27,16 @@ export class RereadFile {
     return this.#text;
   }
 
-  /** Looks now. @returns whether the text is another one */
-  look(): boolean {
+  /** Looks now, without waiting for the second to be over. */
+  look(): void {
     this.#lookedAt = performance.now();
     try {
       const stamp = stampOf(this.path);
-      if (stamp === this.#stamp) return false;
-      const text = readFileSync(this.path, "utf8");
-      const isOther = text !== this.#text;
-      this.#text = text;
+      if (stamp === this.#stamp) return;
+      this.#text = readFileSync(this.path, "utf8");
       this.#stamp = stamp;
-      return isOther;
     } catch {
       // Between the removal of the old one and the arrival of the new one.
-      return false;
     }
   }
 }
