@@ -209,7 +209,8 @@ static __always_inline void fill_new_flow(struct __sk_buff *skb, struct packet *
 
 /*
  * Kernels give -E2BIG for a full preallocated map and -EBUSY or -ENOMEM where its locks or memory were
- * not to be had at once.
+ * not to be had at once. It is read as an int: before Linux 6.4 the upper half of what an update returns is
+ * not the sign's.
  */
 #define E2BIG 7
 #define EEXIST 17
@@ -229,12 +230,12 @@ static __always_inline void account_new(struct __sk_buff *skb, struct packet *pa
 	__u64 now = packet_time_exact(skb);
 	__u32 zero = 0;
 	struct flow_stats *fresh = bpf_map_lookup_elem(&NEW_FLOW, &zero), *stats;
-	long error;
+	int error;
 
 	if (!fresh)
 		return;
 	fill_new_flow(skb, packet, fresh, now);
-	error = bpf_map_update_elem(&FLOW_STATS, key, fresh, BPF_NOEXIST);
+	error = (int)bpf_map_update_elem(&FLOW_STATS, key, fresh, BPF_NOEXIST);
 	if (!error) {
 		counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 		tell_opened(packet, key, now);
