@@ -1,0 +1,205 @@
+// Who had an address when a flow began: the order of attribution over the claims to it. Makes no objects.
+
+import type { ClaimChains } from "./directory-chains.ts";
+import { type Claim, RANK } from "./directory-claims.ts";
+import type { Known } from "./known.ts";
+
+/** So long after a flow's start, news of what began before it may still be under way. */
+export const SETTLE_MS = 5000;
+
+/** One end of a flow. Reused, so mutable. */
+export interface AddressQuery {
+  /** The address at `at`: four words in memory order, IPv4 in ::ffff:0:0/96. */
+  words: Uint32Array;
+  at: number;
+  /** 0 where the protocol has none. */
+  port: number;
+  /** IANA number. */
+  protocol: number;
+  /** The flow's first packet, ms since 1970. */
+  startMs: number;
+  /** Node ports are known by where a flow goes, not by where it comes from. */
+  isDestination: boolean;
+}
+
+/** How a look-up ended: a range holds the start; one that ended before it; several equal ones; none. */
+export type Outcome = "resolved" | "ended" | "ambiguous" | "unknown";
+
+/** What was found. Reused, so mutable. */
+export interface Resolution {
+  outcome: Outcome;
+  holder: Known | undefined;
+  /** Beside a node: the Service whose node port the flow goes to. */
+  service: Known | undefined;
+  /** The namespace of all candidates where they are ambiguous; "" where they differ or have none. */
+  sharedNamespace: string;
+  /** A range holds the start, and no news can change that: it is never to be asked again. */
+  isConfirmed: boolean;
+}
+
+/** @returns a resolution that found nothing */
+export function newResolution(): Resolution {
+  return {
+    outcome: "unknown",
+    holder: undefined,
+    service: undefined,
+    sharedNamespace: "",
+    isConfirmed: false,
+  };
+}
+
+/** Writes what `from` found over `to`. */
+export function copyResolution(from: Resolution, to: Resolution): void {
+  to.outcome = from.outcome;
+  to.holder = from.holder;
+  to.service = from.service;
+  to.sharedNamespace = from.sharedNamespace;
+  to.isConfirmed = from.isConfirmed;
+}
+
+/** The claims of one rank that remain: one, or several that are equal. */
+interface Candidate {
+  claim: Claim | undefined;
+  isAlone: boolean;
+  namespace: string;
+}
+
+/** Looks claims up. One of these serves any number of look-ups, one after the other. */
+export class Resolver {
+  readonly #chains: ClaimChains;
+  readonly #graceMs: number;
+  readonly #candidates: readonly Candidate[] = Array.from({ length: RANK.entry + 1 }, newCandidate);
+  readonly #nodePort: Candidate = newCandidate();
+
+  /** @param graceMs how long a claim that ended may still answer for flows that began after it */
+  constructor(chains: ClaimChains, graceMs: number) {
+    this.#chains = chains;
+    this.#graceMs = graceMs;
+  }
+
+  /** Writes who had the address into `found`. */
+  resolve(query: AddressQuery, now: number, found: Resolution): void {
+    forget(found);
+    const isSettled = now >= query.startMs + SETTLE_MS;
+    if (this.#gather(query, this.#asHolding)) {
+      this.#choose(found, "resolved");
+      if (found.holder?.told.kind === "Node") found.service = this.#serviceAt(query);
+    } else if (isSettled && this.#gather(query, this.#asEnded)) {
+      this.#choose(found, "ended");
+    }
+    found.isConfirmed = isSettled && found.outcome === "resolved";
+  }
+
+  /** Sorts the claims to the address and port by rank; false where no rank has one. */
+  #gather(query: AddressQuery, consider: (claim: Claim, query: AddressQuery) => boolean): boolean {
+    for (const candidate of this.#candidates) clear(candidate);
+    let isAny = false;
+    for (let claim = this.#chains.toAddress(query.words, query.at); claim !== undefined; claim = claim.next) {
+      if (consider(claim, query)) isAny = true;
+    }
+    if (query.port === 0) return isAny;
+    for (
+      let claim = this.#chains.toPort(query.words, query.at, query);
+      claim !== undefined;
+      claim = claim.next
+    ) {
+      if (consider(claim, query)) isAny = true;
+    }
+    return isAny;
+  }
+
+  readonly #asHolding = (claim: Claim, query: AddressQuery): boolean => {
+    if (!holds(claim, query)) return false;
+    consider(this.#candidates[claim.rank], claim, compareHolding);
+    return true;
+  };
+
+  readonly #asEnded = (claim: Claim, query: AddressQuery): boolean => {
+    const agoMs = query.startMs - claim.endMs;
+    if (!concerns(claim, query) || agoMs < 0 || agoMs > this.#graceMs) return false;
+    consider(this.#candidates[claim.rank], claim, compareEnded);
+    return true;
+  };
+
+  #choose(found: Resolution, outcome: Outcome): void {
+    for (let rank: number = RANK.pod; rank <= RANK.entry; rank++) {
+      const candidate = this.#candidates[rank];
+      if (candidate?.claim === undefined) continue;
+      if (candidate.isAlone) {
+        found.holder = candidate.claim.known;
+        found.outcome = outcome;
+        return;
+      }
+      // The node is what several pods on one port of it share.
+      if (rank === RANK.hostPort && this.#candidates[RANK.node]?.claim !== undefined) continue;
+      found.outcome = "ambiguous";
+      found.sharedNamespace = candidate.namespace;
+      return;
+    }
+  }
+
+  #serviceAt(query: AddressQuery): Known | undefined {
+    if (!query.isDestination || query.port === 0) return undefined;
+    clear(this.#nodePort);
+    for (
+      let claim = this.#chains.toNodePort(query.port, query.protocol);
+      claim !== undefined;
+      claim = claim.next
+    ) {
+      if (holds(claim, query)) consider(this.#nodePort, claim, compareHolding);
+    }
+    return this.#nodePort.isAlone ? this.#nodePort.claim?.known : undefined;
+  }
+}
+
+function forget(found: Resolution): void {
+  found.holder = undefined;
+  found.service = undefined;
+  found.sharedNamespace = "";
+  found.outcome = "unknown";
+  found.isConfirmed = false;
+}
+
+function newCandidate(): Candidate {
+  return { claim: undefined, isAlone: true, namespace: "" };
+}
+
+function clear(candidate: Candidate): void {
+  candidate.claim = undefined;
+  candidate.isAlone = true;
+}
+
+function concerns(claim: Claim, query: AddressQuery): boolean {
+  return claim.protocol === 0 || claim.protocol === query.protocol;
+}
+
+function holds(claim: Claim, query: AddressQuery): boolean {
+  return concerns(claim, query) && claim.startMs <= query.startMs && query.startMs < claim.endMs;
+}
+
+function consider(
+  candidate: Candidate | undefined,
+  claim: Claim,
+  compare: (left: Claim, right: Claim) => number,
+): void {
+  if (candidate === undefined || candidate.claim?.known === claim.known) return;
+  const order = candidate.claim === undefined ? 1 : compare(claim, candidate.claim);
+  if (order < 0) return;
+  const { namespace } = claim.known.told.object;
+  candidate.isAlone = order > 0;
+  candidate.namespace = order > 0 || candidate.namespace === namespace ? namespace : "";
+  candidate.claim = claim;
+}
+
+/**
+ * Above 0: `left` is the better one. One that the object itself says has ended after the start still had the address
+ * then, whatever came after it; else the one that began last.
+ */
+function compareHolding(left: Claim, right: Claim): number {
+  const told = Number(left.isEndTold) - Number(right.isEndTold);
+  return told === 0 ? left.startMs - right.startMs : told;
+}
+
+function compareEnded(left: Claim, right: Claim): number {
+  return left.endMs - right.endMs;
+}

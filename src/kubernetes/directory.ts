@@ -1,0 +1,211 @@
+// The cluster as it is known: every object, by what it can be found. Comes in: events. Goes out: who has an address, whose
+// an object is. An event costs its own object; nothing is read, waited for or asked here, and the time is passed in.
+
+import { ClaimChains } from "./directory-chains.ts";
+import { type Claim, type Claimed, claimsOf } from "./directory-claims.ts";
+import { type AddressQuery, type Resolution, Resolver, SETTLE_MS } from "./directory-resolve.ts";
+import { type Known, saysTheSame, type Told, toldBy, type Versioned } from "./known.ts";
+import type { DeletedObject, Kind, ObjectEvent } from "./objects.ts";
+import { Pool } from "./pool.ts";
+import { DEFAULT_RELATIONS, type RelationRule, Scope } from "./scope.ts";
+
+export interface DirectoryOptions {
+  /** `kubernetes.grace`: so long after its end an owner may still answer for flows that began after it. */
+  readonly graceMs: number;
+  /** How long what has ended is kept for flows that began before: not below `graceMs`. */
+  readonly keptMs: number;
+  readonly relations?: readonly RelationRule[];
+}
+
+/** Something to forget at its time: a claim, or an object with all that is still of it. */
+interface Expiry {
+  readonly atMs: number;
+  readonly known: Known;
+  readonly claim: Claim | undefined;
+}
+
+/** Expiries are forgotten in bulk once so many have passed. */
+const PASSED_EXPIRIES = 4096;
+
+/** Objects, addresses, namespaces. */
+export class Directory {
+  readonly #options: DirectoryOptions;
+  readonly #pool = new Pool();
+  readonly #chains = new ClaimChains();
+  readonly #resolver: Resolver;
+  readonly #objects: Map<Kind, Map<string, Known>> = new Map();
+  readonly #nodes: Map<string, Known> = new Map();
+  readonly #scopes: Map<string, Scope> = new Map();
+  /** In the order of their times. */
+  #expiries: Expiry[] = [];
+  #passed = 0;
+  /** Raised when a node arrives that pods may have waited for. */
+  readonly nodeArrivals: Versioned = { version: 0 };
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+    this.#resolver = new Resolver(this.#chains, options.graceMs);
+  }
+
+  /** Objects kept, those that ended of late included. */
+  get size(): number {
+    let size = 0;
+    for (const objects of this.#objects.values()) size += objects.size;
+    return size;
+  }
+
+  /** Different addresses and ports that objects have. */
+  get addresses(): number {
+    return this.#chains.size;
+  }
+
+  /** Takes in one change, seen at `now` (ms since 1970, never earlier than that of the change before). */
+  apply(event: ObjectEvent, now: number): void {
+    this.expire(now);
+    const known = this.findObject(event.kind, event.object.uid);
+    const told = toldBy(event, this.#pool);
+    if (told === undefined) {
+      if (known !== undefined && !known.isGone) this.#drop(known, event.object, now);
+    } else if (known === undefined) {
+      this.#add(told, now);
+    } else {
+      this.#change(known, told, now);
+    }
+  }
+
+  /** Forgets what has ended long enough ago. */
+  expire(now: number): void {
+    for (;;) {
+      const expiry = this.#expiries[this.#passed];
+      if (expiry === undefined || expiry.atMs > now) break;
+      this.#passed++;
+      if (expiry.claim !== undefined) this.#chains.remove(expiry.claim);
+      else if (expiry.known.isGone) this.#forget(expiry.known);
+    }
+    if (this.#passed === 0) return;
+    if (this.#passed < PASSED_EXPIRIES && this.#passed < this.#expiries.length) return;
+    this.#expiries = this.#expiries.slice(this.#passed);
+    this.#passed = 0;
+  }
+
+  /** Writes into `found` who had an address when a flow began, by what is known at `now`. */
+  resolve(query: AddressQuery, now: number, found: Resolution): void {
+    this.#resolver.resolve(query, now, found);
+  }
+
+  /** The object of that uid, also for a while after its end. */
+  findObject(kind: Kind, uid: string): Known | undefined {
+    return this.#objects.get(kind)?.get(uid);
+  }
+
+  findNode(name: string): Known | undefined {
+    return this.#nodes.get(name);
+  }
+
+  /** What is known of a namespace; made when it is first asked for. */
+  scope(name: string): Scope {
+    let scope = this.#scopes.get(name);
+    if (scope === undefined) {
+      scope = new Scope(name, this.#options.relations ?? DEFAULT_RELATIONS);
+      this.#scopes.set(name, scope);
+    }
+    return scope;
+  }
+
+  #add(told: Told, now: number): void {
+    const known: Known = { told, version: 0, isGone: false, claims: [] };
+    const { kind, object } = told;
+    this.#objectsOf(kind).set(object.uid, known);
+    if (kind === "Node") {
+      this.#nodes.set(object.name, known);
+      this.nodeArrivals.version++;
+    }
+    if (kind === "Namespace") this.scope(object.name).namespace = known;
+    const scope = this.scope(kind === "Namespace" ? object.name : object.namespace);
+    if (kind !== "Pod") scope.arrivals.version++;
+    scope.take(known, undefined);
+    this.#claim(known, now);
+  }
+
+  #objectsOf(kind: Kind): Map<string, Known> {
+    let objects = this.#objects.get(kind);
+    if (objects === undefined) {
+      objects = new Map();
+      this.#objects.set(kind, objects);
+    }
+    return objects;
+  }
+
+  #change(known: Known, told: Told, now: number): void {
+    const before = known.told;
+    known.told = told;
+    if (known.isGone || !saysTheSame(before, told)) known.version++;
+    const wasGone = known.isGone;
+    known.isGone = false;
+    this.scope(told.object.namespace).take(known, wasGone ? undefined : before);
+    this.#claim(known, now);
+  }
+
+  /** What it is called stays known for the flows that began before; what it had ends. */
+  #drop(known: Known, { endTime }: DeletedObject, now: number): void {
+    known.isGone = true;
+    this.scope(known.told.object.namespace).drop(known);
+    for (const claim of known.claims)
+      this.#end(claim, { endMs: Math.min(endTime ?? now, claim.endMs), isTold: endTime !== undefined }, now);
+    known.claims = [];
+    this.#expiries.push({ atMs: now + this.#options.keptMs, known, claim: undefined });
+  }
+
+  #forget(known: Known): void {
+    const { kind, object } = known.told;
+    this.#objectsOf(kind).delete(object.uid);
+    if (kind === "Node" && this.#nodes.get(object.name) === known) this.#nodes.delete(object.name);
+    if (kind !== "Namespace") return;
+    const scope = this.scope(object.name);
+    if (scope.namespace === known) this.#scopes.delete(object.name);
+  }
+
+  /** Brings the object's claims to what it says now: those that are alike stay. */
+  #claim(known: Known, now: number): void {
+    const claimed = claimsOf(known.told);
+    if (claimed.length === 0 && known.claims.length === 0) return;
+    const before = new Map(known.claims.map((claim) => [claimId(claim), claim]));
+    const claims: Claim[] = [];
+    for (const each of claimed) {
+      const id = claimId(each);
+      const same = before.get(id);
+      before.delete(id);
+      if (same === undefined || (same.endMs < each.endMs && same.isEndTold)) {
+        claims.push(this.#begin(known, each, now));
+        continue;
+      }
+      claims.push(same);
+      if (each.endMs < same.endMs) this.#end(same, { endMs: each.endMs, isTold: true }, now);
+    }
+    for (const claim of before.values())
+      this.#end(claim, { endMs: Math.min(now, claim.endMs), isTold: false }, now);
+    known.claims = claims;
+  }
+
+  #begin(known: Known, claimed: Claimed, now: number): Claim {
+    const { rank, address, port, protocol, endMs } = claimed;
+    // What an object got later, it did not have since it began.
+    const startMs = known.claims.length === 0 ? claimed.startMs : Math.max(claimed.startMs, now - SETTLE_MS);
+    const isEndTold = endMs < Number.POSITIVE_INFINITY;
+    const claim: Claim = { known, rank, address, port, protocol, startMs, endMs, isEndTold, next: undefined };
+    if (endMs + this.#options.keptMs <= now) return claim;
+    this.#chains.add(claim);
+    if (isEndTold) this.#expiries.push({ atMs: now + this.#options.keptMs, known, claim });
+    return claim;
+  }
+
+  #end(claim: Claim, end: { readonly endMs: number; readonly isTold: boolean }, now: number): void {
+    if (end.isTold) claim.isEndTold = true;
+    claim.endMs = end.endMs;
+    this.#expiries.push({ atMs: now + this.#options.keptMs, known: claim.known, claim });
+  }
+}
+
+function claimId({ rank, address, port, protocol }: Claimed | Claim): string {
+  return `${rank} ${address} ${port} ${protocol}`;
+}

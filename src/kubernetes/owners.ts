@@ -1,0 +1,82 @@
+// Whose an object is: owner references walked upwards, over what is known of the owners.
+
+import type { Directory } from "./directory.ts";
+import type { Known, Versioned } from "./known.ts";
+import type { KubernetesObject, OwnerReference } from "./object.ts";
+import type { Kind } from "./objects.ts";
+
+/** `kubernetes.owner_relations`. Kinds as the API writes them, in any case. */
+export interface OwnerOptions {
+  /** Steps from the object: 1 tells its own owner alone. */
+  readonly maxDepth: number;
+  /** Empty: all. Others are walked through but not told. */
+  readonly includeKinds: readonly string[];
+  readonly excludeKinds: readonly string[];
+}
+
+/** One owner, nearest first. */
+export interface Owner {
+  readonly reference: OwnerReference;
+  /** Its kind among those that are watched; undefined for any other, of a custom resource, say. */
+  readonly kind: Kind | undefined;
+  /** undefined where it has not arrived, or is of another kind. */
+  readonly known: Known | undefined;
+}
+
+/** Groups of the kinds an owner may be of; a Job of any other is another thing. */
+const GROUPS: Readonly<Partial<Record<string, { readonly group: string; readonly kind: Kind }>>> = {
+  ReplicaSet: { group: "apps", kind: "ReplicaSet" },
+  Deployment: { group: "apps", kind: "Deployment" },
+  StatefulSet: { group: "apps", kind: "StatefulSet" },
+  DaemonSet: { group: "apps", kind: "DaemonSet" },
+  Job: { group: "batch", kind: "Job" },
+  CronJob: { group: "batch", kind: "CronJob" },
+  Service: { group: "", kind: "Service" },
+  Ingress: { group: "networking.k8s.io", kind: "Ingress" },
+  Gateway: { group: "gateway.networking.k8s.io", kind: "Gateway" },
+  Node: { group: "", kind: "Node" },
+  Pod: { group: "", kind: "Pod" },
+};
+
+/** The owners of `known` that the options tell. What they were found in is added to `sources`. */
+export function findOwners(
+  known: Known,
+  directory: Directory,
+  options: OwnerOptions & { readonly sources: Set<Versioned> },
+): readonly Owner[] {
+  const owners: Owner[] = [];
+  const { sources } = options;
+  let object: KubernetesObject = known.told.object;
+  for (let depth = 0; depth < options.maxDepth; depth++) {
+    const reference = ownerOf(object);
+    if (reference === undefined) break;
+    const kind = watchedKind(reference);
+    const owner = kind && directory.findObject(kind, reference.uid);
+    if (isTold(reference.kind, options)) owners.push({ reference, kind, known: owner });
+    if (owner === undefined) {
+      if (kind !== undefined) sources.add(directory.scope(known.told.object.namespace).arrivals);
+      break;
+    }
+    sources.add(owner);
+    object = owner.told.object;
+  }
+  return owners;
+}
+
+/** The one that manages it; where none says so, its only one. Several equals are not told. */
+function ownerOf({ owners }: KubernetesObject): OwnerReference | undefined {
+  return owners.find(({ isController }) => isController) ?? (owners.length === 1 ? owners[0] : undefined);
+}
+
+function watchedKind({ kind, apiVersion }: OwnerReference): Kind | undefined {
+  if (!Object.hasOwn(GROUPS, kind)) return undefined;
+  const slash = apiVersion.indexOf("/");
+  const group = slash < 0 ? "" : apiVersion.slice(0, slash);
+  const watched = GROUPS[kind];
+  return watched?.group === group ? watched.kind : undefined;
+}
+
+function isTold(kind: string, { includeKinds, excludeKinds }: OwnerOptions): boolean {
+  const isKind = (other: string): boolean => other.toLowerCase() === kind.toLowerCase();
+  return (includeKinds.length === 0 || includeKinds.some(isKind)) && !excludeKinds.some(isKind);
+}

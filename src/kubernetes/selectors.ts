@@ -1,0 +1,82 @@
+// Label selectors: whether labels fit one, and which of many selectors fit some labels without trying them all.
+
+import type { LabelSelector } from "./object.ts";
+
+/** Whether `labels` fit all that `selector` asks; one that asks nothing fits everything. */
+export function matchesLabels(selector: LabelSelector, labels: ReadonlyMap<string, string>): boolean {
+  for (const [key, value] of selector.matchLabels) if (labels.get(key) !== value) return false;
+  for (const { key, operator, values } of selector.matchExpressions) {
+    const value = labels.get(key);
+    switch (operator) {
+      case "In":
+        if (value === undefined || !values.includes(value)) return false;
+        break;
+      case "NotIn":
+        if (value !== undefined && values.includes(value)) return false;
+        break;
+      case "Exists":
+        if (value === undefined) return false;
+        break;
+      case "DoesNotExist":
+        if (value !== undefined) return false;
+        break;
+      default:
+        operator satisfies never;
+        return false;
+    }
+  }
+  return true;
+}
+
+/** What a selector stands for, in the namespace whose objects it selects. */
+export interface Selecting {
+  readonly selector: LabelSelector;
+}
+
+/**
+ * Selectors of one namespace. Each is kept under one label that it demands, so that labels meet few others than those
+ * that fit; the ones that demand none are tried for all.
+ */
+export class SelectorIndex<T extends Selecting> {
+  readonly #byLabel: Map<string, Set<T>> = new Map();
+
+  add(selecting: T): void {
+    const anchor = anchorOf(selecting.selector);
+    const others = this.#byLabel.get(anchor);
+    if (others === undefined) this.#byLabel.set(anchor, new Set([selecting]));
+    else others.add(selecting);
+  }
+
+  delete(selecting: T): void {
+    const anchor = anchorOf(selecting.selector);
+    const others = this.#byLabel.get(anchor);
+    if (others?.delete(selecting) && others.size === 0) this.#byLabel.delete(anchor);
+  }
+
+  /** Those whose selector fits `labels`, in no order. */
+  find(labels: ReadonlyMap<string, string>): readonly T[] {
+    const found: T[] = [];
+    this.#collect("", labels, found);
+    for (const [key, value] of labels) this.#collect(anchorText(key, value), labels, found);
+    return found;
+  }
+
+  #collect(anchor: string, labels: ReadonlyMap<string, string>, found: T[]): void {
+    for (const selecting of this.#byLabel.get(anchor) ?? []) {
+      if (matchesLabels(selecting.selector, labels)) found.push(selecting);
+    }
+  }
+}
+
+/** A label that all objects of the selector have; "" where it demands none with one value. */
+function anchorOf({ matchLabels, matchExpressions }: LabelSelector): string {
+  for (const [key, value] of matchLabels) return anchorText(key, value);
+  for (const { key, operator, values } of matchExpressions) {
+    if (operator === "In" && values.length === 1) return anchorText(key, values[0] as string);
+  }
+  return "";
+}
+
+function anchorText(key: string, value: string): string {
+  return `${key}=${value}`;
+}
