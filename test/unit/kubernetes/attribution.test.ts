@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import { newResolution } from "../../../src/kubernetes/directory-resolve.ts";
+import { FlowMemory } from "../../../src/kubernetes/flow-memory.ts";
+import { clusterOf, NOW, SECOND } from "./cluster.ts";
+import { attribute, attributionOf, type Flow, saidOf } from "./judged.ts";
+import { added, deleted } from "./objects.ts";
+
+const WEB = { name: "web", podIPs: ["10.1.0.1"] };
+const FLOW: Flow = { source: "203.0.113.1", destination: "10.1.0.1", isLast: false };
+const POD = "destination.k8s.pod.name";
+
+test("Attribution finds a pod that its flow's first record came before", () => {
+  const directory = clusterOf([]);
+  const attribution = attributionOf(directory);
+  expect(saidOf(attribute(attribution, FLOW, NOW + 1), POD)).toBeUndefined();
+  directory.apply(added("Pod", { ...WEB, startTime: NOW - SECOND }), NOW + 2 * SECOND);
+  expect(saidOf(attribute(attribution, FLOW, NOW + 60 * SECOND), POD)).toBe("web");
+});
+
+test("Attribution keeps what it has confirmed, whatever becomes of the pod and its address", () => {
+  const directory = clusterOf([added("Pod", WEB)]);
+  const attribution = attributionOf(directory);
+  const told = (flow: Partial<Flow>, seconds: number): unknown =>
+    saidOf(attribute(attribution, { ...FLOW, ...flow }, NOW + seconds * SECOND), POD);
+  expect(told({}, 6)).toBe("web");
+  directory.apply(deleted("Pod", WEB), NOW + 7 * SECOND);
+  directory.apply(added("Pod", { ...WEB, name: "later", startTime: NOW - SECOND }), NOW + 8 * SECOND);
+  directory.expire(NOW + 1000 * SECOND);
+  expect(told({}, 1000)).toBe("web");
+  expect(told({ isLast: true }, 1001)).toBe("web");
+  expect(told({}, 1002)).toBe("later");
+  expect(told({ id: 2, startMs: NOW + 9 * SECOND }, 1002)).toBe("later");
+});
+
+test("Attribution keeps what held the start before it was confirmed, once that is forgotten", () => {
+  const directory = clusterOf([added("Pod", WEB)]);
+  const attribution = attributionOf(directory);
+  expect(saidOf(attribute(attribution, FLOW, NOW + SECOND), POD)).toBe("web");
+  directory.apply(deleted("Pod", WEB), NOW + 2 * SECOND);
+  directory.expire(NOW + 1000 * SECOND);
+  expect(saidOf(attribute(attribution, FLOW, NOW + 1000 * SECOND), POD)).toBe("web");
+});
+
+test("Attribution counts each end by how its look-up ended", () => {
+  const attribution = attributionOf(
+    clusterOf([
+      added("Pod", WEB),
+      added("Pod", { ...WEB, name: "b", podIPs: ["10.1.0.2"] }),
+      deleted("Pod", { name: "b" }),
+    ]),
+  );
+  attribute(attribution, FLOW);
+  attribute(attribution, { ...FLOW, source: "10.1.0.2", startMs: NOW + SECOND, id: 2 });
+  expect(attribution.outcomes).toEqual({ resolved: 2, ended: 1, ambiguous: 0, unknown: 1 });
+});
+
+test("FlowMemory keeps those that are asked for, and no more than twice its capacity", () => {
+  const memory = new FlowMemory(10);
+  const idOf = (number: number): Uint32Array => Uint32Array.of(number, 0, 0, 0, number);
+  const flow = { source: newResolution(), destination: newResolution() };
+  for (let number = 0; number < 1000; number++) {
+    memory.set(idOf(number), flow);
+    expect(memory.get(idOf(0))).toBe(flow);
+    expect(memory.size).toBeLessThanOrEqual(20);
+  }
+  expect(memory.get(idOf(1))).toBeUndefined();
+  memory.delete(idOf(0));
+  expect(memory.get(idOf(0))).toBeUndefined();
+});

@@ -1,0 +1,58 @@
+// What a whole attribution says of one flow.
+
+import { Extractor } from "../../../src/kubernetes/attributes-extract.ts";
+import {
+  type AttributedRecord,
+  Attribution,
+  type RecordAttributes,
+} from "../../../src/kubernetes/attribution.ts";
+import type { Directory } from "../../../src/kubernetes/directory.ts";
+import { NOW } from "./cluster.ts";
+import { wordsOf } from "./objects.ts";
+
+export interface Flow {
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort?: number;
+  readonly port?: number;
+  readonly protocol?: number;
+  readonly startMs?: number;
+  readonly isLast?: boolean;
+  readonly isInitiatorKnown?: boolean;
+  /** Flows of equal numbers are one flow. */
+  readonly id?: number;
+}
+
+export function attributionOf(directory: Directory): Attribution {
+  const owners = { maxDepth: 5, includeKinds: [], excludeKinds: [] };
+  return new Attribution(directory, { clusterName: undefined, owners, extractor: new Extractor([]) });
+}
+
+/** One record of `flow` attributed at `now`: by default long after its start. */
+export function attribute(attribution: Attribution, flow: Flow, now?: number): RecordAttributes {
+  const startMs = flow.startMs ?? NOW;
+  const words = new Uint32Array(8);
+  words.set(wordsOf(flow.source));
+  words.set(wordsOf(flow.destination), 4);
+  const record: AttributedRecord = {
+    words,
+    sourceAt: 0,
+    destinationAt: 4,
+    sourcePort: flow.sourcePort ?? 50_000,
+    destinationPort: flow.port ?? 80,
+    protocol: flow.protocol ?? 6,
+    startMs,
+    flowId: Uint32Array.of(flow.id ?? 1, 2, 3, 4, 5),
+    isLast: flow.isLast ?? true,
+    isInitiatorKnown: flow.isInitiatorKnown ?? true,
+  };
+  const said: RecordAttributes = { source: undefined, destination: undefined, policies: undefined };
+  attribution.attribute(record, now ?? startMs + 60_000, said);
+  return said;
+}
+
+/** One attribute of a record; undefined where it is not said. */
+export function saidOf(said: RecordAttributes, name: string): unknown {
+  const entries = [said.source, said.destination, said.policies].flatMap((list) => list?.entries ?? []);
+  return entries.find(([each]) => each === name)?.[1];
+}
