@@ -108,7 +108,9 @@ function judge(
     return retry("unavailable", text, undefined, parseRetryAfter(headers.get("retry-after")));
   }
   if (status === 401 && hasOther()) return retry("unavailable", text, undefined, 0);
-  return { status: status === 413 ? "too_large" : "rejected", cause: new Error(text) };
+  // OpenTelemetry's Collector says 400 of a body beyond its limit.
+  const isTooLarge = status === 413 || (status === 400 && /body too large/i.test(said));
+  return { status: isTooLarge ? "too_large" : "rejected", cause: new Error(text) };
 }
 
 /** The beginning of the body, up to {@link ANSWER_BYTES}. */

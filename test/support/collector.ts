@@ -18,7 +18,7 @@ export interface CollectorOptions {
   readonly clientAuthority?: string;
   readonly basic?: { readonly username: string; readonly password: string };
   readonly bearer?: string;
-  /** Largest gRPC message, in MiB. */
+  /** Largest request, in MiB. */
   readonly mostMebibytes?: number;
 }
 
@@ -165,13 +165,17 @@ export class OtelCollector implements AsyncDisposable {
         : { basicauth: { htpasswd: { inline: `${basic.username}:${basic.password}` } } }),
       ...(bearer === undefined ? {} : { bearertokenauth: { token: bearer } }),
     };
+    const http = {
+      ...receiver(this.#ports.http),
+      ...(mostMebibytes === undefined ? {} : { max_request_body_size: mostMebibytes * 2 ** 20 }),
+    };
     const grpc = {
       ...receiver(this.#ports.grpc),
       ...(mostMebibytes === undefined ? {} : { max_recv_msg_size_mib: mostMebibytes }),
     };
     return {
       extensions,
-      receivers: { otlp: { protocols: { http: receiver(this.#ports.http), grpc } } },
+      receivers: { otlp: { protocols: { http, grpc } } },
       exporters: Object.fromEntries(SIGNALS.map((signal) => [`file/${signal}`, this.#writer(signal)])),
       service: {
         extensions: Object.keys(extensions),
