@@ -1,7 +1,7 @@
 // `mermin replay` as it is shipped: standard output, standard error, exit code.
 
 import { expect, test } from "bun:test";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { decodeJsonRequest } from "../collector/decode.ts";
 import { capturePath, describeWithCaptures } from "./captures.ts";
@@ -83,6 +83,21 @@ describeWithCaptures("mermin replay", () => {
           .split("\n")
           .map((line) => JSON.parse(line)),
       );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "writes the same lines to the file of the config",
+    async () => {
+      const path = capturePath("traces/http-vlan-0.pcap");
+      using config = writeTemporaryFile('[export.file]\npath = "told/flows.ndjson"\n');
+      const [[lines], [output, , code]] = await Promise.all([
+        runMermin("replay", path, "--format", "ndjson"),
+        runMermin("replay", path, "-c", config.path),
+      ]);
+      expect([output, code]).toEqual(["", 0]);
+      expect(await Bun.file(join(dirname(config.path), "told/flows.ndjson")).text()).toBe(lines);
     },
     TIMEOUT_MS,
   );

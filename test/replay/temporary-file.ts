@@ -10,7 +10,7 @@ export interface TemporaryFile extends Disposable {
 }
 
 /** Writes `content` to a new file. */
-export function writeTemporaryFile(content: Uint8Array, name = "test.pcap"): TemporaryFile {
+export function writeTemporaryFile(content: Uint8Array | string, name = "test.pcap"): TemporaryFile {
   const folder = mkdtempSync(join(tmpdir(), "mermin-replay-"));
   const path = join(folder, name);
   writeFileSync(path, content);
