@@ -93,9 +93,10 @@ describeWithCollector("with TLS", () => {
       await expectHeldBack(collector, exporting);
     });
 
-    test("takes any certificate with insecure_skip_verify", async () => {
+    test("takes any certificate with insecure_skip_verify, and says so", async () => {
       await using exporting = exportTo(collector, protocol, "tls.insecure_skip_verify = true");
       await expectTaken(collector, exporting);
+      expect(exporting.logged.join("")).toContain("WARN  tls.insecure_skip_verify");
     });
 
     test("takes an authority that comes while it waits", async () => {
