@@ -16,11 +16,13 @@ file, environment, flags. \`mermin check -c FILE\` prints the settings in effect
 - Sizes are strings: \`"4MiB"\`, \`"512KiB"\`; a bare number is bytes.
 - \`"\${NAME}"\` in any string is the environment variable of that name, \`"\${NAME:fallback}"\` the fallback where it is
   not set or empty; \`$\${\` is a literal \`\${\`. A number or boolean may be given that way too.
-- \`{ file = "path" }\` in place of a secret reads it from a file, without its last newline; a relative path starts at
-  the folder of the config file.
+- \`{ file = "path" }\` in place of a secret reads it from a file, without its last newline, and again when the file
+  changes; a relative path, here and wherever a file is named, starts at the folder of the config file.
 - The file may also be named by \`MERMIN_CONFIG_PATH\`.
 - An OTLP endpoint in the environment turns that export on; the other \`OTEL_EXPORTER_OTLP_*\` variables change it only
-  where it is on.
+  where it is on, and of several \`[[export.otlp]]\` the first. For gRPC an endpoint there may be without a scheme: it is
+  \`https\` unless \`OTEL_EXPORTER_OTLP_INSECURE\` is \`true\`.
+- Where there are several collectors, each is a \`[[export.otlp]]\`; its tables are \`[export.otlp.tls]\` and so on below it.
 `;
 
 /** The reference page. */

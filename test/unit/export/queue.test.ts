@@ -51,6 +51,37 @@ describe("ChunkQueue", () => {
     expect(queue.shift()).toBe(second);
   });
 
+  test("is bounded and crowded in bytes as in spans", () => {
+    const queue = new ChunkQueue(1_000, 80);
+    const sized = (size: number): Chunk => ({ bytes: new Uint8Array(size), spans: 1 });
+    queue.push(sized(10));
+    expect(queue.isCrowded).toBe(false);
+    queue.push(sized(40));
+    expect([queue.isCrowded, queue.bytes]).toEqual([true, 50]);
+    expect(queue.push(sized(60))).toBe(2);
+    expect(queue.unshift(sized(30))).toBe(1);
+    expect([queue.spans, queue.bytes]).toEqual([1, 60]);
+    expect(queue.push(sized(100))).toBe(1);
+    expect([queue.spans, queue.bytes]).toEqual([1, 100]);
+  });
+
+  test("takes the oldest chunk that is due, and says when the next one is", () => {
+    const queue = new ChunkQueue(100);
+    expect(queue.nextDue).toBe(Number.POSITIVE_INFINITY);
+    const [fresh, later] = [chunk(1), { ...chunk(2), dueAt: 50 }];
+    queue.push(fresh);
+    queue.unshift(later);
+    queue.unshift({ ...chunk(3), dueAt: 70 });
+    expect(queue.nextDue).toBe(0);
+    expect(queue.take(10)).toBe(fresh);
+    expect(queue.take(10)).toBeUndefined();
+    expect([queue.nextDue, queue.spans]).toEqual([50, 5]);
+    expect(queue.take(60)).toBe(later);
+    expect(queue.take(60)).toBeUndefined();
+    expect(queue.take(70)?.spans).toBe(3);
+    expect([queue.spans, queue.bytes]).toEqual([0, 0]);
+  });
+
   test("behaves as a list that is cut at its front, whatever the order of calls", () => {
     const operation = fc.oneof(
       fc.record({ kind: fc.constant("push" as const), spans: fc.integer({ min: 1, max: 8 }) }),
