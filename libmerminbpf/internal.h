@@ -101,6 +101,7 @@ struct merminbpf {
 	uint32_t test_output_size;
 
 	int lock_fd;
+	int label_fd; /* while the lock is held */
 	int links_fd;
 	int addresses_fd;
 	int statistics_fd;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,7 +40,13 @@ static bool is_directory_at(int fd, const char *path)
 	       opened.st_ino == named.st_ino;
 }
 
-MERMINBPF_API int merminbpf_lock_acquire(struct merminbpf *handle, const char *path)
+/* A descriptor whose name says who holds the lock, seen in /proc/<pid>/fd. Its absence harms nobody. */
+static int open_label(const char *label)
+{
+	return label[0] ? memfd_create(label, MFD_CLOEXEC) : -1;
+}
+
+MERMINBPF_API int merminbpf_lock_acquire(struct merminbpf *handle, const char *path, const char *label)
 {
 	int error;
 	int fd;
@@ -64,5 +71,6 @@ MERMINBPF_API int merminbpf_lock_acquire(struct merminbpf *handle, const char *p
 		return failure_set(&handle->failure, -EWOULDBLOCK, "Directory %s is being removed", path);
 	}
 	handle->lock_fd = fd;
+	handle->label_fd = open_label(label);
 	return 0;
 }

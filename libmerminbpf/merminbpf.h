@@ -160,9 +160,10 @@ int merminbpf_program_id(struct merminbpf *handle, uint32_t egress);
 /*
  * Takes the exclusive lock of this host (flock on the directory `path`, created where missing with mode
  * 0700; freed by the kernel when the process ends). -EWOULDBLOCK: held by another agent; -EALREADY: by
- * this handle.
+ * this handle. Who waits for it finds `label` (at most 249 bytes; empty: none) among the holder's
+ * descriptors, as the name of a memfd.
  */
-int merminbpf_lock_acquire(struct merminbpf *handle, const char *path);
+int merminbpf_lock_acquire(struct merminbpf *handle, const char *path, const char *label);
 
 /* ---- task.c: what may wait for the kernel's lock of the network configuration, by a thread of the library
  * ---- */

@@ -96,6 +96,7 @@ static struct merminbpf *new_handle(struct bpf_object *object)
 	for (int i = 0; i < 2; i++)
 		handle->programs[i] = bpf_object__find_program_by_name(object, program_names[i]);
 	handle->lock_fd = -1;
+	handle->label_fd = -1;
 	handle->links_fd = -1;
 	handle->addresses_fd = -1;
 	handle->statistics_fd = -1;
@@ -274,6 +275,7 @@ MERMINBPF_API void merminbpf_object_close(struct merminbpf *handle)
 	close_if_open(handle->links_fd);
 	close_if_open(handle->addresses_fd);
 	/* The lock last: the next agent finds nothing of ours. */
+	close_if_open(handle->label_fd);
 	close_if_open(handle->lock_fd);
 	free(handle->per_cpu);
 	free(handle->test_output);

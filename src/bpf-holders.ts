@@ -1,12 +1,14 @@
 // Which processes hold BPF programs and links: what the kernel frees when they end. Comes in: /proc. Goes out: process
 // ids by object.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** A process that holds something. */
 export interface Holder {
   readonly pid: number;
   readonly name: string;
+  /** Of the lock: what the holder says of itself, its version. */
+  readonly label?: string | undefined;
 }
 
 /** Holders by id. */
@@ -38,9 +40,26 @@ export function findLockHolder(inode: number): Holder | undefined {
   for (const line of read("/proc/locks").split("\n")) {
     const [, pid, , , held] = /FLOCK\s+\S+\s+\S+\s+(\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)/.exec(line) ?? [];
     if (pid !== undefined && Number(held) === inode)
-      return { pid: Number(pid), name: read(`/proc/${pid}/comm`).trim() };
+      return { pid: Number(pid), name: read(`/proc/${pid}/comm`).trim(), label: findLabel(Number(pid)) };
   }
   return undefined;
+}
+
+/** The name of the memfd that goes with the lock. */
+function findLabel(pid: number): string | undefined {
+  for (const fd of list(`/proc/${pid}/fd`)) {
+    const [, label] = /^\/memfd:(mermin .*) \(deleted\)$/.exec(readLink(`/proc/${pid}/fd/${fd}`)) ?? [];
+    if (label !== undefined) return label;
+  }
+  return undefined;
+}
+
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 function list(folder: string): readonly string[] {

@@ -3,9 +3,12 @@
 import { readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
 import { findLockHolder } from "./bpf-holders.ts";
 import type { Probe } from "./capture/probe.ts";
+import { BUILD } from "./version.ts";
 
 /** Where the kernel shows what is pinned. */
 export const BPF_FILE_SYSTEM = "/sys/fs/bpf";
+/** What an agent that waits is told of the one that holds the lock. */
+const LABEL = `mermin ${BUILD.version} commit ${BUILD.commit}`;
 /** Between two tries. */
 const RETRY_MS = 100;
 
@@ -52,7 +55,7 @@ export function listVersions(): readonly number[] {
  */
 export function acquireHostLock(probe: Probe): HostLock {
   const lock = findPlace();
-  if (probe.tryLock(lock.path)) return lock;
+  if (probe.tryLock(lock.path, LABEL)) return lock;
   throw new Error(`Another Mermin agent runs on this host (${describeHolder(lock.path)}); stop it first`);
 }
 
@@ -64,7 +67,7 @@ export async function awaitHostLock(probe: Probe, { timeoutMs, signal }: LockPat
   const deadline = performance.now() + timeoutMs;
   while (performance.now() < deadline && !signal.aborted) {
     const lock = findPlace();
-    if (probe.tryLock(lock.path)) return lock;
+    if (probe.tryLock(lock.path, LABEL)) return lock;
     await Bun.sleep(RETRY_MS);
   }
   return acquireHostLock(probe);
@@ -83,7 +86,7 @@ function describeHolder(path: string): string {
   const holder = findLockHolder(statSync(path).ino);
   return holder === undefined
     ? `it holds the lock ${path}`
-    : `process ${holder.pid}, ${holder.name}, holds the lock ${path}`;
+    : `process ${holder.pid}, ${holder.label ?? holder.name}, holds the lock ${path}`;
 }
 
 function findPlace(): HostLock {

@@ -29,7 +29,7 @@ export const SYMBOLS = {
   merminbpf_hook_programs: { args: ["ptr", "u32", "u32", "ptr", "u32"], returns: "i32" },
   merminbpf_counting_stop: { args: ["ptr"], returns: "i32" },
   merminbpf_program_id: { args: ["ptr", "u32"], returns: "i32" },
-  merminbpf_lock_acquire: { args: ["ptr", "ptr"], returns: "i32" },
+  merminbpf_lock_acquire: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   merminbpf_task_add: { args: ["ptr", "ptr"], returns: "i32" },
   merminbpf_task_next: { args: ["ptr", "ptr"], returns: "i32" },
   merminbpf_ring_drain: { args: ["ptr", "ptr", "u32"], returns: "i32" },

@@ -142,11 +142,15 @@ export class Probe implements Disposable {
   }
 
   /**
-   * Takes the host's lock. False: another agent holds it.
+   * Takes the host's lock. False: another agent holds it. `label` says to that one who holds it now.
    * @throws ShimError where the directory cannot be made or opened.
    */
-  tryLock(path: string): boolean {
-    const result = this.library.merminbpf_lock_acquire(this.handle, nulTerminated(path));
+  tryLock(path: string, label: string = ""): boolean {
+    const result = this.library.merminbpf_lock_acquire(
+      this.handle,
+      nulTerminated(path),
+      nulTerminated(label),
+    );
     if (result === -11) return false;
     this.check(result, `Cannot lock ${path}`);
     return true;

@@ -96,7 +96,9 @@ describe("agents that persist", () => {
     const impatient = { capture: { persist: true, takeover_timeout: "300ms" } };
     const second = await new Agent(namespace, { config: impatient, mountsOf: mounts }).stopped();
     expect(second.exitCode).toBe(1);
-    expect(second.stderr).toContain(`(process ${first.process.pid}, `);
+    expect(second.stderr).toMatch(
+      new RegExp(`\\(process ${first.process.pid}, mermin \\d+\\.\\d+\\.\\d+ commit \\w+, holds`),
+    );
     expect((await first.stopped("SIGTERM")).exitCode).toBe(0);
   });
 

@@ -4,7 +4,8 @@
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
 import { holdMounts, startAgent } from "../support/agent.ts";
-import { endAgent, hooksOf, MODES, persisting, unique } from "../support/agent-handover.ts";
+import { endAgent, hooksOf, MODES, persisting, send, sentBy, unique } from "../support/agent-handover.ts";
+import { METRICS_ADDRESS, readMetrics } from "../support/agent-metrics.ts";
 import { type AgentSpan, withTransport } from "../support/agent-spans.ts";
 import { connect } from "../support/namespace.ts";
 import { startCollector } from "../support/namespace-collector.ts";
@@ -125,6 +126,41 @@ describe("an agent that follows another", () => {
         expect(span.attributes).toMatchObject({ "tunnel.id": "42", "tunnel.bytes.total": overhead });
       }
       expect(overhead).toBe(150 * VXLAN_HEADER_BYTES.ipv4);
+    },
+    TEST_MS,
+  );
+
+  test.each(SIGNALS)(
+    "counts as accounted what it tells, no more and no less, after %s",
+    async (signal) => {
+      await using pair = makePair();
+      const [left] = pair.hosts;
+      const config = {
+        ...persisting(),
+        span: { max_record_interval: "1s", udp_timeout: "1s", icmp_timeout: "1s" },
+        metrics: { enabled: true, listen: METRICS_ADDRESS },
+      };
+      const options = { config, mountsOf: await holdMounts(left.namespace) };
+      const first = await startAgent(left.namespace, options);
+      const sender = send(pair, 2000);
+      await sender.until((process) => sentBy(process) >= 700);
+      await endAgent(first, signal);
+      await sender.until((process) => sentBy(process) >= 900);
+      const second = await startAgent(left.namespace, options);
+      await sender.ended();
+      // Both flows end, that of the datagrams and that of the errors which they met.
+      let metrics = readMetrics(left.namespace);
+      for (
+        const until = Date.now() + 20_000;
+        metrics.get("mermin_flows_active") !== 0 && Date.now() < until;
+      ) {
+        await Bun.sleep(50);
+        metrics = readMetrics(left.namespace);
+      }
+      const told = metrics.get("mermin_flow_packets_total");
+      expect(told).toBeGreaterThan(0);
+      expect(metrics.get('mermin_kernel_packets_total{verdict="accounted"}')).toBe(told ?? 0);
+      await endAgent(second, "SIGTERM");
     },
     TEST_MS,
   );

@@ -124,6 +124,26 @@ describe("an agent of another layout", () => {
     TEST_MS,
   );
 
+  test("tells as a loss what was counted in maps of another size", async () => {
+    await using pair = makePair();
+    const [left] = pair.hosts;
+    fixNeighbours(pair);
+    const mountsOf = await holdMounts(left.namespace);
+    const before = countPassed(left);
+    const first = await startAgent(left.namespace, { config: persisting(), mountsOf });
+    const sender = send(pair, 2000);
+    await sendOn(sender, 500);
+    const { spans } = await endAgent(first, "SIGTERM");
+    await sendOn(sender, 300);
+    const flow = { ...persisting()["flow"], table_capacity: 4096 };
+    const second = await startAgent(left.namespace, { config: { ...persisting(), flow }, mountsOf });
+    await sender.ended();
+    const end = await endAgent(second, "SIGTERM");
+    const lost = end.statistics.get("lost_kernel_schema_upgrade") ?? 0;
+    expect(lost).toBeGreaterThanOrEqual(300);
+    expect(countPackets([...spans, ...end.spans]) + lost).toBe(countPassed(left) - before);
+  }, 60_000);
+
   test(
     "leaves the maps for a rollback, which tells what was set off; a restart sets nothing off again",
     async () => {

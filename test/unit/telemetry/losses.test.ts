@@ -53,11 +53,12 @@ describe("listLosses", () => {
     }
   });
 
-  test("counts what was refused between the threads, removed too early, or too short to replay", () => {
-    const capture = { ...captureStats(), recordsRefused: 9, shortPackets: 4 };
+  test("counts what was refused between the threads, removed too early, of another layout, or too short to replay", () => {
+    const capture = { ...captureStats(), recordsRefused: 9, shortPackets: 4, packetsSetOff: 8 };
     const table = { ...tableStats(), absent: 1, packetsAbsent: 6, livesMerged: 5 };
     expect(nonZero({ report: { capture, table }, exporters: [], deleteRace: 2 })).toEqual([
       "kernel delete_race 2",
+      "kernel schema_upgrade 8",
       "kernel short_packet 4",
       "table entry_gone 6",
       "table lives_merged 5",

@@ -56,6 +56,17 @@ describe("startServers", () => {
     },
   );
 
+  test("is as ready where nothing persists, and says why", async () => {
+    const { serverUrl } = await start();
+    const persistence = { isWanted: true, failure: "no BPF file system" };
+    current = snapshot({ report: { capture: { ...captureStats(), persistence }, table: tableStats() } });
+    const { status, text } = await ask(serverUrl, "/readyz");
+    expect(status).toBe(200);
+    const { status: judged, checks } = JSON.parse(text);
+    expect(judged).toBe("ok");
+    expect(checks).toContainEqual({ name: "persistence", status: "degraded", reason: "no BPF file system" });
+  });
+
   test("answers livez with 503 and the reason once the loop stands still", async () => {
     const { serverUrl } = await start();
     current = snapshot({ reportAge: toMilliseconds(15_000.4) });
