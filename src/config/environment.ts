@@ -35,7 +35,9 @@ function readOtlp(environment: Environment, table: Record<string, unknown>): rea
   const protocol = single(environment, both("PROTOCOL"), at("protocol"), (text) =>
     text.replace(/^http\//, "http_"),
   );
-  const isGrpc = protocol.some(({ value }) => value === "grpc");
+  const first: unknown = Array.isArray(section) ? section[0] : section;
+  const written = isTable(first) ? first["protocol"] : undefined;
+  const isGrpc = (protocol[0]?.value ?? written) === "grpc";
   const readEndpoint = (text: string): string => (isGrpc ? addScheme(text, environment) : text);
   const endpoints = [
     ...single(environment, ["OTEL_EXPORTER_OTLP_ENDPOINT"], at("endpoint"), readEndpoint),

@@ -4,6 +4,7 @@ import type { Logger } from "../lib/log.ts";
 import { Credentials } from "./credentials.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
 import { grpcTarget, signalUrl } from "./otlp-endpoint.ts";
+import { exporterName } from "./otlp-rules.ts";
 import { createSplitter } from "./otlp-split.ts";
 import type { Encoding, Signal } from "./request-encoder.ts";
 import { RequestSender, type SenderOptions } from "./request-sender.ts";
@@ -32,7 +33,7 @@ export function createSender(
   { version, log, observe }: SenderContext,
 ): RequestSender {
   return new RequestSender({
-    name: signal === "traces" ? config.name : `${config.name}-${signal}`,
+    name: exporterName(config, signal),
     limits: config,
     transport: createTransport(config, signal, version),
     split: createSplitter(signal, encodingOf(config)),

@@ -1,6 +1,7 @@
 // What [export.otlp] tables mean together: their names, their default endpoints, and what cannot work.
 
 import type { OtlpConfig } from "./otlp-config.ts";
+import type { Signal } from "./request-encoder.ts";
 
 /** A combination of settings that cannot work; `key` is below `export.otlp`. */
 export interface OtlpContradiction {
@@ -20,6 +21,11 @@ export function completeOtlp(configs: readonly OtlpConfig[]): readonly OtlpConfi
   }));
 }
 
+/** What metrics and logs call the exporter of a signal: the config's name, with the signal where that is not traces. */
+export function exporterName({ name }: Pick<OtlpConfig, "name">, signal: Signal): string {
+  return signal === "traces" ? name : `${name}-${signal}`;
+}
+
 /** Empty where all fits together. @param taken names of other exporters */
 export function findOtlpContradictions(
   configs: readonly OtlpConfig[],
@@ -28,10 +34,12 @@ export function findOtlpContradictions(
   const names = new Set(taken);
   return configs.flatMap((config, index) => {
     const found = [...contradictionsOf(config)];
-    if (names.has(config.name)) {
-      found.push([["name"], `must differ from other exporters': "${config.name}" is one already`]);
+    const own = [config.name, ...config.signals.map((signal) => exporterName(config, signal))];
+    const repeated = own.find((name) => names.has(name));
+    if (repeated !== undefined) {
+      found.push([["name"], `must differ from other exporters': "${repeated}" is one already`]);
     }
-    names.add(config.name);
+    for (const name of own) names.add(name);
     return found.map(([key, message]) => ({ index, key, message }));
   });
 }

@@ -382,6 +382,10 @@ describe("loadConfig, OpenTelemetry's variables", () => {
       OTEL_EXPORTER_OTLP_INSECURE: "true",
     };
     expect(load("", insecure).export.otlp[0]?.endpoint).toBe("http://collector:4317");
+    const written = load('[[export.otlp]]\nprotocol = "grpc"', {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317",
+    });
+    expect(written.export.otlp[0]?.endpoint).toBe("https://collector:4317");
   });
 
   test("reads resource attributes, the service's name last", () => {

@@ -60,5 +60,8 @@ describe("[export.otlp] tables", () => {
     expect(problemsOf({ name: "a" }, { name: "a" })).toEqual([
       `1 name must differ from other exporters': "a" is one already`,
     ]);
+    expect(problemsOf({ name: "a", signals: ["traces", "logs"] }, { name: "a-logs" })).toEqual([
+      `1 name must differ from other exporters': "a-logs" is one already`,
+    ]);
   });
 });
