@@ -8,6 +8,7 @@ import { measureEncoding } from "./encoding.ts";
 import { type Ground, type Measurement, row } from "./figure.ts";
 import { groundOf, INSIDE, runInside } from "./ground.ts";
 import { measureHook } from "./hook.ts";
+import { measureKubernetes } from "./kubernetes.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNewFlows } from "./new-flows.ts";
 import { measureOverload } from "./overload.ts";
@@ -35,6 +36,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   attach: measureAttach,
   restart: (ground) => withSink(ground, measureRestart),
   encode: measureEncoding,
+  kubernetes: measureKubernetes,
 };
 
 async function main([first, ...rest]: readonly string[]): Promise<number> {

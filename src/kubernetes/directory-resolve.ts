@@ -182,9 +182,9 @@ function consider(
   claim: Claim,
   compare: (left: Claim, right: Claim) => number,
 ): void {
-  if (candidate === undefined || candidate.claim?.known === claim.known) return;
+  if (candidate === undefined) return;
   const order = candidate.claim === undefined ? 1 : compare(claim, candidate.claim);
-  if (order < 0) return;
+  if (order < 0 || (order === 0 && candidate.claim?.known === claim.known)) return;
   const { namespace } = claim.known.told.object;
   candidate.isAlone = order > 0;
   candidate.namespace = order > 0 || candidate.namespace === namespace ? namespace : "";

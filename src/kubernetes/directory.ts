@@ -27,6 +27,8 @@ interface Expiry {
 /** Expiries are forgotten in bulk once so many have passed. */
 const PASSED_EXPIRIES = 4096;
 
+const NO_CLAIMS: readonly Claim[] = [];
+
 /** Objects, addresses, namespaces. */
 export class Directory {
   readonly #options: DirectoryOptions;
@@ -113,7 +115,7 @@ export class Directory {
   }
 
   #add(told: Told, now: number): void {
-    const known: Known = { told, version: 0, isGone: false, claims: [] };
+    const known: Known = { told, version: 0, isGone: false, claims: NO_CLAIMS };
     const { kind, object } = told;
     this.#objectsOf(kind).set(object.uid, known);
     if (kind === "Node") {
@@ -152,7 +154,7 @@ export class Directory {
     this.scope(known.told.object.namespace).drop(known);
     for (const claim of known.claims)
       this.#end(claim, { endMs: Math.min(endTime ?? now, claim.endMs), isTold: endTime !== undefined }, now);
-    known.claims = [];
+    known.claims = NO_CLAIMS;
     this.#expiries.push({ atMs: now + this.#options.keptMs, known, claim: undefined });
   }
 
@@ -168,7 +170,10 @@ export class Directory {
   /** Brings the object's claims to what it says now: those that are alike stay. */
   #claim(known: Known, now: number): void {
     const claimed = claimsOf(known.told);
-    if (claimed.length === 0 && known.claims.length === 0) return;
+    if (known.claims.length === 0) {
+      if (claimed.length > 0) known.claims = claimed.map((each) => this.#begin(known, each, now));
+      return;
+    }
     const before = new Map(known.claims.map((claim) => [claimId(claim), claim]));
     const claims: Claim[] = [];
     for (const each of claimed) {

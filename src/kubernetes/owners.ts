@@ -1,6 +1,7 @@
 // Whose an object is: owner references walked upwards, over what is known of the owners.
 
 import type { Directory } from "./directory.ts";
+import { KIND_FACTS } from "./kinds.ts";
 import type { Known, Versioned } from "./known.ts";
 import type { KubernetesObject, OwnerReference } from "./object.ts";
 import type { Kind } from "./objects.ts";
@@ -22,21 +23,6 @@ export interface Owner {
   /** undefined where it has not arrived, or is of another kind. */
   readonly known: Known | undefined;
 }
-
-/** Groups of the kinds an owner may be of; a Job of any other is another thing. */
-const GROUPS: Readonly<Partial<Record<string, { readonly group: string; readonly kind: Kind }>>> = {
-  ReplicaSet: { group: "apps", kind: "ReplicaSet" },
-  Deployment: { group: "apps", kind: "Deployment" },
-  StatefulSet: { group: "apps", kind: "StatefulSet" },
-  DaemonSet: { group: "apps", kind: "DaemonSet" },
-  Job: { group: "batch", kind: "Job" },
-  CronJob: { group: "batch", kind: "CronJob" },
-  Service: { group: "", kind: "Service" },
-  Ingress: { group: "networking.k8s.io", kind: "Ingress" },
-  Gateway: { group: "gateway.networking.k8s.io", kind: "Gateway" },
-  Node: { group: "", kind: "Node" },
-  Pod: { group: "", kind: "Pod" },
-};
 
 /** The owners of `known` that the options tell. What they were found in is added to `sources`. */
 export function findOwners(
@@ -68,15 +54,19 @@ function ownerOf({ owners }: KubernetesObject): OwnerReference | undefined {
   return owners.find(({ isController }) => isController) ?? (owners.length === 1 ? owners[0] : undefined);
 }
 
+/** A Job of another group is another thing. */
 function watchedKind({ kind, apiVersion }: OwnerReference): Kind | undefined {
-  if (!Object.hasOwn(GROUPS, kind)) return undefined;
+  if (!isKind(kind)) return undefined;
   const slash = apiVersion.indexOf("/");
   const group = slash < 0 ? "" : apiVersion.slice(0, slash);
-  const watched = GROUPS[kind];
-  return watched?.group === group ? watched.kind : undefined;
+  return KIND_FACTS[kind].group === group ? kind : undefined;
+}
+
+function isKind(kind: string): kind is Kind {
+  return Object.hasOwn(KIND_FACTS, kind);
 }
 
 function isTold(kind: string, { includeKinds, excludeKinds }: OwnerOptions): boolean {
-  const isKind = (other: string): boolean => other.toLowerCase() === kind.toLowerCase();
-  return (includeKinds.length === 0 || includeKinds.some(isKind)) && !excludeKinds.some(isKind);
+  const isNamed = (other: string): boolean => other.toLowerCase() === kind.toLowerCase();
+  return (includeKinds.length === 0 || includeKinds.some(isNamed)) && !excludeKinds.some(isNamed);
 }

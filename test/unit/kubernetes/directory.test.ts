@@ -185,3 +185,15 @@ test("Directory takes no address that is none", () => {
   const directory = clusterOf([added("Pod", { name: "odd", podIPs: ["", "10.1.0", "fe80::1%eth0"] })]);
   expect(directory.addresses).toBe(0);
 });
+
+test("Directory asks the last of what one pod had, though another ended as early as its first", () => {
+  const endTime = NOW - 10 * SECOND;
+  const had = { ...WEB, startTime: endTime };
+  const directory = clusterOf([
+    [endTime, added("Pod", had)],
+    [endTime + SECOND, modified("Pod", { ...had, podIPs: [] })],
+    [endTime + SECOND, modified("Pod", { ...had, endTime })],
+    [NOW, added("Pod", { ...had, name: "other", endTime })],
+  ]);
+  expect(holderOf(directory, "10.1.0.5", { startMs: NOW - 5 * SECOND })).toBe("ended Pod web");
+});

@@ -25,7 +25,11 @@ export interface Flow {
 
 export function attributionOf(directory: Directory): Attribution {
   const owners = { maxDepth: 5, includeKinds: [], excludeKinds: [] };
-  return new Attribution(directory, { clusterName: undefined, owners, extractor: new Extractor([]) });
+  return new Attribution(directory, {
+    clusterName: undefined,
+    owners,
+    extractor: new Extractor({ labels: [], annotations: [] }),
+  });
 }
 
 /** One record of `flow` attributed at `now`: by default long after its start. */
