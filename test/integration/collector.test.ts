@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
+import { until } from "../collector/until.ts";
 import { type Agent, type AgentConfig, startAgent } from "../support/agent.ts";
 import { readMetrics } from "../support/agent-metrics.ts";
 import { issueCertificate, makeAuthority } from "../support/certificates.ts";
@@ -83,17 +84,15 @@ function ids(spans: readonly { readonly spanId: string }[]): Set<string> {
   return new Set(spans.map(({ spanId }) => spanId));
 }
 
+/** Spans that exporters dropped, for any reason. */
+function countDropped(statistics: ReadonlyMap<string, number>): number {
+  const lost = [...statistics].filter(([name]) => /^lost_(queue|export)_/.test(name));
+  return lost.reduce((sum, [, count]) => sum + count, 0);
+}
+
 function peakResidentBytes({ process: { pid } }: Agent): number {
   const [, kibibytes] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return Number(kibibytes) * 1024;
-}
-
-async function untilQueueIsEmpty(namespace: Namespace): Promise<void> {
-  const end = performance.now() + DRAIN_MS;
-  while (readMetrics(namespace).get('mermin_queue_spans{exporter="otlp"}') !== 0) {
-    if (performance.now() > end) throw new Error("the queue is not empty in time");
-    await Bun.sleep(50);
-  }
 }
 
 describeWithCollector("agent and Collector", () => {
@@ -125,6 +124,40 @@ describeWithCollector("agent and Collector", () => {
   );
 
   test(
+    "a Collector gets everything in time beside one that is dead and comes first",
+    async () => {
+      await using pair = makePair();
+      const [left, right] = pair.hosts;
+      await using collector = await startOtelCollector({ namespace: left.namespace });
+      const one = (name: string, endpoint: string): string =>
+        `[[export.otlp]]\nname = "${name}"\nendpoint = "${endpoint}"\nmax_batch_interval = "100ms"\n`;
+      const agent = await startAgent(left.namespace, {
+        config: {
+          "": { shutdown_timeout: "2s" },
+          span: { max_record_interval: "1s" },
+          metrics: { enabled: true },
+        },
+        toml: one("dead", "http://127.0.0.1:9") + one("alive", collector.http),
+      });
+      const flows = 2000;
+      await demandSuccess(startFlood(left, { kind: "udp", flows, rounds: 20, pauseMs: 200 }));
+      await ping(left.ipv4, right.ipv4, 3);
+      await until(() => {
+        const metrics = readMetrics(left.namespace);
+        const sent = metrics.get('mermin_export_spans_total{exporter="alive",outcome="sent"}') ?? 0;
+        return sent > flows && metrics.get('mermin_queue_spans{exporter="alive"}') === 0;
+      }, DRAIN_MS);
+      const metrics = readMetrics(left.namespace);
+      expect(metrics.get('mermin_queue_spans{exporter="dead"}')).toBeGreaterThan(flows);
+      const { spans, statistics } = await agent.stopped("SIGTERM");
+      const received = collector.spans().map(({ spanId }) => spanId);
+      expect(received.toSorted()).toEqual(spans.map(({ spanId }) => spanId).toSorted());
+      expect(countDropped(statistics)).toBe(spans.length);
+    },
+    TEST_MS,
+  );
+
+  test(
     "a Collector that stands still costs the oldest spans, counted, and bounded memory",
     async () => {
       await using pair = makePair();
@@ -142,12 +175,14 @@ describeWithCollector("agent and Collector", () => {
       await demandSuccess(startFlood(left, { kind: "udp", flows: 10_000, rounds: 40, pauseMs: 100 }));
       const peak = peakResidentBytes(agent);
       collector.release();
-      await untilQueueIsEmpty(left.namespace);
+      await until(
+        () => readMetrics(left.namespace).get('mermin_queue_spans{exporter="otlp"}') === 0,
+        DRAIN_MS,
+      );
       const failures = readMetrics(left.namespace).get(FAILURES) ?? 0;
       const { exitCode, spans, statistics } = await agent.stopped("SIGTERM");
       expect(exitCode).toBe(0);
-      const lost = [...statistics].filter(([name]) => /^lost_(queue|export)_/.test(name));
-      const dropped = lost.reduce((sum, [, count]) => sum + count, 0);
+      const dropped = countDropped(statistics);
       const told = ids(spans);
       const received = ids(collector.spans());
       expect(spans.length).toBe(told.size);

@@ -14,6 +14,8 @@ export type AgentConfig = Readonly<Record<string, Readonly<Record<string, Settin
 
 export interface AgentOptions {
   readonly config?: AgentConfig;
+  /** TOML behind that: what a section a name cannot say. */
+  readonly toml?: string;
   /** Shell commands in the agent's mount namespace before it is started; default a BPF file system of its own. */
   readonly mounts?: string;
   /** Whose mounts the agent shares instead. */
@@ -52,7 +54,7 @@ export class Agent {
 
   constructor(namespace: Namespace, options: AgentOptions = {}) {
     const path = join(namespace.folder, `agent-${++made}.toml`);
-    writeFileSync(path, formatConfig(options.config ?? {}));
+    writeFileSync(path, `${formatConfig(options.config ?? {})}\n${options.toml ?? ""}`);
     const { mounts = OWN_BPF_FILE_SYSTEM, mountsOf, prefix = [], directory, binary = BINARY } = options;
     const place =
       mountsOf === undefined

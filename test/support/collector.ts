@@ -2,7 +2,7 @@
 // writing all it takes to a file before it answers. It can be killed, started again, held and let go.
 
 import { describe } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DecodedRequest, type DecodedSpan, decodeRequest } from "../collector/decode.ts";
 import type { Certificate } from "./certificates.ts";
@@ -27,6 +27,8 @@ type Signal = (typeof SIGNALS)[number];
 
 /** Where `make` links it; not there where it could not be built. */
 export const COLLECTOR_BINARY: string = new URL("../../build/otelcol", import.meta.url).pathname;
+const FOLDERS = "/dev/shm";
+const PREFIX = "mermin-collector-";
 /** Below the ports that the kernel gives to clients: none of them takes a collector's while it is down. */
 const PORTS = { first: 20_000, count: 10_000 };
 /** Written without a buffer only where files rotate; larger than any test. */
@@ -57,7 +59,8 @@ export class OtelCollector implements AsyncDisposable {
 
   constructor(options: CollectorOptions = {}) {
     this.#options = options;
-    this.#folder = mkdtempSync("/dev/shm/mermin-collector-");
+    removeForgotten();
+    this.#folder = mkdtempSync(`${FOLDERS}/${PREFIX}${process.pid}-`);
   }
 
   /** For `endpoint` of an exporter. */
@@ -85,7 +88,11 @@ export class OtelCollector implements AsyncDisposable {
     writeFileSync(config, JSON.stringify(this.#config(), undefined, 2));
     const command = [COLLECTOR_BINARY, "--config", config];
     const { namespace } = this.#options;
-    this.#process = namespace === undefined ? new TestProcess(command) : namespace.start(command);
+    // A test run that is killed takes its collectors with it, as a namespace's end does.
+    this.#process =
+      namespace === undefined
+        ? new TestProcess(["setpriv", "--pdeathsig", "KILL", ...command])
+        : namespace.start(command);
     await this.#process.until(({ errors }) => errors.includes("Everything is ready"));
     return this;
   }
@@ -211,6 +218,14 @@ function* messagesOf(file: Buffer, isTorn: boolean): Generator<Uint8Array> {
     }
     yield file.subarray(at + 4, end);
     at = end;
+  }
+}
+
+/** Folders of test runs that were killed. */
+function removeForgotten(): void {
+  for (const name of readdirSync(FOLDERS).filter((each) => each.startsWith(PREFIX))) {
+    const [pid] = name.slice(PREFIX.length).split("-");
+    if (!existsSync(`/proc/${pid}`)) rmSync(join(FOLDERS, name), { recursive: true, force: true });
   }
 }
 
