@@ -97,6 +97,7 @@ async function runLoop(running: Running): Promise<void> {
     isTraced: config.telemetry.traces,
     onFailure: failure.resolve,
   });
+  const beganMs = Date.now();
   reader.setPressure(Math.floor(tableCapacity * PRESSURE_SHARE));
   const ending = { ...running, loop, interfaces, handover };
   try {
@@ -114,22 +115,21 @@ async function runLoop(running: Running): Promise<void> {
   if (await isSettled(interfaces, stopped)) {
     loop.noteSetOff(clearLeftovers(running.pins, interfaces, log));
     log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
-    if (config.telemetry.traces) tellStart(thread, interfaces);
+    if (config.telemetry.traces) tellStart(thread, interfaces, beganMs);
   }
   const error = await stopped;
   await stopLoop(ending);
   if (error !== undefined) throw error;
 }
 
-/** From the beginning of the process. */
-function tellStart(thread: ExportThread, { count }: Interfaces): void {
-  const operation: Operation = {
-    name: "agent.start",
-    beganMs: performance.timeOrigin,
-    endedMs: Date.now(),
-    attributes: { "mermin.interfaces": count },
-  };
-  thread.tell({ kind: "operation", operation });
+/** From the beginning of the process, and of it the first attaching. */
+function tellStart(thread: ExportThread, interfaces: Interfaces, beganMs: number): void {
+  const { count, attached } = interfaces;
+  const attributes = { "mermin.interfaces": count, "mermin.interfaces.attached": attached };
+  const rest = { endedMs: Date.now(), attributes };
+  const start: Operation = { name: "agent.start", beganMs: performance.timeOrigin, ...rest };
+  const sync: Operation = { name: "interfaces.sync", beganMs, ...rest };
+  for (const operation of [start, sync]) thread.tell({ kind: "operation", operation });
 }
 
 /**
