@@ -416,6 +416,9 @@ int merminbpf_map_name(uint32_t id, char *name, uint32_t size);
 int merminbpf_links_of(const uint32_t *programs, uint32_t program_count, struct merminbpf_attached *rows,
                        uint32_t max);
 
+/* The id of the TCX link that is pinned at a path. -EINVAL: something else is. */
+int merminbpf_link_pinned(const char *path);
+
 /* Detaches a link by its id. One that is gone is success. */
 int merminbpf_link_remove(uint32_t id);
 

@@ -161,6 +161,22 @@ MERMINBPF_API int merminbpf_links_of(const uint32_t *programs, uint32_t program_
 	return count < 0 ? failure_set(failure, count, "Cannot list the BPF links") : count;
 }
 
+MERMINBPF_API int merminbpf_link_pinned(const char *path)
+{
+	uint32_t info[64] = { 0 };
+	uint32_t length = sizeof(info);
+	int fd = bpf_obj_get(path);
+	int error = fd < 0 ? fd : bpf_obj_get_info_by_fd(fd, info, &length) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!error && info[0] != LINK_TYPE_TCX)
+		error = -EINVAL;
+	/* type, id */
+	return error ? failure_set(failure_of_thread(), error, "Cannot read the link pinned at %s", path)
+	             : (int)info[1];
+}
+
 MERMINBPF_API int merminbpf_link_remove(uint32_t id)
 {
 	int fd = bpf_link_get_fd_by_id(id);

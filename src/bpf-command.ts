@@ -10,6 +10,7 @@ import { openLockHandle } from "./capture/probe.ts";
 import { SCHEMA_VERSION } from "./capture/record.ts";
 import {
   findMapName,
+  findPinnedLink,
   type KernelHook,
   type KernelProgram,
   listFiltersOf,
@@ -49,6 +50,8 @@ interface Found {
   readonly holders: Holders;
   /** Of the watched namespace, by index. */
   readonly names: ReadonlyMap<number, string>;
+  /** Ids of the links that are pinned in {@link PIN_DIRECTORY}. */
+  readonly pinnedLinks: ReadonlySet<number>;
 }
 
 function find(): Found {
@@ -56,7 +59,8 @@ function find(): Found {
   const names = new Map(listLinks(loadLibrary()).map(({ ifindex, name }) => [ifindex, name]));
   const filters = [...names.keys()].flatMap(listFiltersOf);
   const links = programs.length === 0 ? [] : listLinksOf(programs);
-  return { programs, hooks: [...links, ...filters], holders: findHolders(), names };
+  const pinnedLinks = new Set(listPins().flatMap((name) => findPinnedLink(join(PIN_DIRECTORY, name)) ?? []));
+  return { programs, hooks: [...links, ...filters], holders: findHolders(), names, pinnedLinks };
 }
 
 function list(write: Write): number {
@@ -85,13 +89,14 @@ function uninstall(write: Write): number {
   const lock = acquireHostLock(probe);
   try {
     const found = find();
-    const held = found.hooks.filter((hook) => holderOf(hook, found.holders) !== undefined);
+    const mine = found.hooks.filter((hook) => !isElsewhere(hook, found));
+    const held = mine.filter((hook) => holderOf(hook, found.holders) !== undefined);
     // Filters of one interface go together, with their qdisc.
     const heldFilters = new Set(held.filter(({ kind }) => kind === "filter").map(({ ifindex }) => ifindex));
     const isKept = (hook: KernelHook): boolean =>
       held.includes(hook) || (hook.kind === "filter" && heldFilters.has(hook.ifindex));
-    const kept = found.hooks.filter(isKept);
-    for (const hook of found.hooks) {
+    const kept = mine.filter(isKept);
+    for (const hook of mine) {
       if (isKept(hook)) continue;
       if (hook.kind === "link") removeLink(hook.id);
       else removeFiltersOf(hook.ifindex);
@@ -99,7 +104,7 @@ function uninstall(write: Write): number {
     }
     for (const name of listPins()) removePin(name, write);
     for (const hook of kept) write(`left ${describeHook(hook, found)}\n`);
-    if (found.hooks.length === 0) write("no hook of Mermin is left here\n");
+    if (mine.length === 0) write("no hook of Mermin is left here\n");
     return kept.length === 0 ? 0 : 1;
   } finally {
     removeHostLock(lock);
@@ -108,6 +113,11 @@ function uninstall(write: Write): number {
 
 function holderOf({ kind, id, programId }: KernelHook, { links, programs }: Holders): Holder | undefined {
   return kind === "link" ? links.get(id) : programs.get(programId);
+}
+
+/** A link that no process holds is pinned somewhere; where not here, it is of an installation that this one knows nothing of. */
+function isElsewhere(hook: KernelHook, { holders, pinnedLinks }: Found): boolean {
+  return hook.kind === "link" && holderOf(hook, holders) === undefined && !pinnedLinks.has(hook.id);
 }
 
 function describeHook(hook: KernelHook, { names, holders }: Found): string {

@@ -63,6 +63,7 @@ export const SYMBOLS = {
   merminbpf_programs_list: { args: ["ptr", "u32"], returns: "i32" },
   merminbpf_map_name: { args: ["u32", "ptr", "u32"], returns: "i32" },
   merminbpf_links_of: { args: ["ptr", "u32", "ptr", "u32"], returns: "i32" },
+  merminbpf_link_pinned: { args: ["ptr"], returns: "i32" },
   merminbpf_link_remove: { args: ["u32"], returns: "i32" },
   merminbpf_filters_of: { args: ["u32", "ptr", "u32"], returns: "i32" },
   merminbpf_filters_remove: { args: ["u32"], returns: "i32" },

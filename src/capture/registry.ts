@@ -1,7 +1,7 @@
 // What agents have in the kernel: this one, others, dead ones. Comes in: the kernel's lists. Goes out: programs, maps,
 // hooks. Needs no loaded program of its own.
 
-import { loadLibrary } from "./library.ts";
+import { loadLibrary, nulTerminated } from "./library.ts";
 import { ShimError } from "./shim-error.ts";
 
 /** A loaded program, by its name one of ours. */
@@ -72,6 +72,12 @@ export function listFiltersOf(ifindex: number): readonly KernelHook[] {
   return readHooks("filter", `Cannot list the filters of interface ${ifindex}`, (rows, max) =>
     library.merminbpf_filters_of(ifindex, rows, max),
   );
+}
+
+/** The id of the link that is pinned at a path; undefined where none is. */
+export function findPinnedLink(path: string): number | undefined {
+  const id = loadLibrary().merminbpf_link_pinned(nulTerminated(path));
+  return id < 0 ? undefined : id;
 }
 
 /** Detaches a link; one that is gone is no error. @throws ShimError */

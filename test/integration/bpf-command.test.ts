@@ -131,6 +131,22 @@ describe("mermin bpf uninstall", () => {
     expect(inMounts(mountsOf, "ls", "/sys/fs/bpf")).not.toContain("mermin");
   });
 
+  test("removes what persists, and leaves what persists in another BPF file system", async () => {
+    await using pair = makePair();
+    const [left, right] = pair.hosts;
+    const persist = { config: { capture: { persist: true, attach_mode: "tcx" } } };
+    const mountsOf = await holdMounts(left.namespace);
+    const elsewhere = await holdMounts(right.namespace);
+    await kill(await startAgent(left.namespace, { ...persist, mountsOf }));
+    await kill(await startAgent(right.namespace, { ...persist, mountsOf: elsewhere }));
+    const { stdout, stderr } = await runMermin(left.namespace, mountsOf, "bpf", "uninstall");
+    expect(stderr).toBe("");
+    expect(stdout.match(new RegExp(`^removed link .* of ${left.device}, `, "gm"))).toHaveLength(2);
+    expect(inMounts(mountsOf, "ls", "/sys/fs/bpf")).not.toContain("mermin");
+    const rest = (await runMermin(right.namespace, elsewhere, "bpf", "list")).stdout.split("\n");
+    expect(rest.filter((line) => line.includes(` of ${right.device}, `))).toHaveLength(2);
+  });
+
   test("removes the qdisc too, where nothing else hangs on it", async () => {
     await using pair = makePair();
     const [left] = pair.hosts;
