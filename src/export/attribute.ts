@@ -1,27 +1,8 @@
 // What one row of the attribute table says of its attribute.
 
+import type { Requirement } from "./requirement.ts";
 import type { RecordRow } from "./row.ts";
 import type { SemconvVersion } from "./semconv.ts";
-
-/**
- * When the attribute is there, in the words of the semantic conventions. `required`: always; `conditional`: always
- * where the condition holds; `recommended`: where it holds and the value has a name; `opt_in`: where the config asks for it.
- */
-export type Requirement =
-  | { readonly level: "required" }
-  | { readonly level: "conditional" | "recommended" | "opt_in"; readonly when: string };
-
-export const REQUIRED: Requirement = { level: "required" };
-
-/** @param when the condition in words */
-export function conditional(when: string): Requirement {
-  return { level: "conditional", when };
-}
-
-/** @param when the condition in words, that there is a name among it */
-export function recommended(when: string): Requirement {
-  return { level: "recommended", when };
-}
 
 interface AttributeText {
   readonly name: string;

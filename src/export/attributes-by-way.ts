@@ -2,7 +2,8 @@
 
 import { RECORD, RECORD_FLAG } from "../flow/flow.ts";
 import { dscpName, ecnName, icmpCodeName, icmpTypeName, tcpFlagTags } from "../flow/names.ts";
-import { ABSENT, type Attribute, conditional, REQUIRED, recommended } from "./attribute.ts";
+import { ABSENT, type Attribute } from "./attribute.ts";
+import { conditional, REQUIRED, recommended } from "./requirement.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 
 /** Where one direction of a flow keeps what it measured. Byte numbers are those of `RecordRow.octet`. */

@@ -1,8 +1,9 @@
 // Rows of the attribute table that only TCP has.
 
 import { CONNECTION_STATE_NAMES, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
-import { ABSENT, type Attribute, conditional, positive } from "./attribute.ts";
+import { ABSENT, type Attribute, positive } from "./attribute.ts";
 import { FORWARD, REVERSE, tcpFlagAttributes, type Way } from "./attributes-by-way.ts";
+import { conditional } from "./requirement.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 
 /** What a TCP record has beside what every record has. */

@@ -3,7 +3,8 @@
 import { RECORD_DETAIL, RECORD_DETAIL_FLAG, RECORD_LAYER } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatMac } from "../lib/address.ts";
-import { ABSENT, type Attribute, type AttributeGroup, conditional, positive } from "./attribute.ts";
+import { ABSENT, type Attribute, type AttributeGroup, positive } from "./attribute.ts";
+import { conditional } from "./requirement.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 import { formatAddress, networkType } from "./span.ts";
 

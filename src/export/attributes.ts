@@ -4,18 +4,11 @@
 import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatMac, writeMac } from "../lib/address.ts";
-import {
-  ABSENT,
-  type Attribute,
-  type AttributeSelection,
-  conditional,
-  positive,
-  REQUIRED,
-  recommended,
-} from "./attribute.ts";
+import { ABSENT, type Attribute, type AttributeSelection, positive } from "./attribute.ts";
 import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE } from "./attributes-by-way.ts";
 import { TCP_ATTRIBUTES } from "./attributes-tcp.ts";
 import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
+import { conditional, REQUIRED, recommended } from "./requirement.ts";
 import { ID_BYTES, type RecordRow } from "./row.ts";
 import { formatAddress, networkType, writeAddress } from "./span.ts";
 

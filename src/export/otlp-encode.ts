@@ -3,16 +3,8 @@
 // Rows become bytes without a span object between them: the official serializer needs a ReadableSpan each (bench/encode.ts).
 
 import type { DecoratedBatch } from "../decorate.ts";
-import {
-  ANY_VALUE,
-  ARRAY_VALUE,
-  KEY_VALUE,
-  REQUEST,
-  RESOURCE,
-  RESOURCE_SPANS,
-  SCOPE,
-  SCOPE_SPANS,
-} from "./otlp-fields.ts";
+import { ANY_VALUE, ARRAY_VALUE, KEY_VALUE, REQUEST, RESOURCE, SCOPE } from "./otlp-fields.ts";
+import { RESOURCE_SPANS, SCOPE_SPANS } from "./otlp-fields-trace.ts";
 import type { WriteRecord } from "./otlp-span.ts";
 import { fieldTag, ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { EncodedRequest, RequestEncoder } from "./request-encoder.ts";

@@ -2,13 +2,15 @@
 // data model: its name says what happened, its attributes are the span's, its body is one line for people.
 
 import { RECORD } from "../flow/flow.ts";
-import { type Attribute, type AttributeSelection, REQUIRED } from "./attribute.ts";
+import type { Attribute, AttributeSelection } from "./attribute.ts";
 import { AttributeText, formatWords } from "./attribute-text.ts";
 import { AttributeWriter } from "./otlp-attributes.ts";
-import { ANY_VALUE, LOG_RECORD, SCOPE_LOGS } from "./otlp-fields.ts";
+import { ANY_VALUE } from "./otlp-fields.ts";
+import { LOG_RECORD, SCOPE_LOGS } from "./otlp-fields-logs.ts";
 import { formatIds, type JsonSignal, KEY_VALUE_FORM } from "./otlp-json.ts";
 import type { WriteRecord } from "./otlp-span.ts";
 import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
+import { REQUIRED } from "./requirement.ts";
 import { ID_BYTES, type RecordRow } from "./row.ts";
 import { formatEndpoint, spanName } from "./span.ts";
 

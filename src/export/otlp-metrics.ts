@@ -3,16 +3,8 @@
 
 import type { Series } from "./flow-series.ts";
 import { encodeResource, encodeScope } from "./otlp-encode.ts";
-import {
-  ANY_VALUE,
-  KEY_VALUE,
-  METRIC,
-  NUMBER_DATA_POINT,
-  REQUEST,
-  RESOURCE_METRICS,
-  SCOPE_METRICS,
-  SUM,
-} from "./otlp-fields.ts";
+import { ANY_VALUE, KEY_VALUE, REQUEST } from "./otlp-fields.ts";
+import { METRIC, NUMBER_DATA_POINT, RESOURCE_METRICS, SCOPE_METRICS, SUM } from "./otlp-fields-metrics.ts";
 import { jsonFrame } from "./otlp-json.ts";
 import { fieldTag, ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { EncodedRequest, Encoding } from "./request-encoder.ts";

@@ -3,7 +3,7 @@
 import { RECORD } from "../flow/flow.ts";
 import type { AttributeSelection } from "./attribute.ts";
 import { AttributeWriter } from "./otlp-attributes.ts";
-import { SCOPE_SPANS, SPAN } from "./otlp-fields.ts";
+import { SCOPE_SPANS, SPAN } from "./otlp-fields-trace.ts";
 import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
 import { ID_BYTES, type RecordRow } from "./row.ts";
 import { spanName } from "./span.ts";

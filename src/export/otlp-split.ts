@@ -1,15 +1,9 @@
 // Halves a request that was too large for its receiver. Comes in: an encoded request. Goes out: two, each with resource,
 // scope and half of the items. Not for the hot path: a receiver's limit is met once in a while.
 
-import {
-  METRIC,
-  REQUEST,
-  RESOURCE_METRICS,
-  RESOURCE_SPANS,
-  SCOPE_METRICS,
-  SCOPE_SPANS,
-  SUM,
-} from "./otlp-fields.ts";
+import { REQUEST } from "./otlp-fields.ts";
+import { METRIC, RESOURCE_METRICS, SCOPE_METRICS, SUM } from "./otlp-fields-metrics.ts";
+import { RESOURCE_SPANS, SCOPE_SPANS } from "./otlp-fields-trace.ts";
 import { fieldTag, ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { EncodedRequest, Encoding, Signal, SplitRequest } from "./request-encoder.ts";
 
