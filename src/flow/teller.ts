@@ -248,8 +248,12 @@ export class Teller {
       isTurned ? isReverseSeen : isForwardSeen,
       isTurned ? isForwardSeen : isReverseSeen,
     );
-    const kind = spanKind(this.#slots.keys, slot * KEY_WORDS, orientation, this.#path, this.#context);
-    out[at + RECORD.identity] = (out[at + RECORD.identity] as number) | (kind << 16);
+    const identity = out[at + RECORD.identity] as number;
+    // A life that an agent before has begun to tell has its kind for good.
+    if ((identity & 0xff0000) === 0) {
+      const kind = spanKind(this.#slots.keys, slot * KEY_WORDS, orientation, this.#path, this.#context);
+      out[at + RECORD.identity] = identity | (kind << 16);
+    }
     out[at + RECORD.ifindex] = ownerIfindex(this.#path.forwardHook, this.#path.reverseHook);
   }
 
