@@ -8,11 +8,10 @@ import { ID_BYTES, type RecordRow } from "./row.ts";
 import { spanKindName, spanName } from "./span.ts";
 
 const FORM: MemberForm = {
-  lead: (name) => `${JSON.stringify(name)}:`,
-  int: String,
-  count: formatCount,
-  string: JSON.stringify,
+  lead: (name, kind) => `${JSON.stringify(name)}:${kind === "string" ? '"' : ""}`,
+  tail: (kind) => (kind === "string" ? '"' : ""),
   strings: JSON.stringify,
+  quotesLong: true,
 };
 
 /**
@@ -30,11 +29,3 @@ export function createNdjsonFormatter(selection: AttributeSelection): (row: Reco
     return `{"name":"${spanName(row)}","kind":"${spanKindName(row)}","traceId":"${traceId}","spanId":"${spanId}","startTimeUnixNano":"${start}","endTimeUnixNano":"${end}","attributes":{${attributes.format(row)}}}`;
   };
 }
-
-function formatCount(low: number, high: number): string {
-  const text = formatWords(low, high);
-  return high > MOST_HIGH ? `"${text}"` : text;
-}
-
-/** Of the high word: beyond it a number is 2^53 or more. */
-const MOST_HIGH = 0x1f_ffff;

@@ -2,6 +2,7 @@
 // writer, no object in between. Spans and log records differ in the field that holds them.
 
 import { ABSENT, type Attribute, type AttributeSelection } from "./attribute.ts";
+import { type PackedOctets, packOctets } from "./byte-writer.ts";
 import { ANY_VALUE, ARRAY_VALUE, KEY_VALUE } from "./otlp-fields.ts";
 import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { RecordRow } from "./row.ts";
@@ -20,18 +21,12 @@ const UTF8 = new TextEncoder();
 /** A KeyValue and all in it below this many bytes has lengths of one byte. */
 const SHORT_BYTES = 128;
 
-/** What never changes of an attribute's KeyValue: its tag, a byte for its length, the key, the value's tag. */
-interface Lead {
-  readonly size: number;
-  /** Little endian, padded with zeros. */
-  readonly words: Uint32Array;
-}
-
 interface EncodedAttribute {
   readonly attribute: Attribute;
-  readonly lead: Lead;
+  /** What never changes of its KeyValue: its tag, a byte for its length, the key, the value's tag. */
+  readonly lead: PackedOctets;
   /** Whole KeyValues by value, where the same values come again and again: copied, not written (bench/encode.ts). */
-  readonly known: Map<string | readonly string[], Lead> | undefined;
+  readonly known: Map<string | readonly string[], PackedOctets> | undefined;
 }
 
 /** Of known values of an attribute: whatever comes beyond is written each time. */
@@ -120,8 +115,8 @@ export class AttributeWriter {
 function encodeLead(attribute: Attribute, tag: number): EncodedAttribute {
   const key = UTF8.encode(attribute.name);
   const isRepeated = attribute.kind === "strings" || (attribute.kind === "string" && attribute.hasFewValues);
-  const known = isRepeated ? new Map<string | readonly string[], Lead>() : undefined;
-  return { attribute, known, lead: packLead([tag, 0, TAG.key, key.length, ...key, TAG.value]) };
+  const known = isRepeated ? new Map<string | readonly string[], PackedOctets>() : undefined;
+  return { attribute, known, lead: packOctets([tag, 0, TAG.key, key.length, ...key, TAG.value]) };
 }
 
 function copyKnown(
@@ -144,17 +139,10 @@ function remember(
 ): void {
   const size = writer.length - start;
   if (known === undefined || known.size >= MOST_KNOWN || size >= SHORT_BYTES) return;
-  known.set(value, packLead([...writer.bytes.subarray(start, writer.length)]));
+  known.set(value, packOctets(writer.bytes.subarray(start, writer.length)));
 }
 
-function packLead(octets: readonly number[]): Lead {
-  const words = new Uint32Array(Math.ceil(octets.length / 4));
-  for (const [index, octet] of octets.entries())
-    words[index >> 2] = (words[index >> 2] ?? 0) | (octet << ((index & 3) * 8));
-  return { size: octets.length, words };
-}
-
-function writeInt(writer: ProtobufWriter, lead: Lead, low: number, high: number): void {
+function writeInt(writer: ProtobufWriter, lead: PackedOctets, low: number, high: number): void {
   const start = writer.length;
   writer.words(lead.words, lead.size);
   const lengthAt = writer.length++;
@@ -166,7 +154,7 @@ function writeInt(writer: ProtobufWriter, lead: Lead, low: number, high: number)
 
 function writeOctets(
   writer: ProtobufWriter,
-  lead: Lead,
+  lead: PackedOctets,
   row: RecordRow,
   write: (row: RecordRow, octets: Uint8Array, at: number) => number,
 ): void {
@@ -186,7 +174,7 @@ function writeOctets(
   bytes[start + 1] = writer.length - start - 2;
 }
 
-function writeText(writer: ProtobufWriter, lead: Lead, text: string, reserve: number): void {
+function writeText(writer: ProtobufWriter, lead: PackedOctets, text: string, reserve: number): void {
   const size = text.length;
   const start = writer.length;
   writer.words(lead.words, lead.size);
@@ -213,7 +201,7 @@ function writeLongText(writer: ProtobufWriter, text: string): void {
 }
 
 /** Only for ASCII texts whose KeyValue stays below {@link SHORT_BYTES}: the table's lists are tags. */
-function writeTexts(writer: ProtobufWriter, lead: Lead, texts: readonly string[]): void {
+function writeTexts(writer: ProtobufWriter, lead: PackedOctets, texts: readonly string[]): void {
   const start = writer.length;
   writer.words(lead.words, lead.size);
   const valueLengthAt = writer.length++;

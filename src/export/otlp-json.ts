@@ -13,13 +13,14 @@ import { spanName } from "./span.ts";
 
 const UTF8 = new TextEncoder();
 
-/** KeyValue, each value closed where it ends. */
+const VALUE_LEADS = { int: '{"intValue":"', string: '{"stringValue":"', strings: "" } as const;
+
+/** KeyValue. */
 export const KEY_VALUE_FORM: MemberForm = {
-  lead: (name) => `{"key":${JSON.stringify(name)},"value":`,
-  int: (value) => `{"intValue":"${value}"}}`,
-  count: (low, high) => `{"intValue":"${formatWords(low, high)}"}}`,
-  string: (text) => `${textValue(text)}}`,
-  strings: (texts) => `${arrayValue(texts)}}`,
+  lead: (name, kind) => `{"key":${JSON.stringify(name)},"value":${VALUE_LEADS[kind]}`,
+  tail: (kind) => (kind === "strings" ? "}" : '"}}'),
+  strings: arrayValue,
+  quotesLong: false,
 };
 
 /** What of a request depends on its signal. */
@@ -57,7 +58,7 @@ export function jsonFrame(
   const [resources, scopes, items] = lists;
   const attributes = [...resource].map(([name, value]) => {
     const text = typeof value === "string" ? textValue(value) : arrayValue(value);
-    return `${KEY_VALUE_FORM.lead(name)}${text}}`;
+    return `{"key":${JSON.stringify(name)},"value":${text}}`;
   });
   const scope = `{"name":"mermin","version":${JSON.stringify(version)}}`;
   return [
