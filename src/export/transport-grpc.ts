@@ -1,23 +1,11 @@
 // Carries requests over OTLP/gRPC by grpc-js, as unary calls of bytes. One attempt each; who retries is above.
 
-import { isIP } from "node:net";
-import { checkServerIdentity } from "node:tls";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  credentials as channelCredentials,
-  Metadata,
-  type ServiceError,
-  status as STATUS,
-} from "@grpc/grpc-js";
-import type { TlsMaterial } from "./credentials.ts";
+import { type CallOptions, type Client, Metadata, type ServiceError, status as STATUS } from "@grpc/grpc-js";
+import { type GrpcChannel, type GrpcOptions, openGrpcChannel } from "./grpc-channel.ts";
 import { findNetworkError } from "./network-error.ts";
 import { clean, readResponse, readRetryInfo } from "./otlp-response.ts";
 import type { Signal } from "./request-encoder.ts";
 import type { RetryReason, SendOutcome, SendRequest, Transport } from "./send-outcome.ts";
-import type { TransportOptions } from "./transport-http.ts";
 
 const METHODS: Readonly<Record<Signal, string>> = {
   traces: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -35,50 +23,29 @@ const RETRIED: ReadonlySet<number> = new Set([
   STATUS.DATA_LOSS,
 ]);
 
-/** Most bytes of an answer. */
-const ANSWER_BYTES = 64 * 1024;
-
-const GZIP_ALGORITHM = 2;
-
-/** A channel and what it was made of. */
-interface Channel {
-  readonly client: Client;
-  readonly material: TlsMaterial | undefined;
-}
-
-/** grpc-js names any host in its TLS greeting, and Bun's TLS refuses to name an address: this stands for it. */
-const NO_NAME = "address.invalid";
-
-export interface GrpcOptions extends TransportOptions {
-  /** `host:port` */
-  readonly target: string;
-}
-
 /** Nothing is connected before the first request. */
 export function createGrpcTransport(
   options: GrpcOptions,
   signal: Signal,
 ): Pick<Transport, "send" | typeof Symbol.dispose> {
-  const { config, credentials, url, target } = options;
-  let channel: Channel | undefined;
+  const { config, credentials, url } = options;
+  let channel: GrpcChannel | undefined;
   const close = (): void => {
-    channel?.client.close();
+    channel?.close();
     channel = undefined;
   };
   /** Certificates that changed need a new channel; calls on the old one end on it. */
-  const open = (): Client => {
+  const open = (): GrpcChannel => {
     const material = url.protocol === "https:" ? credentials.tls() : undefined;
     if (channel !== undefined && channel.material !== material) close();
-    channel ??= {
-      material,
-      client: new Client(target, createCredentials(material, options), channelOptions(options)),
-    };
-    return channel.client;
+    channel ??= openGrpcChannel(options, material);
+    return channel;
   };
   const send: SendRequest = async (request, closing) => {
     try {
       const headers = credentials.headers();
-      const outcome = await call(open(), {
+      const used = open();
+      const outcome = await call(used.client, {
         method: METHODS[signal],
         request,
         metadata: createMetadata(headers),
@@ -87,7 +54,7 @@ export function createGrpcTransport(
         hasOther: () => credentials.hasOther(headers),
       });
       // The other end may be gone without a word: the next attempt is on a connection of its own.
-      if (outcome.status === "retry" && outcome.reason === "timeout") close();
+      if (outcome.status === "retry" && outcome.reason === "timeout" && channel === used) close();
       return outcome;
     } catch (error) {
       const cause = error instanceof Error ? error : new Error(String(error));
@@ -169,46 +136,4 @@ function createMetadata(headers: Readonly<Record<string, string>>): Metadata {
     metadata.set(name, name.endsWith("-bin") ? Buffer.from(value) : value);
   }
   return metadata;
-}
-
-function createCredentials(
-  material: TlsMaterial | undefined,
-  { config, url }: TransportOptions,
-): ChannelCredentials {
-  if (material === undefined) return channelCredentials.createInsecure();
-  const { ca, cert, key } = material;
-  return channelCredentials.createSsl(
-    ca === undefined ? null : Buffer.from(ca.join("\n")),
-    key === undefined ? null : Buffer.from(key),
-    cert === undefined ? null : Buffer.from(cert),
-    {
-      rejectUnauthorized: !config.tls.insecure_skip_verify,
-      checkServerIdentity: (host, certificate) =>
-        checkServerIdentity(host === NO_NAME ? plainHost(url) : host, certificate),
-    },
-  );
-}
-
-/** The host of a URL, an IPv6 address without its brackets. */
-function plainHost({ hostname }: URL): string {
-  return hostname.replace(/^\[|\]$/g, "");
-}
-
-function channelOptions({ config, url, target, userAgent }: GrpcOptions): ClientOptions {
-  const serverName = config.tls.server_name || (isIP(plainHost(url)) > 0 ? NO_NAME : "");
-  return {
-    "grpc.primary_user_agent": userAgent,
-    "grpc.enable_retries": 0,
-    "grpc.service_config_disable_resolution": 1,
-    "grpc.use_local_subchannel_pool": 1,
-    "grpc.max_receive_message_length": ANSWER_BYTES,
-    "grpc.max_send_message_length": -1,
-    // The pauses are the sender's: a channel that waits for longer would only answer for the collector.
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.min_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 1000,
-    ...(config.compression === "gzip" ? { "grpc.default_compression_algorithm": GZIP_ALGORITHM } : {}),
-    "grpc.default_authority": config.tls.server_name || target,
-    ...(serverName === "" ? {} : { "grpc.ssl_target_name_override": serverName }),
-  };
 }

@@ -1,12 +1,14 @@
 // What each answer of a collector means to the sender, over HTTP and gRPC: answers that a real one is not made to give.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createServer, type Socket } from "node:net";
 import { type handleUnaryCall, Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { Credentials } from "../../../src/export/credentials.ts";
 import { ProtobufWriter } from "../../../src/export/protobuf.ts";
 import type { SendOutcome, Transport } from "../../../src/export/send-outcome.ts";
 import { createGrpcTransport } from "../../../src/export/transport-grpc.ts";
 import { createHttpTransport } from "../../../src/export/transport-http.ts";
+import { until } from "../../collector/until.ts";
 import { otlpConfig } from "../../support/otlp-config.ts";
 
 const REQUEST = new Uint8Array([1, 2, 3]);
@@ -153,6 +155,32 @@ describe("gRPC", () => {
     };
     expect(summary(await transport.send(REQUEST, OPEN))).toEqual(["sent", 0, undefined]);
     expect(peers.size).toBe(2);
+  });
+
+  test("connections to a peer that never says a word are ended", async () => {
+    const open = new Set<Socket>();
+    let connections = 0;
+    const mute = createServer((socket) => {
+      connections++;
+      open.add(socket);
+      socket.on("close", () => open.delete(socket)).on("error", () => {});
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", () => resolve()));
+    const address = mute.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const config = otlpConfig({ protocol: "grpc", timeout: "100ms" });
+    const url = new URL(`http://127.0.0.1:${port}`);
+    const credentials = new Credentials(config, url);
+    const options = { config, url, target: url.host, credentials, userAgent: "test" };
+    const toMute = createGrpcTransport(options, "traces");
+    for (let i = 0; i < 5; i++) {
+      const outcomes = await Promise.all([1, 2].map(() => toMute.send(REQUEST, OPEN)));
+      expect(outcomes.map(({ status }) => status)).toEqual(["retry", "retry"]);
+    }
+    toMute[Symbol.dispose]();
+    await until(() => connections === 5 && open.size === 0);
+    mute.close();
   });
 
   test("an answer beyond 64 KiB is no answer", async () => {
