@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from "node:path";
 import { type DecodedRequest, type DecodedSpan, decodeRequest } from "../collector/decode.ts";
 import type { Certificate } from "./certificates.ts";
+import { freePort } from "./free-port.ts";
 import type { Namespace } from "./namespace.ts";
 import { TestProcess } from "./namespace-process.ts";
 
@@ -29,8 +30,6 @@ type Signal = (typeof SIGNALS)[number];
 export const COLLECTOR_BINARY: string = new URL("../../build/otelcol", import.meta.url).pathname;
 const FOLDERS = "/dev/shm";
 const PREFIX = "mermin-collector-";
-/** Below the ports that the kernel gives to clients: none of them takes a collector's while it is down. */
-const PORTS = { first: 20_000, count: 10_000 };
 /** Written without a buffer only where files rotate; larger than any test. */
 const ROTATION = { max_megabytes: 4096, max_backups: 1 };
 
@@ -226,17 +225,5 @@ function removeForgotten(): void {
   for (const name of readdirSync(FOLDERS).filter((each) => each.startsWith(PREFIX))) {
     const [pid] = name.slice(PREFIX.length).split("-");
     if (!existsSync(`/proc/${pid}`)) rmSync(join(FOLDERS, name), { recursive: true, force: true });
-  }
-}
-
-function freePort(): number {
-  for (;;) {
-    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
-    try {
-      Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => {} } }).stop(true);
-      return port;
-    } catch {
-      // Taken: another one.
-    }
   }
 }

@@ -1,0 +1,87 @@
+// Asks the API server: one GET at a time over fetch, with the cluster's own TLS. Comes in: paths. Goes out: responses
+// whose bodies are still to be read, or the reason why there is none.
+
+import { isTable } from "../lib/setting.ts";
+import { readBounded } from "./body.ts";
+import type { ClusterAccess } from "./credentials.ts";
+
+/** What the API server refused, as its Status says it. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  /** HTTP's, or `code` of a Status in a watch. */
+  readonly status: number;
+  /** Retry-After; undefined where it says none. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    facts: { readonly status: number; readonly retryAfterMs?: number | undefined },
+  ) {
+    super(message);
+    this.status = facts.status;
+    this.retryAfterMs = facts.retryAfterMs;
+  }
+}
+
+export interface ApiRequest {
+  /** From the root on: `/api/v1/pods`. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly accept: string;
+  /** Ends the request, and its body too. */
+  readonly signal: AbortSignal;
+}
+
+/** An API server and who asks it. */
+export class KubernetesClient {
+  readonly #access: ClusterAccess;
+  readonly #userAgent: string;
+
+  constructor(access: ClusterAccess, userAgent: string) {
+    this.#access = access;
+    this.#userAgent = userAgent;
+  }
+
+  get server(): string {
+    return this.#access.server;
+  }
+
+  /** @throws ApiError where the API server answers with anything but success; Error where it does not answer */
+  async get({ path, query, accept, signal }: ApiRequest): Promise<Response> {
+    const { headers, tls } = await this.#access.find();
+    const url = `${this.server}${path}?${new URLSearchParams(query)}`;
+    const response = await fetch(url, {
+      headers: { ...headers, accept, "user-agent": this.#userAgent },
+      tls,
+      signal,
+      // A token goes to the API server alone.
+      redirect: "error",
+      proxy: false,
+    });
+    if (response.ok) return response;
+    if (response.status === 401) this.#access.renew();
+    throw await describeRefusal(response);
+  }
+}
+
+/** More of a refusal is not read. */
+const REFUSAL_BYTES = 65_536;
+const LONGEST_REASON = 300;
+
+async function describeRefusal(response: Response): Promise<ApiError> {
+  const { status, headers } = response;
+  let reason = response.statusText;
+  try {
+    const text = new TextDecoder().decode(await readBounded(response, REFUSAL_BYTES));
+    const told: unknown = text.startsWith("{") ? JSON.parse(text) : undefined;
+    if (isTable(told) && typeof told["message"] === "string") reason = told["message"];
+  } catch {
+    // Its status says enough.
+  }
+  const seconds = Number(headers.get("retry-after"));
+  const [line = ""] = reason.split("\n");
+  return new ApiError(`${status} ${line.slice(0, LONGEST_REASON)}`.trim(), {
+    status,
+    retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined,
+  });
+}

@@ -1,0 +1,97 @@
+// What is known of one kind's objects: enough to tell what a new list changes. Comes in: JSON as the API server has it.
+// Goes out: events, one for each real change.
+
+import { tableAt, textOf } from "./json.ts";
+import type { KubernetesObject } from "./object.ts";
+import type { DeletedObject, Kind, ObjectEvent } from "./objects.ts";
+import { type AnnotationFilter, type ObjectChange, pruneObject } from "./resources.ts";
+
+/** What is cached and what of it is kept. */
+export interface Selection {
+  readonly keepsAnnotation: AnnotationFilter;
+  /** Whether an object is wanted at all (`kubernetes.selectors`). */
+  readonly isWanted: (kind: Kind, object: KubernetesObject) => boolean;
+}
+
+interface Known {
+  readonly name: string;
+  readonly namespace: string;
+  version: string;
+  /** The list that had it last. */
+  list: number;
+}
+
+/** Objects of one kind. */
+export class KindStore {
+  readonly #kind: Kind;
+  readonly #selection: Selection;
+  readonly #known: Map<string, Known> = new Map();
+  #list = 0;
+
+  constructor(kind: Kind, selection: Selection) {
+    this.#kind = kind;
+    this.#selection = selection;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** A list from the first page on. */
+  beginList(): void {
+    this.#list++;
+  }
+
+  /** An object that is, in a list or in a watch. @returns undefined where nothing changed */
+  take(json: unknown): ObjectEvent | undefined {
+    const metadata = tableAt(json, "metadata");
+    const known = this.#known.get(textOf(metadata["uid"]));
+    const version = textOf(metadata["resourceVersion"]);
+    if (known !== undefined) {
+      known.list = this.#list;
+      if (known.version === version) return undefined;
+      known.version = version;
+    }
+    const change = this.#prune(json, known === undefined ? "added" : "modified");
+    if (change === undefined) return undefined;
+    const { object } = change;
+    if (!this.#selection.isWanted(this.#kind, object)) return this.#forget(object);
+    if (known === undefined) {
+      const { uid, name, namespace } = object;
+      this.#known.set(uid, { name, namespace, version, list: this.#list });
+    }
+    return change;
+  }
+
+  /** An object that a watch says is gone. */
+  remove(json: unknown): ObjectEvent | undefined {
+    const change = this.#prune(json, "modified");
+    return change === undefined ? undefined : this.#forget(change.object);
+  }
+
+  /** The list is complete: what it did not have is gone. */
+  endList(): readonly ObjectEvent[] {
+    const gone: ObjectEvent[] = [];
+    for (const [uid, { name, namespace, list }] of this.#known) {
+      if (list === this.#list) continue;
+      this.#known.delete(uid);
+      gone.push({ type: "deleted", kind: this.#kind, object: { uid, name, namespace } });
+    }
+    return gone;
+  }
+
+  /** Nothing of this kind is served any more. */
+  clear(): readonly ObjectEvent[] {
+    this.beginList();
+    return this.endList();
+  }
+
+  #prune(json: unknown, type: ObjectChange["type"]): ObjectChange | undefined {
+    return pruneObject(this.#kind, json, { type, keepsAnnotation: this.#selection.keepsAnnotation });
+  }
+
+  #forget(object: DeletedObject): ObjectEvent | undefined {
+    if (!this.#known.delete(object.uid)) return undefined;
+    return { type: "deleted", kind: this.#kind, object };
+  }
+}
