@@ -2,6 +2,7 @@
 
 import type { Attribute } from "../src/export/attribute.ts";
 import { ATTRIBUTES } from "../src/export/attributes.ts";
+import { CLUSTER_ATTRIBUTES } from "../src/export/attributes-cluster.ts";
 import { LOG_ATTRIBUTE } from "../src/export/otlp-log.ts";
 import { FLOW_METRICS } from "../src/export/otlp-metrics.ts";
 
@@ -58,11 +59,14 @@ const TYPES: Readonly<Record<Attribute["kind"], string>> = {
   strings: "string[]",
 };
 
+type Row = Pick<Attribute, "name" | "kind" | "unit" | "requirement" | "semconv" | "description">;
+
 /** The reference page. */
 export function formatAttributesPage(): string {
   return (
     INTRODUCTION +
     ATTRIBUTES.map(formatRow).join("") +
+    CLUSTER_ATTRIBUTES.map(formatRow).join("") +
     LOGS +
     formatRow(LOG_ATTRIBUTE) +
     METRICS +
@@ -70,7 +74,7 @@ export function formatAttributesPage(): string {
   );
 }
 
-function formatRow({ name, kind, unit, requirement, semconv, description }: Attribute): string {
+function formatRow({ name, kind, unit, requirement, semconv, description }: Row): string {
   const condition = requirement.level === "required" ? "" : `: ${requirement.when}`;
   const cells = [
     `\`${name}\``,

@@ -1,9 +1,14 @@
-// Puts names on records: Community ID, trace id and span id of each row, beside the row itself.
+// Puts names on records: Community ID, trace id and span id of each row, and what the cluster says of it, beside the row.
 // Comes in: FlowRecordBatch. Goes out: DecoratedBatch. Runs beside the export, never on the capture thread.
 
 import { COMMUNITY_ID_BYTES, CommunityIdHasher } from "./flow/community-id.ts";
-import { type FlowRecordBatch, RECORD_WORDS } from "./flow/flow.ts";
+import { END_REASON, type FlowRecordBatch, RECORD, RECORD_WORDS, SPAN_KIND } from "./flow/flow.ts";
 import { SPAN_ID_BYTES, TRACE_ID_BYTES, TraceIdHasher } from "./flow/trace-id.ts";
+import type { AttributedRecord, RecordAttributes } from "./kubernetes/attribution.ts";
+import type { NamedValues } from "./lib/named-values.ts";
+
+/** Lists of {@link DecoratedBatch.named} a row has: of its source, of its destination, of policies. */
+export const NAMED_PER_ROW = 3;
 
 /** A record batch with its derived identifiers, row by row. */
 export interface DecoratedBatch {
@@ -20,6 +25,14 @@ export interface DecoratedBatch {
   readonly spanIds: Uint8Array;
   /** Name of an interface, undefined if it is not known. */
   readonly interfaceName: (ifindex: number) => string | undefined;
+  /** {@link NAMED_PER_ROW} for each row, undefined where nothing is said; none at all where nobody was asked. */
+  readonly named: readonly (NamedValues | undefined)[];
+}
+
+/** Who is asked what the cluster says of records. */
+export interface Attributor {
+  /** Writes what is known at `now` (ms since 1970) of `record`. */
+  attribute(record: AttributedRecord, now: number, said: RecordAttributes): void;
 }
 
 /** What decoration takes from the configuration and from capture. */
@@ -29,6 +42,8 @@ export interface DecorateOptions {
   /** `span.trace_id_timeout`. */
   readonly traceIdTimeoutMs: number;
   readonly interfaceName: (ifindex: number) => string | undefined;
+  /** undefined where no cluster is watched. */
+  readonly attributor?: Attributor | undefined;
 }
 
 /**
@@ -50,5 +65,56 @@ export function decorate(batch: FlowRecordBatch, options: DecorateOptions): Deco
     traceId.writeTraceId(words, at, communityId.digest, traceIds, trace);
     traceId.writeSpanId(words, at, traceIds, trace, spanIds, row * SPAN_ID_BYTES);
   }
-  return { count, words, details, communityIds, traceIds, spanIds, interfaceName: options.interfaceName };
+  const { interfaceName, attributor } = options;
+  const named = attributor === undefined ? [] : nameRows(batch, traceIds, attributor);
+  return { count, words, details, communityIds, traceIds, spanIds, interfaceName, named };
+}
+
+const NANOS_PER_MS = 1e6;
+
+function nameRows(
+  { count, words }: FlowRecordBatch,
+  traceIds: Uint8Array<ArrayBuffer>,
+  attributor: Attributor,
+): (NamedValues | undefined)[] {
+  const traces = new Uint32Array(traceIds.buffer);
+  const now = Date.now();
+  const said: RecordAttributes = { source: undefined, destination: undefined, policies: undefined };
+  const record: AttributedRecord = { ...NO_RECORD, words, flowId: new Uint32Array(5) };
+  const named: (NamedValues | undefined)[] = [];
+  for (let row = 0; row < count; row++) {
+    readRow(record, words, row * RECORD_WORDS);
+    for (let i = 0; i < 4; i++) record.flowId[i] = traces[row * 4 + i] as number;
+    attributor.attribute(record, now, said);
+    named.push(said.source, said.destination, said.policies);
+  }
+  return named;
+}
+
+const NO_RECORD: Omit<AttributedRecord, "words" | "flowId"> = {
+  sourceAt: 0,
+  destinationAt: 0,
+  sourcePort: 0,
+  destinationPort: 0,
+  protocol: 0,
+  startMs: 0,
+  isLast: false,
+  isInitiatorKnown: false,
+};
+
+function readRow(record: AttributedRecord, words: Uint32Array, at: number): void {
+  const ports = words[at + RECORD.ports] as number;
+  const identity = words[at + RECORD.identity] as number;
+  const low = words[at + RECORD.flowStartNs] as number;
+  const high = words[at + RECORD.flowStartNs + 1] as number;
+  record.sourceAt = at + RECORD.sourceAddress;
+  record.destinationAt = at + RECORD.destinationAddress;
+  record.sourcePort = ports & 0xffff;
+  record.destinationPort = ports >>> 16;
+  record.protocol = identity & 0xff;
+  record.isInitiatorKnown = ((identity >>> 16) & 0xff) !== SPAN_KIND.internal;
+  record.isLast = identity >>> 24 !== END_REASON.activeTimeout;
+  record.startMs = (low + high * 0x1_0000_0000) / NANOS_PER_MS;
+  // Flows of one trace id begin at different times.
+  record.flowId[4] = low ^ high;
 }

@@ -70,6 +70,8 @@ export interface AttributeSelection {
   readonly record: readonly Attribute[];
   /** Of records with a detail row, written after those. */
   readonly groups: readonly AttributeGroup[];
+  /** Whether one of those that are named beside a row, by its name in any version, is exported. */
+  readonly isNamedTold: (name: string) => boolean;
   /** Whose names these are. */
   readonly semconv: SemconvVersion;
 }

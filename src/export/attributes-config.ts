@@ -7,6 +7,7 @@ import { findNearest } from "../lib/nearest.ts";
 import { choiceSetting, defaultedSection, type Section, textsSetting } from "../lib/setting.ts";
 import type { Attribute, AttributeSelection } from "./attribute.ts";
 import { ATTRIBUTES, EVERY_ATTRIBUTE } from "./attributes.ts";
+import { CLUSTER_NAMES } from "./attributes-cluster.ts";
 import { nameIn, SEMCONV_VERSIONS, type SemconvVersion } from "./semconv.ts";
 
 export interface AttributesConfig {
@@ -48,21 +49,21 @@ export const attributesSection: Section<AttributesConfig> = v.strictObject({
 export function selectAttributes({ semconv, attributes }: AttributesConfig): AttributeSelection {
   const isIncluded = compileGlobs(attributes.include);
   const isExcluded = compileGlobs(attributes.exclude);
+  const isTold = (name: string): boolean => isIncluded(name) && !isExcluded(name);
   const select = (rows: readonly Attribute[]): readonly Attribute[] =>
-    rows
-      .filter(({ name }) => isIncluded(name) && !isExcluded(name))
-      .map((row) => ({ ...row, name: nameIn(semconv, row.name) }));
+    rows.filter(({ name }) => isTold(name)).map((row) => ({ ...row, name: nameIn(semconv, row.name) }));
   return {
     record: select(EVERY_ATTRIBUTE.record),
     groups: EVERY_ATTRIBUTE.groups
       .map((group) => ({ ...group, attributes: select(group.attributes) }))
       .filter((group) => group.attributes.length > 0),
+    isNamedTold: isTold,
     semconv,
   };
 }
 
 function patternProblem(pattern: string): string | undefined {
-  const names = ATTRIBUTES.map(({ name }) => name);
+  const names = [...ATTRIBUTES.map(({ name }) => name), ...CLUSTER_NAMES];
   try {
     if (names.some(compileGlob(pattern))) return undefined;
   } catch (error) {

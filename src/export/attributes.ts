@@ -52,6 +52,7 @@ const RECORD_ATTRIBUTES: readonly Attribute[] = [
 export const EVERY_ATTRIBUTE: AttributeSelection = {
   record: RECORD_ATTRIBUTES,
   groups: DETAIL_GROUPS,
+  isNamedTold: () => true,
   semconv: "1.30",
 };
 

@@ -4,6 +4,7 @@
 import { ABSENT, type Attribute, type AttributeSelection } from "./attribute.ts";
 import { type PackedOctets, packOctets } from "./byte-writer.ts";
 import { ANY_VALUE, ARRAY_VALUE, KEY_VALUE } from "./otlp-fields.ts";
+import { NamedWriter } from "./otlp-named.ts";
 import { fieldTag, type ProtobufWriter, WIRE } from "./protobuf.ts";
 import type { RecordRow } from "./row.ts";
 
@@ -40,6 +41,7 @@ export class AttributeWriter {
    */
   readonly reserve: number;
   readonly #record: readonly EncodedAttribute[];
+  readonly #named: NamedWriter;
   /** Apart, so that a record without details passes them all by one test (bench/encode.ts). */
   readonly #groups: readonly {
     readonly attributes: readonly EncodedAttribute[];
@@ -56,6 +58,7 @@ export class AttributeWriter {
     this.#groups = selection.groups.map(({ attributes, applies }) => {
       return { attributes: attributes.map(encode), applies };
     });
+    this.#named = new NamedWriter(selection.isNamedTold, tag);
     const grouped = selection.groups.reduce((sum, { attributes }) => sum + attributes.length, 0);
     this.reserve = envelope + (selection.record.length + grouped) * (SHORT_BYTES + 2);
   }
@@ -63,7 +66,11 @@ export class AttributeWriter {
   /** Appends the attributes that the record has; {@link AttributeWriter.reserve} bytes must be free. */
   write(writer: ProtobufWriter, row: RecordRow): void {
     for (const encoded of this.#record) this.#writeAttribute(writer, row, encoded);
-    if (!row.hasDetail) return;
+    if (row.hasDetail) this.#writeGroups(writer, row);
+    if (row.batch.named.length > 0) this.#named.write(writer, row);
+  }
+
+  #writeGroups(writer: ProtobufWriter, row: RecordRow): void {
     for (const { attributes, applies } of this.#groups) {
       if (!applies(row)) continue;
       for (const encoded of attributes) this.#writeAttribute(writer, row, encoded);

@@ -3,6 +3,7 @@
 import { RECORD } from "../flow/flow.ts";
 import { ATTRIBUTES } from "./attributes.ts";
 import { formatTunnel } from "./attributes-tunnel.ts";
+import { formatNames } from "./pretty-names.ts";
 import { PROTOCOL, type RecordRow } from "./row.ts";
 import { formatEndpoint } from "./span.ts";
 
@@ -32,7 +33,8 @@ const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
 
 /**
  * A formatter of lines without their newline: time of the last packet (UTC), source → destination, transport,
- * direction, packets and bytes of this record both ways, TCP flags both ways, end reason, duration, interface, tunnel.
+ * direction, packets and bytes of this record both ways, TCP flags both ways, end reason, duration, interface, tunnel, and whose
+ * the addresses are in the cluster.
  */
 export function createPrettyFormatter(options: { readonly isColoured: boolean }): (row: RecordRow) => string {
   const widths: number[] = [];
@@ -66,6 +68,7 @@ function recordCells(row: RecordRow): readonly Cell[] {
     { text: formatDuration(Number(end - start)), width: 8, isRight: true },
     { text: readText(row, "network.interface.name"), width: 0, colour: "dim" },
     { text: formatTunnel(row), width: 0, colour: "dim" },
+    { text: formatNames(row), width: 0, colour: "cyan" },
   ];
 }
 

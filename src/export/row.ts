@@ -1,8 +1,9 @@
 // One record of a decorated batch, read field by field. Comes in: DecoratedBatch. Goes out: plain values.
 // One view is moved over all rows of all batches: an object a record would cost more than its encoding (bench/encode.ts).
 
-import type { DecoratedBatch } from "../decorate.ts";
+import { type DecoratedBatch, NAMED_PER_ROW } from "../decorate.ts";
 import { RECORD, RECORD_DETAIL_WORDS, RECORD_WORDS } from "../flow/flow.ts";
+import type { NamedValues } from "../lib/named-values.ts";
 
 const EMPTY: DecoratedBatch = {
   count: 0,
@@ -12,6 +13,7 @@ const EMPTY: DecoratedBatch = {
   traceIds: new Uint8Array(0),
   spanIds: new Uint8Array(0),
   interfaceName: () => undefined,
+  named: [],
 };
 
 /** Bytes of one row's identifiers in {@link DecoratedBatch}. */
@@ -109,6 +111,11 @@ export class RecordRow {
   /** Offset in {@link RecordRow.detailOctets} of the detail row's word at `offset`. */
   detailOctetOffset(offset: number): number {
     return this.#detailIndex(offset) * 4;
+  }
+
+  /** List `slot` of those that are named beside the row: source, destination, policies. */
+  named(slot: number): NamedValues | undefined {
+    return this.batch.named[this.index * NAMED_PER_ROW + slot];
   }
 
   get protocol(): number {

@@ -67,6 +67,7 @@ export function batchOf(records: readonly RecordFields[]): DecoratedBatch {
     traceIds: new Uint8Array(count * 16),
     spanIds: new Uint8Array(count * 8),
     interfaceName: (ifindex: number): string | undefined => INTERFACES.get(ifindex),
+    named: [],
   };
   const text = new TextEncoder();
   let detailRow = 0;

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { type DecoratedBatch, decorate } from "../../src/decorate.ts";
-import { RECORD_DETAIL_WORDS, RECORD_WORDS } from "../../src/flow/flow.ts";
+import { type Attributor, type DecoratedBatch, decorate } from "../../src/decorate.ts";
+import { END_REASON, RECORD, RECORD_DETAIL_WORDS, RECORD_WORDS, SPAN_KIND } from "../../src/flow/flow.ts";
+import type { AttributedRecord } from "../../src/kubernetes/attribution.ts";
 import { type RowFields, rowOf } from "./flow/row.ts";
 
 const FLOW: RowFields = {
@@ -78,4 +79,39 @@ test("decorate changes the trace id at a bucket's boundary, exactly", () => {
 
 test("decorate refuses a trace id timeout of zero", () => {
   expect(() => decorated([FLOW], 0)).toThrow(RangeError);
+});
+
+test("decorate asks what the cluster says of each row, by what all records of a flow share", () => {
+  const asked: AttributedRecord[] = [];
+  const attributor: Attributor = {
+    attribute(record, _, said) {
+      asked.push({ ...record, flowId: record.flowId.slice() });
+      said.source = { entries: [["row", String(asked.length)]] };
+    },
+  };
+  const words = new Uint32Array(3 * RECORD_WORDS);
+  for (const [i, row] of [FLOW, FLOW, TURNED].entries()) words.set(rowOf(row), i * RECORD_WORDS);
+  words[RECORD.ports] = 34855 | (443 << 16);
+  words[RECORD.identity] = 6 | (4 << 8) | (SPAN_KIND.internal << 16) | (END_REASON.idleTimeout << 24);
+  words[RECORD_WORDS + RECORD.identity] =
+    6 | (4 << 8) | (SPAN_KIND.client << 16) | (END_REASON.activeTimeout << 24);
+  const options = { communityIdSeed: 0, traceIdTimeoutMs: HOUR_MS, interfaceName: () => undefined };
+  const batch = decorate({ count: 3, words, details: DETAILS }, { ...options, attributor });
+  const nothing = undefined;
+  expect(batch.named.map((list) => list?.entries[0]?.[1])).toEqual(
+    ["1", "2", "3"].flatMap((row) => [row, nothing, nothing]),
+  );
+  const [first, second, third] = asked;
+  expect(first).toMatchObject({ sourcePort: 34855, destinationPort: 443, protocol: 6 });
+  expect(first?.startMs).toBeCloseTo(1_700_000_000_123.457, 2);
+  expect([first?.sourceAt, second?.sourceAt, second?.destinationAt]).toEqual([
+    0,
+    RECORD_WORDS,
+    RECORD_WORDS + RECORD.destinationAddress,
+  ]);
+  expect(second?.flowId).toEqual(first?.flowId as Uint32Array);
+  expect([first?.isLast, second?.isLast]).toEqual([true, false]);
+  expect([first?.isInitiatorKnown, second?.isInitiatorKnown]).toEqual([false, true]);
+  expect(third?.flowId).toEqual(first?.flowId as Uint32Array);
+  expect(decorate({ count: 3, words, details: DETAILS }, options).named).toEqual([]);
 });

@@ -97,7 +97,10 @@ describe("[span.attributes]", () => {
     );
     const result = validateConfig({}, describeConfig());
     if (result.status !== "valid") throw new Error("the empty config is not valid");
-    expect(selectAttributes(result.config.span)).toEqual(EVERY_ATTRIBUTE);
+    expect(selectAttributes(result.config.span)).toEqual({
+      ...EVERY_ATTRIBUTE,
+      isNamedTold: expect.any(Function),
+    });
   });
 
   test("refuses patterns that match nothing, with the nearest name", () => {
