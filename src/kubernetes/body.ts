@@ -5,7 +5,12 @@ class TooLongError extends Error {
   override readonly name = "TooLongError";
 }
 
-/** @throws Error where the body has more than `limit` bytes, of which no more is read */
+/** The connection ended before the body did. */
+export class CutError extends Error {
+  override readonly name = "CutError";
+}
+
+/** @throws CutError; Error where the body has more than `limit` bytes, of which no more is read */
 export async function readBounded(response: Response, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -20,7 +25,7 @@ export async function readBounded(response: Response, limit: number): Promise<Ui
 /**
  * The lines that each chunk of the body completes, without their ends. What stands behind the last end of a line was
  * cut off, and is left out.
- * @throws Error where a line has more than `limit` bytes
+ * @throws CutError; Error where a line has more than `limit` bytes
  */
 export async function* readLines(response: Response, limit: number): AsyncGenerator<readonly Uint8Array[]> {
   let pending: Uint8Array[] = [];
@@ -48,9 +53,17 @@ async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    for (let next = await readFrom(reader); !next.done; next = await readFrom(reader)) yield next.value;
   } finally {
     // Ends the connection where the body is left before its end.
     await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function readFrom<T>(reader: { readonly read: () => Promise<T> }): Promise<T> {
+  try {
+    return await reader.read();
+  } catch (cause) {
+    throw new CutError("the connection was cut", { cause });
   }
 }

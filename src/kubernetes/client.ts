@@ -50,7 +50,7 @@ export class KubernetesClient {
   async get({ path, query, accept, signal }: ApiRequest): Promise<Response> {
     const { headers, tls } = await this.#access.find();
     const url = `${this.server}${path}?${new URLSearchParams(query)}`;
-    const response = await fetch(url, {
+    const response = await fetchPlainly(url, {
       headers: { ...headers, accept, "user-agent": this.#userAgent },
       tls,
       signal,
@@ -61,6 +61,16 @@ export class KubernetesClient {
     if (response.ok) return response;
     if (response.status === 401) this.#access.renew();
     throw await describeRefusal(response);
+  }
+}
+
+/** The runtime's own hint to developers is left out of the reason. */
+async function fetchPlainly(url: string, init: BunFetchRequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new Error(error.message.replace(/\s*For more information, pass .*$/s, ""), { cause: error });
   }
 }
 

@@ -41,9 +41,10 @@ export class ClusterWatch implements AsyncDisposable {
     this.#ended = Promise.all(this.#watches.map((watch) => watch.run(signal, wait)));
   }
 
-  /** Whether every list of what is served, and may be read, was complete once. */
+  /** Whether every list of what is served, and may be read, was complete once; false where nothing may be read. */
   get isSynced(): boolean {
-    return this.#watches.every(({ stats }) => stats.state !== "listing");
+    const states = new Set(this.#watches.map(({ stats }) => stats.state));
+    return !states.has("listing") && (states.has("synced") || !states.has("forbidden"));
   }
 
   /** Of each kind; the same objects each time, that change. */

@@ -3,7 +3,7 @@
 
 import { type BackoffRange, backoffAfter } from "../lib/backoff.ts";
 import type { Logger } from "../lib/log.ts";
-import { readBounded, readLines } from "./body.ts";
+import { CutError, readBounded, readLines } from "./body.ts";
 import { ApiError, type KubernetesClient } from "./client.ts";
 import { tableAt, textOf } from "./json.ts";
 import { KindStore, type Selection } from "./kind-store.ts";
@@ -68,7 +68,8 @@ export class KindWatch {
   /** Place in the stream; "" before a list. */
   #version = "";
   #failures = 0;
-  #isTold = false;
+  /** Status of the failure that was told last, 0 for no answer; undefined while all is well. */
+  #told: number | undefined;
 
   /** @param isMetadataOnly the API server sends names, labels and owners alone */
   constructor(kind: Kind, isMetadataOnly: boolean, options: WatchOptions) {
@@ -164,6 +165,9 @@ export class KindWatch {
         timer.refresh();
         this.#takeLines(lines);
       }
+    } catch (error) {
+      // A stream may end at any time, and in any way.
+      if (signal.aborted || !(error instanceof CutError)) throw error;
     } finally {
       clearTimeout(timer);
       if (performance.now() - began >= STEADY_MS) this.#failures = 0;
@@ -213,8 +217,8 @@ export class KindWatch {
 
   #succeed(): void {
     this.stats.state = "synced";
-    if (!this.#isTold) return;
-    this.#isTold = false;
+    if (this.#told === undefined) return;
+    this.#told = undefined;
     this.#options.log.info("kubernetes: watching again", { kind: this.kind });
   }
 
@@ -237,11 +241,12 @@ export class KindWatch {
     return this.#fail(error, Math.max(wait, error.retryAfterMs ?? 0));
   }
 
-  /** The first failure is told, those that follow it are not. */
+  /** The first failure of a sort is told, those that follow it are not. */
   #fail(error: unknown, wait: number): number {
     const { log } = this.#options;
-    const tell = this.#isTold ? log.debug : log.warn;
-    this.#isTold = true;
+    const sort = error instanceof ApiError ? error.status : 0;
+    const tell = this.#told === sort ? log.debug : log.warn;
+    this.#told = sort;
     const reason = error instanceof Error ? error.message : String(error);
     tell(`kubernetes: cannot watch ${this.#facts.resource}: ${reason}`, { kind: this.kind });
     return wait;
