@@ -2,6 +2,8 @@
 // A throw, a garbage collection or a stalled peer here never delays the capture thread.
 
 import { Acknowledgement } from "./acknowledgement.ts";
+import { type Cluster, openCluster } from "./cluster.ts";
+import { readClusterEnvironment } from "./config/cluster-environment.ts";
 import { decorate } from "./decorate.ts";
 import { selectAttributes } from "./export/attributes-config.ts";
 import { createExporters } from "./export/create-exporters.ts";
@@ -31,6 +33,8 @@ interface ExportSide {
   readonly acknowledgement: Acknowledgement | undefined;
   readonly patience: Patience;
   readonly tracing: Tracing | undefined;
+  /** What is watched to say whose addresses are; a replay's are of another time. */
+  readonly cluster: Cluster | undefined;
   /** Of interfaces by index: those watched, behind those gone of late. */
   readonly names: Map<number, string>;
   /** False once a flush left spans unsent. */
@@ -104,9 +108,12 @@ async function open(start: StartMessage): Promise<void> {
     log,
     observe: observeAttempts(tracing, config.telemetry.export_sampling),
   });
-  const recorder = createRecorder({ build: BUILD, exporters });
+  const isLive = start.mode === "run";
+  let cluster: Cluster | undefined;
   try {
-    const isLive = start.mode === "run";
+    if (isLive)
+      cluster = openCluster(config, { log, version: BUILD.version, environment: readClusterEnvironment() });
+    const recorder = createRecorder({ build: BUILD, exporters, cluster: cluster?.snapshot });
     const servers = isLive
       ? await startServers({
           server: config.server,
@@ -118,13 +125,7 @@ async function open(start: StartMessage): Promise<void> {
     const statistics = isLive
       ? startStatistics(log, recorder.snapshot, config.pipeline.stats_interval)
       : undefined;
-    const [first] = exporters;
-    const acknowledgement = isLive
-      ? new Acknowledgement(
-          () => first?.acknowledged ?? Number.POSITIVE_INFINITY,
-          (batches) => post({ kind: "acknowledged", batches }),
-        )
-      : undefined;
+    const acknowledgement = isLive ? acknowledge(exporters) : undefined;
     for (const exporter of exporters) void exporter.failure.then(tellFailure);
     side = {
       start,
@@ -136,15 +137,24 @@ async function open(start: StartMessage): Promise<void> {
       acknowledgement,
       patience: new Patience(exporters),
       tracing,
+      cluster,
       names: new Map(),
       isComplete: true,
       ending: new AbortController(),
     };
     post({ kind: "started", error: undefined });
   } catch (error) {
+    await cluster?.[Symbol.asyncDispose]();
     for (const exporter of exporters) await exporter[Symbol.asyncDispose]();
     post({ kind: "started", error: error instanceof Error ? error.message : String(error) });
   }
+}
+
+function acknowledge([first]: readonly RecordExporter[]): Acknowledgement {
+  return new Acknowledgement(
+    () => first?.acknowledged ?? Number.POSITIVE_INFINITY,
+    (batches) => post({ kind: "acknowledged", batches }),
+  );
 }
 
 /** Flows outlive their interface by a timeout: the names of those gone are kept, the oldest forgotten. */
@@ -172,6 +182,7 @@ async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise
       communityIdSeed: span.community_id_seed,
       traceIdTimeoutMs: span.trace_id_timeout,
       interfaceName: (ifindex) => open.names.get(ifindex),
+      attributor: open.cluster?.attribution,
     });
     // A burst waits here, in messages, not in queues that would drop their oldest.
     await open.patience.wait();
@@ -200,6 +211,7 @@ async function finish(open: ExportSide, deadline: number, beganMs: number): Prom
   open.acknowledgement?.[Symbol.dispose]();
   for (const exporter of open.exporters) await exporter[Symbol.asyncDispose]();
   open.statistics?.[Symbol.dispose]();
+  await open.cluster?.[Symbol.asyncDispose]();
   await open.servers?.[Symbol.asyncDispose]();
   logStatistics(open.log, open.recorder.snapshot());
   await endTraces(open, beganMs);

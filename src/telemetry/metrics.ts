@@ -1,6 +1,7 @@
 // The table of metrics: name, type, help, labels, and where each value comes from. The reference page and /metrics are
 // both made from it; a metric that is not here does not exist.
 
+import { CLUSTER_METRICS } from "./cluster-metrics.ts";
 import { EXPORT_METRICS } from "./export-metrics.ts";
 import { listLosses } from "./losses.ts";
 import type { Metric } from "./metric.ts";
@@ -168,6 +169,7 @@ export const METRICS: readonly Metric[] = [
   ...CAPTURE_METRICS,
   ...FLOW_METRICS,
   ...EXPORT_METRICS,
+  ...CLUSTER_METRICS,
   {
     name: "mermin_build_info",
     type: "gauge",

@@ -5,6 +5,7 @@ import type { CaptureStats } from "../capture/stats.ts";
 import type { ExporterStats } from "../export/exporter-stats.ts";
 import type { TableStats } from "../flow/stats.ts";
 import { type Milliseconds, toMilliseconds } from "../lib/time.ts";
+import type { ClusterSnapshot } from "./cluster-metrics.ts";
 
 export interface Build {
   readonly version: string;
@@ -43,6 +44,8 @@ export interface Snapshot {
    */
   readonly deleteRace: number;
   readonly exporters: readonly ExporterSnapshot[];
+  /** undefined where no cluster is watched. */
+  readonly cluster: ClusterSnapshot | undefined;
 }
 
 export interface Recorder {
@@ -54,6 +57,8 @@ export interface Recorder {
 export interface RecorderOptions {
   readonly build: Build;
   readonly exporters: readonly ObservedExporter[];
+  /** undefined where no cluster is watched. */
+  readonly cluster?: (() => ClusterSnapshot) | undefined;
   /** Milliseconds of a clock that never goes back; `performance.now` by default. */
   readonly now?: () => number;
 }
@@ -62,6 +67,7 @@ export interface RecorderOptions {
 export function createRecorder({
   build,
   exporters,
+  cluster,
   now = () => performance.now(),
 }: RecorderOptions): Recorder {
   let report: CaptureReport | undefined;
@@ -87,6 +93,7 @@ export function createRecorder({
         stats: exporter.stats(),
         failure: failures.get(exporter),
       })),
+      cluster: cluster?.(),
     }),
   };
 }

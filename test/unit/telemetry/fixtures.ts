@@ -84,6 +84,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     reportAge: toMilliseconds(500),
     deleteRace: 0,
     exporters: [{ name: "otlp", stats: EXPORTER_STATS, failure: undefined }],
+    cluster: undefined,
     ...changes,
   };
 }
