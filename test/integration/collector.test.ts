@@ -117,7 +117,7 @@ describeWithCollector("agent and Collector", () => {
       expect(exitCode, stderr).toBe(0);
       const lines = stdout.split("\n").filter(Boolean);
       const written = lines.map((line) => v.parse(anySpan, JSON.parse(line)));
-      expect(written.length).toBeGreaterThanOrEqual(3);
+      expect(written.length, stderr).toBeGreaterThanOrEqual(3);
       expect<unknown>(inOrder(collector.spans())).toEqual(inOrder(written));
     },
     TEST_MS,
