@@ -1,0 +1,27 @@
+// An API server of the test made reachable, at its own address, from a namespace that has no way out.
+
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import type { KubernetesServer } from "./kubernetes-server.ts";
+import type { Namespace } from "./namespace.ts";
+
+/** Relays until it is disposed; the part in the namespace ends with that. */
+export async function relayInto(namespace: Namespace, server: KubernetesServer): Promise<AsyncDisposable> {
+  const path = join(namespace.folder, "kubernetes.sock");
+  const outer = createServer((client) => {
+    const far = connect(server.port, "127.0.0.1");
+    client.pipe(far).pipe(client);
+    client.on("error", () => far.destroy());
+    far.on("error", () => client.destroy());
+  });
+  await new Promise<void>((resolve) => outer.listen(path, resolve));
+  const script = new URL("./namespace-relay.ts", import.meta.url).pathname;
+  const inner = namespace.start([process.execPath, script, String(server.port), path]);
+  await inner.until(({ output }) => output.includes("ready"));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await inner[Symbol.asyncDispose]();
+      outer.close();
+    },
+  };
+}
