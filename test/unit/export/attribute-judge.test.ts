@@ -9,6 +9,16 @@ test("judgeAttributes finds nothing where each row was seen with its type", () =
   expect(judgeAttributes(RIGHT, TABLE)).toEqual({ wrong: [], unseen: [] });
 });
 
+test("judgeAttributes knows what a cluster says, in its type", () => {
+  const names = [
+    "source.k8s.pod.name string",
+    "destination.k8s.pod.label.app string",
+    "source.k8s.service.name string[]",
+  ];
+  expect(judgeAttributes([...RIGHT, ...names], TABLE)).toEqual({ wrong: [], unseen: [] });
+  expect(judgeAttributes([...RIGHT, "source.k8s.pod.name int"], TABLE).wrong).toHaveLength(1);
+});
+
 test("judgeAttributes finds a row that no span had", () => {
   const unseen = ["source.port is in the table, and no span had it"];
   expect(judgeAttributes(RIGHT.slice(0, 1), TABLE)).toEqual({ wrong: [], unseen });
