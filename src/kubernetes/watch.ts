@@ -35,7 +35,9 @@ export interface WatchStats {
   bytes: number;
 }
 
-const PAGE_OBJECTS = 500;
+const PAGE_OBJECTS = 100;
+/** What is parsed and thrown away of pages before it is collected: the collector by itself lets several times as much wait. */
+const UNCOLLECTED_BYTES = 16 * 1024 * 1024;
 const PAGE_BYTES = 256 * 1024 * 1024;
 /** etcd takes no object above 1.5 MiB. */
 const EVENT_BYTES = 16 * 1024 * 1024;
@@ -101,6 +103,7 @@ export class KindWatch {
     this.#store.beginList();
     let next = "";
     let version = "";
+    let collectedAt = this.stats.bytes;
     do {
       const page = await this.#getPage(next, signal);
       const events: ObjectEvent[] = [];
@@ -110,6 +113,10 @@ export class KindWatch {
       }
       this.#tell(events);
       ({ next, version } = page);
+      if (this.stats.bytes - collectedAt >= UNCOLLECTED_BYTES) {
+        collectedAt = this.stats.bytes;
+        Bun.gc(true);
+      }
     } while (next !== "");
     this.#tell(this.#store.endList());
     if (version === "") throw new Error("a list without a resourceVersion");
