@@ -2,7 +2,7 @@
 // A throw, a garbage collection or a stalled peer here never delays the capture thread.
 
 import { Acknowledgement } from "./acknowledgement.ts";
-import { type Cluster, openCluster } from "./cluster.ts";
+import { type Cluster, followCluster } from "./cluster.ts";
 import { readClusterEnvironment } from "./config/cluster-environment.ts";
 import { decorate } from "./decorate.ts";
 import { selectAttributes } from "./export/attributes-config.ts";
@@ -112,7 +112,7 @@ async function open(start: StartMessage): Promise<void> {
   let cluster: Cluster | undefined;
   try {
     if (isLive)
-      cluster = openCluster(config, { log, version: BUILD.version, environment: readClusterEnvironment() });
+      cluster = followCluster(config, { log, version: BUILD.version, environment: readClusterEnvironment() });
     const recorder = createRecorder({ build: BUILD, exporters, cluster: cluster?.snapshot });
     const servers = isLive
       ? await startServers({
