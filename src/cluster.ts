@@ -4,14 +4,26 @@
 import type { Config } from "./config/schema.ts";
 import { Extractor } from "./kubernetes/attributes-extract.ts";
 import { Attribution } from "./kubernetes/attribution.ts";
+import { KubernetesClient } from "./kubernetes/client.ts";
+import { ClusterWatch } from "./kubernetes/cluster-watch.ts";
 import type { KubernetesConfig } from "./kubernetes/config.ts";
+import { type AccessOptions, hasCluster, openAccess } from "./kubernetes/credentials.ts";
 import { Directory } from "./kubernetes/directory.ts";
-import { type OpenClusterOptions, openCluster } from "./kubernetes/open-cluster.ts";
+import { planKinds, planSelection } from "./kubernetes/plan.ts";
+import type { Logger } from "./lib/log.ts";
 import type { ClusterSnapshot } from "./telemetry/cluster-metrics.ts";
 
 export interface Cluster extends AsyncDisposable {
   readonly attribution: Attribution;
   readonly snapshot: () => ClusterSnapshot;
+}
+
+export interface ClusterOptions {
+  /** Where a pod finds its API server. */
+  readonly environment: AccessOptions["environment"];
+  /** Of the agent. */
+  readonly version: string;
+  readonly log: Logger;
 }
 
 /**
@@ -22,23 +34,31 @@ export interface Cluster extends AsyncDisposable {
  */
 export function followCluster(
   { kubernetes, span }: Pick<Config, "kubernetes" | "span">,
-  options: Pick<OpenClusterOptions, "environment" | "version" | "log">,
+  { environment, version, log }: ClusterOptions,
 ): Cluster | undefined {
+  const access: AccessOptions = { kubeconfigPath: kubernetes.kubeconfig_path, environment };
+  const isWanted = kubernetes.enabled === "auto" ? hasCluster(access) : kubernetes.enabled;
+  if (!isWanted) return undefined;
+  const client = new KubernetesClient(openAccess(access), `mermin/${version}`);
+  const kinds = planKinds(kubernetes);
+  log.info("kubernetes: watching the cluster", { server: client.server, kinds: kinds.length });
   const directory = new Directory({
     graceMs: kubernetes.grace,
     // A flow's first record comes that late.
     keptMs: kubernetes.grace + span.max_record_interval,
     relations: kubernetes.selector_relations,
+    association: kubernetes.association,
   });
-  const watch = openCluster({
-    ...options,
-    config: kubernetes,
+  const watch = new ClusterWatch({
+    client,
+    kinds,
+    selection: planSelection(kubernetes),
+    log,
     accept: (events) => {
       const now = Date.now();
       for (const event of events) directory.apply(event, now);
     },
   });
-  if (watch === undefined) return undefined;
   const attribution = createAttribution(directory, kubernetes);
   return {
     attribution,

@@ -21,6 +21,9 @@ export const RANK = {
 /** IANA numbers of the API's protocols. */
 export const PROTOCOL_NUMBERS: Readonly<Record<TransportProtocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
 
+/** Ends of a flow that a claim answers for, as bits. */
+export const SIDES = { source: 1, destination: 2, both: 3 } as const;
+
 /** What an object says it has. */
 export interface Claimed {
   /** One of {@link RANK}. */
@@ -35,6 +38,8 @@ export interface Claimed {
   readonly startMs: number;
   /** Until when, ms; excluded. Infinity as long as it is so. */
   readonly endMs: number;
+  /** Bits of {@link SIDES}. */
+  readonly sides: number;
 }
 
 /** A claim in the directory, one link of the chain of those to the same address and port. */
@@ -45,6 +50,7 @@ export interface Claim {
   readonly port: number;
   readonly protocol: number;
   readonly startMs: number;
+  readonly sides: number;
   endMs: number;
   /** The end is told by the object, not by when its deletion was seen. */
   isEndTold: boolean;
@@ -54,7 +60,7 @@ export interface Claim {
 /** All that `told` claims; addresses that are none are the directory's to refuse. */
 export function claimsOf(told: Told): readonly Claimed[] {
   const { kind, object } = told;
-  const since = { startMs: object.createdTime, endMs: Number.POSITIVE_INFINITY };
+  const since = { startMs: object.createdTime, endMs: Number.POSITIVE_INFINITY, sides: SIDES.both };
   switch (kind) {
     case "Pod":
       return podClaims(object);
@@ -74,12 +80,13 @@ export function claimsOf(told: Told): readonly Claimed[] {
 
 const ANY_PORT = { port: 0, protocol: 0 } as const;
 
-type Range = Pick<Claimed, "startMs" | "endMs">;
+type Range = Pick<Claimed, "startMs" | "endMs" | "sides">;
 
 function podClaims(pod: Pod): readonly Claimed[] {
   const range = {
     startMs: pod.startTime ?? pod.createdTime,
     endMs: pod.endTime ?? Number.POSITIVE_INFINITY,
+    sides: SIDES.both,
   };
   const own = pod.isHostNetwork ? [] : pod.podIPs;
   const claims: Claimed[] = own.map((address) => ({ ...range, ...ANY_PORT, rank: RANK.pod, address }));

@@ -1,7 +1,7 @@
 // Who had an address when a flow began: the order of attribution over the claims to it. Makes no objects.
 
 import type { ClaimChains } from "./directory-chains.ts";
-import { type Claim, RANK } from "./directory-claims.ts";
+import { type Claim, RANK, SIDES } from "./directory-claims.ts";
 import type { Known } from "./known.ts";
 
 /** So long after a flow's start, news of what began before it may still be under way. */
@@ -170,7 +170,8 @@ function clear(candidate: Candidate): void {
 }
 
 function concerns(claim: Claim, query: AddressQuery): boolean {
-  return claim.protocol === 0 || claim.protocol === query.protocol;
+  const side = query.isDestination ? SIDES.destination : SIDES.source;
+  return (claim.sides & side) !== 0 && (claim.protocol === 0 || claim.protocol === query.protocol);
 }
 
 function holds(claim: Claim, query: AddressQuery): boolean {

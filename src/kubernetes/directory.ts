@@ -1,8 +1,10 @@
 // The cluster as it is known: every object, by what it can be found. Comes in: events. Goes out: who has an address, whose
 // an object is. An event costs its own object; nothing is read, waited for or asked here, and the time is passed in.
 
+import { associate } from "./association.ts";
+import type { AssociationConfig } from "./config-association.ts";
 import { ClaimChains } from "./directory-chains.ts";
-import { type Claim, type Claimed, claimsOf } from "./directory-claims.ts";
+import type { Claim, Claimed } from "./directory-claims.ts";
 import { type AddressQuery, type Resolution, Resolver, SETTLE_MS } from "./directory-resolve.ts";
 import { type Known, saysTheSame, type Told, toldBy, type Versioned } from "./known.ts";
 import type { DeletedObject, Kind, ObjectEvent } from "./objects.ts";
@@ -15,6 +17,8 @@ export interface DirectoryOptions {
   /** How long what has ended is kept for flows that began before: not below `graceMs`. */
   readonly keptMs: number;
   readonly relations?: readonly RelationRule[];
+  /** Rules in place of those built in, for the kinds that have some. */
+  readonly association?: AssociationConfig;
 }
 
 /** Something to forget at its time: a claim, or an object with all that is still of it. */
@@ -169,7 +173,7 @@ export class Directory {
 
   /** Brings the object's claims to what it says now: those that are alike stay. */
   #claim(known: Known, now: number): void {
-    const claimed = claimsOf(known.told);
+    const claimed = associate(known.told, this.#options.association);
     if (known.claims.length === 0) {
       if (claimed.length > 0) known.claims = claimed.map((each) => this.#begin(known, each, now));
       return;
@@ -193,11 +197,22 @@ export class Directory {
   }
 
   #begin(known: Known, claimed: Claimed, now: number): Claim {
-    const { rank, address, port, protocol, endMs } = claimed;
+    const { rank, address, port, protocol, endMs, sides } = claimed;
     // What an object got later, it did not have since it began.
     const startMs = known.claims.length === 0 ? claimed.startMs : Math.max(claimed.startMs, now - SETTLE_MS);
     const isEndTold = endMs < Number.POSITIVE_INFINITY;
-    const claim: Claim = { known, rank, address, port, protocol, startMs, endMs, isEndTold, next: undefined };
+    const claim: Claim = {
+      known,
+      rank,
+      address,
+      port,
+      protocol,
+      startMs,
+      endMs,
+      sides,
+      isEndTold,
+      next: undefined,
+    };
     if (endMs + this.#options.keptMs <= now) return claim;
     this.#chains.add(claim);
     if (isEndTold) this.#expiries.push({ atMs: now + this.#options.keptMs, known, claim });
@@ -211,6 +226,6 @@ export class Directory {
   }
 }
 
-function claimId({ rank, address, port, protocol }: Claimed | Claim): string {
-  return `${rank} ${address} ${port} ${protocol}`;
+function claimId({ rank, address, port, protocol, sides }: Claimed | Claim): string {
+  return `${rank} ${address} ${port} ${protocol} ${sides}`;
 }
