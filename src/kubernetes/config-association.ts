@@ -11,7 +11,7 @@ interface AssociationSource {
   readonly to: readonly string[];
 }
 
-/** Conditions that all hold of an end and its object; empty: the order of rules that docs/kubernetes.md has. */
+/** Conditions that all hold of an end and its object; empty: what is built in for the kind. */
 interface KindAssociation {
   readonly sources: readonly AssociationSource[];
 }
