@@ -30,7 +30,15 @@ interface PodPolicies {
   readonly version: number;
   readonly ingress: readonly Policy[];
   readonly egress: readonly Policy[];
+  /** Labels of all of them joined, as those that deny. */
+  readonly ingressDenied: string;
+  readonly egressDenied: string;
+  /** Labels joined, by the bits of the policies that admit: texts are not joined anew for each flow. */
+  readonly joined: Map<number, string>;
 }
+
+/** Policies of one pod whose verdicts have a bit of their own. */
+const MOST_BITS = 30;
 
 /** One end as policies see it; its fields are written anew for each flow. */
 interface Peer extends PolicyPeer {
@@ -50,7 +58,7 @@ export class PolicyVerdict {
   readonly #directory: Directory;
   readonly #selecting: WeakMap<KnownPod, PodPolicies> = new WeakMap();
   /** One object for each verdict there was, so that its bytes are made once. */
-  readonly #verdicts: Map<string, NamedValues> = new Map();
+  readonly #verdicts: Map<string, Map<string, NamedValues>> = new Map();
   readonly #source: Peer = newPeer();
   readonly #destination: Peer = newPeer();
   readonly #target: Target = { port: 0, protocol: 0, pod: undefined };
@@ -95,20 +103,27 @@ export class PolicyVerdict {
 
   /** Labels of policies, joined; undefined where nothing selects the pod or it cannot be said. */
   #judge(way: Way, known: KnownPod, flow: JudgedFlow): string | undefined {
-    const policies = this.#policiesOf(known)[way];
+    const all = this.#policiesOf(known);
+    const policies = all[way];
     if (policies.length === 0) return undefined;
     const peer = way === "ingress" ? this.#source : this.#destination;
-    let admitting = "";
-    for (const policy of policies) {
+    let bits = way === "ingress" ? 1 : 0;
+    let count = 0;
+    const admitting: Policy[] = [];
+    for (let index = 0; index < policies.length; index++) {
+      const policy = policies[index] as Policy;
       const rules = policy[way];
       if (rules === undefined || !admits(policy, rules, { peer, target: this.#target })) continue;
-      admitting = admitting === "" ? policy.label : `${admitting},${policy.label}`;
+      count++;
+      if (policies.length <= MOST_BITS) bits |= 2 << index;
+      else admitting.push(policy);
     }
-    if (admitting !== "") return admitting;
+    if (admitting.length > 0) return joinLabels(admitting);
+    if (count > 0) return joinBits(all, policies, bits);
     if (!flow.isSettled || !isDeniable(known, way === "ingress" ? flow.source : flow.destination, peer)) {
       return undefined;
     }
-    return policies.map(({ denyLabel }) => denyLabel).join(",");
+    return way === "ingress" ? all.ingressDenied : all.egressDenied;
   }
 
   #policiesOf(known: KnownPod): PodPolicies {
@@ -118,25 +133,48 @@ export class PolicyVerdict {
     const before = this.#selecting.get(known);
     if (before !== undefined && before.version === version) return before;
     const policies = scope.policies.find(labels).toSorted((a, b) => (a.label < b.label ? -1 : 1));
+    const ingress = policies.filter((policy) => policy.ingress !== undefined);
+    const egress = policies.filter((policy) => policy.egress !== undefined);
     const made: PodPolicies = {
       version,
-      ingress: policies.filter(({ ingress }) => ingress !== undefined),
-      egress: policies.filter(({ egress }) => egress !== undefined),
+      ingress,
+      egress,
+      ingressDenied: ingress.map(({ denyLabel }) => denyLabel).join(","),
+      egressDenied: egress.map(({ denyLabel }) => denyLabel).join(","),
+      joined: new Map(),
     };
     this.#selecting.set(known, made);
     return made;
   }
 
-  #verdict(ingress: string | undefined, egress: string | undefined): NamedValues {
-    const key = `${ingress ?? ""} ${egress ?? ""}`;
-    let verdict = this.#verdicts.get(key);
-    if (verdict === undefined) {
+  #verdict(ingress = "", egress = ""): NamedValues {
+    let byEgress = this.#verdicts.get(ingress);
+    if (byEgress === undefined) {
       if (this.#verdicts.size >= VERDICTS) this.#verdicts.clear();
+      byEgress = new Map();
+      this.#verdicts.set(ingress, byEgress);
+    }
+    let verdict = byEgress.get(egress);
+    if (verdict === undefined) {
+      if (byEgress.size >= VERDICTS) byEgress.clear();
       verdict = { entries: [...entryOf("ingress", ingress), ...entryOf("egress", egress)] };
-      this.#verdicts.set(key, verdict);
+      byEgress.set(egress, verdict);
     }
     return verdict;
   }
+}
+
+function joinLabels(policies: readonly Policy[]): string {
+  return policies.map(({ label }) => label).join(",");
+}
+
+function joinBits({ joined }: PodPolicies, policies: readonly Policy[], bits: number): string {
+  let labels = joined.get(bits);
+  if (labels === undefined) {
+    labels = joinLabels(policies.filter((_, index) => (bits & (2 << index)) !== 0));
+    joined.set(bits, labels);
+  }
+  return labels;
 }
 
 /** Different verdicts kept; there are few more than policies. */
@@ -146,8 +184,8 @@ function newPeer(): Peer {
   return { pod: undefined, namespaceLabels: undefined, address: { octets: new Uint8Array(16), bits: 128 } };
 }
 
-function entryOf(way: Way, labels: string | undefined): readonly NamedValue[] {
-  return labels === undefined ? [] : [[`network.policy.${way}`, labels.split(",")]];
+function entryOf(way: Way, labels: string): readonly NamedValue[] {
+  return labels === "" ? [] : [[`network.policy.${way}`, labels.split(",")]];
 }
 
 /** The end's pod, if policies apply to it: not one on the host's network, which is its node to them. */

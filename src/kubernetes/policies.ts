@@ -2,10 +2,9 @@
 
 import { containsPrefix, isIpv4Prefix, type Prefix, parsePrefix } from "../lib/cidr.ts";
 import { PROTOCOL_NUMBERS } from "./directory-claims.ts";
-import type { LabelSelector } from "./object.ts";
 import type { NetworkPolicy, PolicyRule } from "./objects-network.ts";
 import type { Pod } from "./objects-workload.ts";
-import { matchesLabels, type Selecting } from "./selectors.ts";
+import { type CompiledSelector, compileSelector, matchesCompiled, type Selecting } from "./selectors.ts";
 
 /** A policy, ready to be asked. `selector` is its podSelector. */
 export interface Policy extends Selecting {
@@ -26,8 +25,8 @@ interface CompiledRule {
 }
 
 interface CompiledPeer {
-  readonly podSelector: LabelSelector | undefined;
-  readonly namespaceSelector: LabelSelector | undefined;
+  readonly podSelector: CompiledSelector | undefined;
+  readonly namespaceSelector: CompiledSelector | undefined;
   readonly block: { readonly prefix: Prefix; readonly except: readonly Prefix[] } | undefined;
 }
 
@@ -108,7 +107,11 @@ function compilePeer(peer: PolicyRule["peers"][number]): CompiledPeer {
   const prefix = ipBlock && parsePrefix(ipBlock.cidr);
   const except = ipBlock?.except.map(parsePrefix) ?? [];
   const isReadable = except.every((each) => each !== undefined);
-  return { podSelector, namespaceSelector, block: prefix && isReadable ? { prefix, except } : undefined };
+  return {
+    podSelector: podSelector && compileSelector(podSelector),
+    namespaceSelector: namespaceSelector && compileSelector(namespaceSelector),
+    block: prefix && isReadable ? { prefix, except } : undefined,
+  };
 }
 
 function compilePort({ protocol, port, endPort }: PolicyRule["ports"][number]): CompiledPort {
@@ -136,9 +139,9 @@ function isPeer(rule: CompiledPeer, namespace: string, peer: PolicyPeer): boolea
   const { pod, namespaceLabels } = peer;
   // A rule without any of the three was one whose block is not readable: it admits nothing.
   if (pod === undefined || (podSelector === undefined && namespaceSelector === undefined)) return false;
-  if (podSelector !== undefined && !matchesLabels(podSelector, pod.labels)) return false;
+  if (podSelector !== undefined && !matchesCompiled(podSelector, pod.labels)) return false;
   if (namespaceSelector === undefined) return pod.namespace === namespace;
-  return namespaceLabels !== undefined && matchesLabels(namespaceSelector, namespaceLabels);
+  return namespaceLabels !== undefined && matchesCompiled(namespaceSelector, namespaceLabels);
 }
 
 function isInBlock({ prefix, except }: NonNullable<CompiledPeer["block"]>, address: Prefix): boolean {
