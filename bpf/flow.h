@@ -334,6 +334,8 @@ enum flow_exported_flag {
 	FLOW_EXPORTED_OF_TAKEN = 1 << 1, /* the flow is in FLOW_TAKEN */
 	FLOW_EXPORTED_BEGUN = 1 << 2,    /* written in advance: a life's first record is about to be told */
 	FLOW_EXPORTED_NEXT = 1 << 3,     /* likewise, of a later life: only next_* are set */
+	/* kept: */
+	FLOW_EXPORTED_TRANSLATED = 1 << 4, /* the trace is that of the translated tuple */
 };
 
 /*

@@ -67,6 +67,15 @@ struct hook {
 struct bpf_object;
 struct bpf_program;
 
+/* The subscription to conntrack and the socket of its listings; -1: not open. */
+struct conntrack {
+	int events_fd;
+	int listing_fd;
+	uint32_t listing; /* which of the requests of a listing is being answered */
+	bool is_interrupted;
+	bool has_overrun; /* events were lost for want of room */
+};
+
 enum load_state { LOAD_NONE, LOAD_DONE, LOAD_FAILED };
 
 struct merminbpf {
@@ -104,6 +113,7 @@ struct merminbpf {
 	int label_fd; /* while the lock is held */
 	int links_fd;
 	int addresses_fd;
+	struct conntrack conntrack;
 	int statistics_fd;
 
 	struct failure failure;
@@ -257,6 +267,10 @@ int namespace_enter_watched(struct failure *failure, int *home);
 
 /* net.ipv4.ip_local_port_range of this thread's namespace, both inclusive; zero where it cannot be read. */
 void namespace_port_range(uint16_t *range);
+
+/* ---- conntrack.c ---- */
+
+void conntrack_close(struct conntrack *conntrack);
 
 /* ---- netlink.c ---- */
 

@@ -375,6 +375,44 @@ int merminbpf_namespace_id(int32_t namespace_fd);
 /* As merminbpf_links_changed, of the addresses of the watched namespace. */
 int merminbpf_addresses_changed(struct merminbpf *handle);
 
+/* ---- conntrack.c ---- */
+
+/*
+ * A connection that the watched namespace translates: its keys (struct flow_key) as the initiator's packets
+ * have them before and after. Ways lead from the initiator to the responder.
+ */
+struct merminbpf_translation {
+	uint8_t original[48];
+	uint8_t translated[48];
+	uint8_t original_way;
+	uint8_t translated_way;
+	uint8_t is_gone; /* the connection has ended */
+	uint8_t padding;
+};
+
+/*
+ * Subscribes to the beginnings and ends of translated connections, and opens the way to list them. A second
+ * call begins anew. `receive_bytes`: what the kernel keeps of events that were not read. Negative errno where
+ * the kernel has no conntrack, or no ctnetlink; merminbpf_conntrack_list may be the first to tell.
+ */
+int merminbpf_conntrack_open(struct merminbpf *handle, uint32_t receive_bytes);
+
+/* Takes the events that wait, `max` at most, and reads no more datagrams than that. Never waits. */
+int merminbpf_conntrack_read(struct merminbpf *handle, struct merminbpf_translation *rows, uint32_t max);
+
+/* 1 where events were lost since the last call: what is listed from now on has them. */
+int merminbpf_conntrack_overrun(struct merminbpf *handle);
+
+/* Begins to list the translated connections; the listing before must have come to its end. */
+int merminbpf_conntrack_list(struct merminbpf *handle);
+
+/*
+ * Goes on with a listing by what the kernel gives at once, at most 32 KiB: `max` of 512 has room for it. An
+ * entry may come twice. Returns the rows filled, which may be 0; -ENODATA: the listing is complete, -EINTR:
+ * at its end, and may lack entries.
+ */
+int merminbpf_conntrack_listed(struct merminbpf *handle, struct merminbpf_translation *rows, uint32_t max);
+
 /* ---- clock.c ---- */
 
 /*

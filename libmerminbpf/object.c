@@ -99,6 +99,8 @@ static struct merminbpf *new_handle(struct bpf_object *object)
 	handle->label_fd = -1;
 	handle->links_fd = -1;
 	handle->addresses_fd = -1;
+	handle->conntrack.events_fd = -1;
+	handle->conntrack.listing_fd = -1;
 	handle->statistics_fd = -1;
 	return handle;
 fail:
@@ -274,6 +276,7 @@ MERMINBPF_API void merminbpf_object_close(struct merminbpf *handle)
 	close_if_open(handle->statistics_fd);
 	close_if_open(handle->links_fd);
 	close_if_open(handle->addresses_fd);
+	conntrack_close(&handle->conntrack);
 	/* The lock last: the next agent finds nothing of ours. */
 	close_if_open(handle->label_fd);
 	close_if_open(handle->lock_fd);

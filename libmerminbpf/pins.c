@@ -159,7 +159,7 @@ static struct flow_exported merged(const struct flow_exported *before, const str
 
 	result.next_start_ns = is_next ? next->next_start_ns : 0;
 	result.next_incarnation = is_next ? next->next_incarnation : 0;
-	result.flags = 0;
+	result.flags &= FLOW_EXPORTED_TRANSLATED;
 	return result;
 }
 

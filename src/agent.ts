@@ -78,12 +78,13 @@ async function runLoop(running: Running): Promise<void> {
   );
   const listeners = new Listeners(probe, log);
   const reader = new Reader(probe);
-  const { table, handover } = openTable({ ...running, interfaces, listeners, reader });
+  const { table, feed, handover } = openTable({ ...running, interfaces, listeners, reader });
   const { table_capacity: tableCapacity, poll_interval: pollIntervalMs } = config.flow;
   const loop = new CaptureLoop({
     ...{
       reader,
       table,
+      feed,
       interfaces,
       listeners,
       thread,

@@ -12,11 +12,14 @@ import type { Handover } from "./handover.ts";
 import type { Logger } from "./lib/log.ts";
 import { drainEvents, scanFinally, scanForHandover, scanSteps } from "./scan.ts";
 import type { Operation } from "./telemetry/tracing.ts";
+import { monotonicNs, type TranslationFeed } from "./translation-feed.ts";
 
 /** Parts of the loop; all belong to the agent. */
 export interface CaptureParts {
   readonly reader: Reader;
   readonly table: FlowTable;
+  /** Absent: nobody tells what the node translates. */
+  readonly feed: TranslationFeed | undefined;
   readonly interfaces: Interfaces;
   readonly listeners: Listeners;
   readonly thread: ExportThread;
@@ -86,6 +89,7 @@ export class CaptureLoop {
     const finalStats = interfaces.stats();
     while (this.#scan?.next().done === false);
     this.#counters = reader.counters();
+    this.#drain();
     if (isKept) scanForHandover(reader, table, reader.clock());
     else scanFinally(reader, table, reader.clock());
     handover?.prepare();
@@ -114,13 +118,21 @@ export class CaptureLoop {
   }
 
   #turn(now: number): void {
-    const { reader, table } = this.#parts;
-    drainEvents(reader, table, reader.clock());
+    const { table } = this.#parts;
+    this.#drain();
     this.#followLinks(now);
     this.#parts.listeners.turn(now);
     if (this.#scan === undefined && (table.isPressed || now >= this.#nextScan)) this.#beginScan(now);
     this.#continueScan(now);
     this.#sendRecords();
+  }
+
+  #drain(): void {
+    const { reader, table, feed } = this.#parts;
+    const clock = reader.clock();
+    feed?.read();
+    drainEvents(reader, table, clock);
+    feed?.apply(monotonicNs(clock));
   }
 
   #followLinks(now: number): void {
@@ -226,6 +238,7 @@ export class CaptureLoop {
       shortPackets: 0,
       packetsSetOff: this.#packetsSetOff,
       persistence: this.#parts.persistence,
+      conntrack: this.#parts.feed?.stats() ?? { isFollowed: false, resyncs: 0 },
     };
     thread.tell({ kind: "stats", capture, table: tableStats });
   }

@@ -2,7 +2,15 @@
 // Comes in: FlowRecordBatch. Goes out: DecoratedBatch. Runs beside the export, never on the capture thread.
 
 import { COMMUNITY_ID_BYTES, CommunityIdHasher } from "./flow/community-id.ts";
-import { END_REASON, type FlowRecordBatch, RECORD, RECORD_WORDS, SPAN_KIND } from "./flow/flow.ts";
+import {
+  END_REASON,
+  type FlowRecordBatch,
+  RECORD,
+  RECORD_DETAIL_WORDS,
+  RECORD_WORDS,
+  SPAN_KIND,
+} from "./flow/flow.ts";
+import { NatIdHasher } from "./flow/nat-id.ts";
 import { SPAN_ID_BYTES, TRACE_ID_BYTES, TraceIdHasher } from "./flow/trace-id.ts";
 import type { AttributedRecord, RecordAttributes } from "./kubernetes/attribution.ts";
 import type { NamedValues } from "./lib/named-values.ts";
@@ -19,6 +27,8 @@ export interface DecoratedBatch {
   readonly details: Uint32Array;
   /** 30 ASCII bytes each: `1:` and the base64 of the SHA-1. */
   readonly communityIds: Uint8Array;
+  /** Likewise, one for each row of details: of the other view where the node translates the conversation, else zero. */
+  readonly natCommunityIds: Uint8Array;
   /** 16 bytes each, never all zero. */
   readonly traceIds: Uint8Array;
   /** 8 bytes each, never all zero. */
@@ -55,6 +65,8 @@ export function decorate(batch: FlowRecordBatch, options: DecorateOptions): Deco
   const communityId = new CommunityIdHasher(options.communityIdSeed);
   const traceId = new TraceIdHasher(options.traceIdTimeoutMs);
   const communityIds = new Uint8Array(count * COMMUNITY_ID_BYTES);
+  const natId = new NatIdHasher(options.communityIdSeed);
+  const natCommunityIds = new Uint8Array((details.length / RECORD_DETAIL_WORDS) * COMMUNITY_ID_BYTES);
   const traceIds = new Uint8Array(count * TRACE_ID_BYTES);
   const spanIds = new Uint8Array(count * SPAN_ID_BYTES);
   for (let row = 0; row < count; row++) {
@@ -62,12 +74,13 @@ export function decorate(batch: FlowRecordBatch, options: DecorateOptions): Deco
     const trace = row * TRACE_ID_BYTES;
     communityId.hash(words, at);
     communityId.format(communityIds, row * COMMUNITY_ID_BYTES);
-    traceId.writeTraceId(words, at, communityId.digest, traceIds, trace);
+    const isTracedByNat = natId.write(words, at, details, natCommunityIds);
+    traceId.writeTraceId(words, at, isTracedByNat ? natId.digest : communityId.digest, traceIds, trace);
     traceId.writeSpanId(words, at, traceIds, trace, spanIds, row * SPAN_ID_BYTES);
   }
   const { interfaceName, attributor } = options;
   const named = attributor === undefined ? [] : nameRows(batch, traceIds, attributor);
-  return { count, words, details, communityIds, traceIds, spanIds, interfaceName, named };
+  return { count, words, details, communityIds, natCommunityIds, traceIds, spanIds, interfaceName, named };
 }
 
 const NANOS_PER_MS = 1e6;

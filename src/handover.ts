@@ -61,7 +61,8 @@ export class Handover {
       untold += table.untoldIn(slice);
     const after = reader.accounted();
     const stats = table.stats();
-    const taken = stats.packetsTold + stats.packetsFiltered - stats.packetsSettled + stats.packetsPending;
+    const made = stats.packetsTold + stats.packetsFiltered + stats.packetsTranslated;
+    const taken = made - stats.packetsSettled + stats.packetsPending;
     return Math.min(Math.max(told, before - untold - taken), after - untold - taken);
   }
 

@@ -115,6 +115,7 @@ export class Poller {
       shortPackets: this.#runner.shortPackets,
       packetsSetOff: 0,
       persistence: { isWanted: false, failure: undefined },
+      conntrack: { isFollowed: false, resyncs: 0 },
     };
   }
 

@@ -21,6 +21,7 @@ import { createFlowTable } from "./flow-table.ts";
 import { Handover } from "./handover.ts";
 import { BPF_FILE_SYSTEM, type HostLock, listVersions } from "./host-lock.ts";
 import type { Logger } from "./lib/log.ts";
+import { monotonicNs, TranslationFeed } from "./translation-feed.ts";
 
 /** Records that wait for the export thread; beyond it the oldest are let go. 60 MB, 115 where all have details. */
 const MOST_RECORDS_WAITING = 262_144;
@@ -97,11 +98,14 @@ export interface TableSources extends UsedPins {
   readonly interfaces: Interfaces;
   readonly listeners: Listeners;
   readonly reader: Reader;
+  readonly probe: Probe;
+  readonly log: Logger;
 }
 
 /** The table, which knows what an earlier agent told, and the handover to a later one, if there may be one. */
 export function openTable(sources: TableSources): {
   readonly table: FlowTable;
+  readonly feed: TranslationFeed | undefined;
   readonly handover: Handover | undefined;
 } {
   const { config, interfaces, listeners, reader, thread, pins } = sources;
@@ -111,11 +115,24 @@ export function openTable(sources: TableSources): {
     samplingRate: config.capture.sampling,
     filter: createRecordFilter(config.filter, (ifindex) => interfaces.nameOf(ifindex)),
     findDetails: (keys, at) => reader.findDetails(keys, at),
+    findFlow: (keys, at) => reader.findFlow(keys, at),
     exported,
   });
   table.records.bound(MOST_RECORDS_WAITING);
-  if (exported === undefined) return { table, handover: undefined };
+  // First: flows that are adopted are told with their translation.
+  const feed = followConntrack(table, sources);
+  if (exported === undefined) return { table, feed, handover: undefined };
   const handover = new Handover({ log: exported, pins, reader, table, thread });
   handover.takeOver(reader.clock());
-  return { table, handover };
+  return { table, feed, handover };
+}
+
+function followConntrack(
+  { translator }: FlowTable,
+  { config, reader, probe, log }: TableSources,
+): TranslationFeed | undefined {
+  if (config.capture.conntrack === "off") return undefined;
+  const feed = new TranslationFeed({ probe, translator, log });
+  feed.start(monotonicNs(reader.clock()));
+  return feed;
 }

@@ -44,7 +44,7 @@ test)
 	PATH="$PATH:/usr/sbin:/sbin"
 	install_missing tshark:tshark nfpcapd:nfdump iperf3:iperf3 ethtool:ethtool ping:iputils-ping \
 		bpftool:bpftool nm:binutils llvm-objdump-19:llvm-19 clang-19:clang-19 tc:iproute2 \
-		nc:netcat-openbsd tcpdump:tcpdump curl:curl openssl:openssl
+		nc:netcat-openbsd tcpdump:tcpdump curl:curl openssl:openssl nft:nftables
 	;;
 lint)
 	install_missing clang-format-19:clang-format-19 clang-tidy-19:clang-tidy-19 shellcheck:shellcheck

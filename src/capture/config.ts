@@ -25,6 +25,7 @@ export interface CaptureConfig {
   readonly tcx_order: "first" | "last";
   readonly tc_priority: number;
   readonly sampling: number;
+  readonly conntrack: "auto" | "off";
   readonly persist: boolean;
   readonly takeover_timeout: Milliseconds;
   readonly orphan_after: Milliseconds;
@@ -32,7 +33,10 @@ export interface CaptureConfig {
 
 /** What is watched, and how it is attached. */
 export interface WatchConfig
-  extends Omit<CaptureConfig, "sampling" | "host_netns" | "persist" | "takeover_timeout" | "orphan_after"> {
+  extends Omit<
+    CaptureConfig,
+    "sampling" | "host_netns" | "conntrack" | "persist" | "takeover_timeout" | "orphan_after"
+  > {
   /** As in [flow]: devices at which one flow would have two keys are warned of. */
   readonly key_includes?: readonly ("vlan" | "tunnel_id")[];
 }
@@ -89,6 +93,10 @@ export const captureSection: Section<CaptureConfig> = v.strictObject({
         "One flow in so many is counted, chosen by a hash of its key: whole flows are taken or left; spans tell the rate.",
     },
   ),
+  conntrack: choiceSetting("auto", ["auto", "off"], {
+    description:
+      "Whether conntrack is asked how the node translates connections (Services, masquerade), so that such a conversation is one record; `auto`: where the kernel can tell.",
+  }),
   persist: booleanSetting(false, {
     description:
       "Whether the program goes on counting while the agent is restarted or replaced: its maps and links are pinned in `/sys/fs/bpf/mermin`, and the next agent tells on where this one ended.",

@@ -37,9 +37,10 @@ export const EXPORTED = {
 /**
  * What an entry is, where it is not the state at a record: `ended`: the flow has ended and its last record is
  * acknowledged, so that its entry goes; `begun`: in advance, a life's first record is about to be told; `ofTaken`: of a
- * flow that is taken out of the kernel's table; `next`: begun, a later life, of which only EXPORTED.next… is set.
+ * flow that is taken out of the kernel's table; `next`: begun, a later life, of which only EXPORTED.next… is set. `translated`
+ * stays: the flow's trace is that of the translated tuple.
  */
-export const EXPORTED_FLAG = { ended: 1, ofTaken: 2, begun: 4, next: 8 } as const;
+export const EXPORTED_FLAG = { ended: 1, ofTaken: 2, begun: 4, next: 8, translated: 16 } as const;
 
 /** Bytes of one value of FLOW_TAKEN: struct flow_taken, a value of FLOW_STATS and what was told of it. */
 export const TAKEN_BYTES = 432;

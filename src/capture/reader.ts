@@ -46,6 +46,7 @@ export class Reader {
   readonly #present: Uint8Array = new Uint8Array(new ArrayBuffer(SLICE_ENTRIES));
   readonly #findKey: Uint32Array = new Uint32Array(new ArrayBuffer(KEY_BYTES));
   readonly #foundDetails: Uint32Array = new Uint32Array(new ArrayBuffer(DETAILS_BYTES));
+  readonly #foundFlow: Uint32Array = new Uint32Array(new ArrayBuffer(VALUE_BYTES));
   readonly #counters: Uint32Array = new Uint32Array(
     new ArrayBuffer(COUNTER_NAMES.length * COUNTER_WORDS * 4),
   );
@@ -127,6 +128,16 @@ export class Reader {
     if (result === ENOENT) return undefined;
     this.#probe.check(result, "Cannot find a flow's details");
     return this.#foundDetails;
+  }
+
+  /** One flow's value by its key, as {@link findDetails}. */
+  findFlow(keys: Uint32Array, at: number): Uint32Array | undefined {
+    const { library, handle } = this.#probe;
+    this.#findKey.set(keys.subarray(at, at + KEY_WORDS));
+    const result = library.merminbpf_flow_find(handle, this.#findKey, this.#foundFlow);
+    if (result === ENOENT) return undefined;
+    this.#probe.check(result, "Cannot find a flow");
+    return this.#foundFlow;
   }
 
   /** Entries of FLOW_STATS in use. */

@@ -60,6 +60,13 @@ export interface Persistence {
   readonly failure: string | undefined;
 }
 
+/** How conntrack is followed. */
+export interface ConntrackStats {
+  readonly isFollowed: boolean;
+  /** How often events were lost, so that all translated connections were listed anew. */
+  readonly resyncs: number;
+}
+
 /** A snapshot of the capture stage; cumulative unless said otherwise. */
 export interface CaptureStats {
   /** In the order of {@link COUNTER_NAMES}. */
@@ -88,4 +95,5 @@ export interface CaptureStats {
   /** Packets that programs of another schema version counted, between its agent's end and this one's start. */
   readonly packetsSetOff: number;
   readonly persistence: Persistence;
+  readonly conntrack: ConntrackStats;
 }

@@ -4,8 +4,15 @@
 import { END_REASON, RECORD, RECORD_FLAG, SPAN_KIND } from "../flow/flow.ts";
 import { protocolName } from "../flow/names.ts";
 import { formatMac, writeMac } from "../lib/address.ts";
-import { ABSENT, type Attribute, type AttributeSelection, positive } from "./attribute.ts";
+import {
+  ABSENT,
+  type Attribute,
+  type AttributeGroup,
+  type AttributeSelection,
+  positive,
+} from "./attribute.ts";
 import { counterAttributes, FORWARD, icmpAttributes, ipAttributes, REVERSE } from "./attributes-by-way.ts";
+import { NAT_GROUP } from "./attributes-nat.ts";
 import { TCP_ATTRIBUTES } from "./attributes-tcp.ts";
 import { DETAIL_GROUPS } from "./attributes-tunnel.ts";
 import { conditional, REQUIRED, recommended } from "./requirement.ts";
@@ -48,10 +55,13 @@ const RECORD_ATTRIBUTES: readonly Attribute[] = [
   },
 ];
 
+/** What only records with a detail row can have. */
+const GROUPS: readonly AttributeGroup[] = [...DETAIL_GROUPS, NAT_GROUP];
+
 /** All of the table, under its own names. */
 export const EVERY_ATTRIBUTE: AttributeSelection = {
   record: RECORD_ATTRIBUTES,
-  groups: DETAIL_GROUPS,
+  groups: GROUPS,
   isNamedTold: () => true,
   semconv: "1.30",
 };
@@ -59,7 +69,7 @@ export const EVERY_ATTRIBUTE: AttributeSelection = {
 /** The table: every attribute a span can have, in the order they are written. */
 export const ATTRIBUTES: readonly Attribute[] = [
   ...RECORD_ATTRIBUTES,
-  ...DETAIL_GROUPS.flatMap(({ attributes }) => attributes),
+  ...GROUPS.flatMap(({ attributes }) => attributes),
 ];
 
 function flowAttributes(): readonly Attribute[] {

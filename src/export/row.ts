@@ -10,6 +10,7 @@ const EMPTY: DecoratedBatch = {
   words: new Uint32Array(0),
   details: new Uint32Array(0),
   communityIds: new Uint8Array(0),
+  natCommunityIds: new Uint8Array(0),
   traceIds: new Uint8Array(0),
   spanIds: new Uint8Array(0),
   interfaceName: () => undefined,

@@ -49,7 +49,15 @@ export interface Path {
 }
 
 /** Ranks of the rules, strongest first. */
-export const RULE = { handshake: 1, listener: 2, icmpRequest: 3, ports: 4, firstPacket: 5 } as const;
+export const RULE = {
+  handshake: 1,
+  /** conntrack's original tuple; after the handshake, as conntrack may have met a connection in the middle. */
+  translation: 2,
+  listener: 3,
+  icmpRequest: 4,
+  ports: 5,
+  firstPacket: 6,
+} as const;
 
 const ICMP = 1;
 const TCP = 6;

@@ -142,7 +142,8 @@ function writeEntry(out: Uint32Array, at: number, slots: FlowSlots, slot: number
   const state = words[row + SLOT.state] as number;
   const orientation = (state & STATE.orientationMask) >>> STATE.orientationShift;
   const kind = (state & STATE.kindMask) >>> STATE.kindShift;
-  out[at + EXPORTED.octets] = orientation | (kind << 8);
+  const flags = (state & STATE.tracesTranslation) === 0 ? 0 : EXPORTED_FLAG.translated;
+  out[at + EXPORTED.octets] = orientation | (kind << 8) | (flags << 16);
   slots.tcp.save(slot, out, at);
   const detail = slots.detailRow(slot);
   if (detail === 0) return;
@@ -179,7 +180,9 @@ export function restoreSlot(
   const oriented = (octets & 0xf) << STATE.orientationShift;
   // Where no record is told yet, the end of the last one is the start of the first.
   const start = words[row + SLOT.recordNumber] === 0 ? STATE.hasStart : 0;
-  words[row + SLOT.state] = STATE.live | oriented | (((octets >>> 8) & 3) << STATE.kindShift) | start;
+  const traces = ((octets >>> 16) & EXPORTED_FLAG.translated) === 0 ? 0 : STATE.tracesTranslation;
+  const kind = ((octets >>> 8) & 3) << STATE.kindShift;
+  words[row + SLOT.state] = STATE.live | oriented | kind | start | traces;
   slots.tcp.restore(slot, values, at);
   restoreDetails(slots, slot, values, at + EXPORTED.details);
   return slot;

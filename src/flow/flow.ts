@@ -139,7 +139,7 @@ export const RECORD_LAYER = {
 } as const;
 
 /** Words of one detail row. */
-export const RECORD_DETAIL_WORDS = 50;
+export const RECORD_DETAIL_WORDS = 58;
 
 /** Word offsets of a detail row: what few flows have. */
 export const RECORD_DETAIL = {
@@ -159,10 +159,20 @@ export const RECORD_DETAIL = {
   receiverIndex: 46,
   /** IP fragments of both ways in the record, 64 bits. */
   fragmentsDelta: 47,
+  /** The other view of a translated conversation, as RECORD has its own. Valid with {@link RECORD_DETAIL_FLAG.hasNat}. */
+  natSource: 49,
+  natDestination: 53,
+  natPorts: 57,
 } as const;
 
 /** Bits of {@link RECORD_DETAIL.flags}. */
-export const RECORD_DETAIL_FLAG = { hasTunnelMac: 1, isWireguard: 2 } as const;
+export const RECORD_DETAIL_FLAG = {
+  hasTunnelMac: 1,
+  isWireguard: 2,
+  hasNat: 4,
+  /** The trace is that of the other view. */
+  tracesNat: 8,
+} as const;
 
 /** Bits of {@link RECORD.flags}. */
 export const RECORD_FLAG = {

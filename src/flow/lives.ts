@@ -14,13 +14,17 @@ import { EVENT_WORD, NEVER_NS, Reading } from "./reading.ts";
 import { FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import { Starts } from "./starts.ts";
 import { Teller, type TellerOptions } from "./teller.ts";
+import { type FindFlow, TranslationLinks } from "./translation-links.ts";
+import type { Translations } from "./translations.ts";
 
 const WORD = 4294967296;
 
 /** What flows are judged by beside what is seen of them. */
-export interface LivesOptions extends TellerOptions {
+export interface LivesOptions extends Omit<TellerOptions, "links"> {
   /** Absent: nothing is ever found. */
   readonly findDetails?: FindDetails | undefined;
+  /** As {@link LivesOptions.findDetails}. */
+  readonly findFlow?: FindFlow | undefined;
 }
 
 /** Slots with what befell their flows; one per table. */
@@ -30,6 +34,7 @@ export class Lives {
   /** What the last look found. */
   readonly reading: Reading = new Reading();
   readonly teller: Teller;
+  readonly links: TranslationLinks;
   /** Number of the present scan, modulo 256. */
   scan = 0;
   created = 0;
@@ -43,11 +48,17 @@ export class Lives {
   readonly #findDetails: FindDetails;
   readonly #starts: Starts;
 
-  constructor(options: LivesOptions, capacity: number, seed: number) {
+  constructor(
+    options: LivesOptions & { readonly translations: Translations },
+    capacity: number,
+    seed: number,
+  ) {
     this.slots = new FlowSlots(capacity, seed);
     this.#starts = new Starts(this.slots, this.clock);
     this.#orienter = new Orienter(this.slots, options.context);
-    this.teller = new Teller(this.slots, this.reading, this.clock, options);
+    const { translations, context, findFlow = (): undefined => undefined } = options;
+    this.links = new TranslationLinks(this.slots, translations, context, findFlow);
+    this.teller = new Teller(this.slots, this.reading, this.clock, { ...options, links: this.links });
     this.#findDetails = options.findDetails ?? ((): undefined => undefined);
   }
 
@@ -151,6 +162,7 @@ export class Lives {
     if ((state & STATE.hasHeldRows) !== 0) this.teller.sendHeld(true, slot);
     this.teller.noteEnded(slot);
     this.#starts.forget(slot);
+    this.links.close(slot);
     this.slots.remove(slot);
     this.released++;
   }
@@ -162,6 +174,7 @@ export class Lives {
     if (next !== 0) this.#starts.resume(slot, next, values, value + EXPORTED.nextStart);
     const state = slot * SLOT_WORDS + SLOT.state;
     this.slots.words[state] = (this.slots.words[state] as number) | (this.scan << STATE.scanShift);
+    this.links.begin(slot);
     this.created++;
   }
 
@@ -198,6 +211,7 @@ export class Lives {
     this.slots.words[row + SLOT.state] = state | (this.scan << STATE.scanShift);
     this.created++;
     this.#starts.begin(slot, startNs);
+    this.links.begin(slot);
     return slot;
   }
 
@@ -257,6 +271,7 @@ export class Lives {
     words[row + SLOT.ways] = (words[row + SLOT.ways] as number) & SLOT_WAY.entered;
     words[row + SLOT.ways + 1] = (words[row + SLOT.ways + 1] as number) & SLOT_WAY.entered;
     this.#starts.beginLater(slot, incarnation, startNs);
+    this.links.begin(slot);
   }
 
   /** Adds to the slot what the value of {@link reading} shows beside its counts. */

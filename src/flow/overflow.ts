@@ -80,8 +80,8 @@ export class OverflowFlows {
 
   /** Packets taken in and neither told nor filtered yet. */
   get packetsPending(): number {
-    const { packetsTold, packetsFiltered } = this.#lives.teller;
-    return this.packets - packetsTold - packetsFiltered;
+    const { packetsTold, packetsFiltered, packetsTranslated } = this.#lives.teller;
+    return this.packets - packetsTold - packetsFiltered - packetsTranslated;
   }
 
   /** Bytes held. */

@@ -90,7 +90,8 @@ function writeIdentity(
   } else if (pairing === ICMP_PAIRING.echo) {
     const rule =
       (slots.words[telling.slot * SLOT_WORDS + SLOT.state] as number) >>> (STATE.orientationShift + 1);
-    out[at + RECORD.communityPorts] = echoPorts(protocol, (rule & 7) === RULE.icmpRequest);
+    const isKnown = (rule & 7) === RULE.icmpRequest || (rule & 7) === RULE.translation;
+    out[at + RECORD.communityPorts] = echoPorts(protocol, isKnown);
   }
 }
 

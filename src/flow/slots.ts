@@ -5,6 +5,7 @@
 
 import { KEY_WORDS } from "../capture/record.ts";
 import { FlowDetails } from "./details.ts";
+import { hashKey } from "./key-hash.ts";
 import { TcpCounts } from "./tcp-counts.ts";
 
 /** 32-bit words of one slot: one cache line. */
@@ -53,7 +54,8 @@ export const TOLD = { packets: 0, bytes: 2, timeNs: 4 } as const;
  * Bits of a slot's state word. `orientation` (4 bits) is as direction.ts returns it, `kind` (2) a SPAN_KIND once
  * frozen, `fresh` (2) the ways whose first packet of the open record was seen, `reason` (3) why it is ending, `scan`
  * (8) the last scan that met it; `hasStart`: SLOT.recordStart is a start, not the previous record's end; `filtered`: this
- * life is not told; `firstWay` (1) the way of this life's first packet.
+ * life is not told; `firstWay` (1) the way of this life's first packet; `translated`: this life is told by the other
+ * view of its conversation; `tracesTranslation`: its trace is that of the translated tuple.
  */
 export const STATE = {
   live: 1,
@@ -74,6 +76,8 @@ export const STATE = {
   hasDetails: 0x1000000,
   firstWayShift: 25,
   firstWay: 0x2000000,
+  translated: 0x4000000,
+  tracesTranslation: 0x8000000,
 } as const;
 
 const FIRST_CAPACITY = 1024;
@@ -266,33 +270,4 @@ export class FlowSlots {
 /** The smallest power of two that leaves the index at most three quarters full. */
 function indexSize(capacity: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(capacity, 4) / 0.75));
-}
-
-/** Odd factors, so that a product loses no bit. */
-const LANE = { a: 0x9e3779b1, b: 0x85ebca6b, c: 0xc2b2ae35 } as const;
-
-/**
- * Three lanes of four words each, so that multiplications run side by side, then an avalanche: 32 bits, signed, that
- * depend on every bit. Without a loop: where the engine meets this function in one, it now and then gives up optimising
- * it for good (bench/table.ts: 250 instead of 45 ns to find a key).
- */
-function hashKey(keys: Uint32Array, at: number, seed: number): number {
-  let a = seed | 0;
-  let b = a ^ 0x2c1b3c6d;
-  let c = a ^ 0x297a2d39;
-  a = mix(mix(a, keys[at] as number, LANE.a), keys[at + 1] as number, LANE.a);
-  b = mix(mix(b, keys[at + 4] as number, LANE.b), keys[at + 5] as number, LANE.b);
-  c = mix(mix(c, keys[at + 8] as number, LANE.c), keys[at + 9] as number, LANE.c);
-  a = mix(mix(a, keys[at + 2] as number, LANE.a), keys[at + 3] as number, LANE.a);
-  b = mix(mix(b, keys[at + 6] as number, LANE.b), keys[at + 7] as number, LANE.b);
-  c = mix(mix(c, keys[at + 10] as number, LANE.c), keys[at + 11] as number, LANE.c);
-  let hash = Math.imul(a ^ ((b << 11) | (b >>> 21)), 0x7feb352d) ^ ((c << 22) | (c >>> 10));
-  hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x846ca68b);
-  return hash ^ (hash >>> 16);
-}
-
-function mix(state: number, word: number, factor: number): number {
-  const product = Math.imul(state ^ word, factor);
-  return product ^ (product >>> 15);
 }

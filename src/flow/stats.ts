@@ -32,4 +32,10 @@ export interface TableStats {
   readonly packetsFiltered: number;
   readonly bytesFiltered: number;
   readonly recordsFiltered: number;
+  /** Of the view of a translated conversation that is not told, as its other one is: in none of the counts above. */
+  readonly packetsTranslated: number;
+  readonly bytesTranslated: number;
+  /** Translated connections known now, and those forgotten for want of room. */
+  readonly translations: number;
+  readonly translationsEvicted: number;
 }

@@ -3,13 +3,14 @@
 import type { Lives } from "./lives.ts";
 import type { OverflowFlows } from "./overflow.ts";
 import type { TableStats } from "./stats.ts";
+import type { Translator } from "./translator.ts";
 
 /** The counters of a table as they are now; `evicted` are flows that went for want of room. */
 export function countTable(
   lives: Lives,
   overflowLives: Lives,
   overflow: OverflowFlows,
-  evicted: number,
+  { evicted, translator }: { readonly evicted: number; readonly translator: Translator },
 ): TableStats {
   const { teller } = lives;
   const { created, released, teller: others } = overflowLives;
@@ -32,5 +33,9 @@ export function countTable(
     packetsFiltered: teller.packetsFiltered + others.packetsFiltered,
     bytesFiltered: teller.bytesFiltered + others.bytesFiltered,
     recordsFiltered: teller.recordsFiltered + others.recordsFiltered,
+    packetsTranslated: teller.packetsTranslated + others.packetsTranslated,
+    bytesTranslated: teller.bytesTranslated + others.bytesTranslated,
+    translations: translator.size,
+    translationsEvicted: translator.evicted,
   };
 }

@@ -26,6 +26,8 @@ import { RecordQueue } from "./record-queue.ts";
 import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
 import { countTable } from "./table-stats.ts";
+import { Translations } from "./translations.ts";
+import { Translator } from "./translator.ts";
 
 /** What a table needs beside its input. */
 export interface FlowTableOptions extends LivesOptions {
@@ -52,6 +54,8 @@ export class FlowTable {
   timeouts: FlowTimeouts;
   /** The records that wait. */
   readonly records: RecordQueue;
+  /** Takes in what conntrack tells, between any two calls. */
+  readonly translator: Translator;
   readonly #lives: Lives;
   readonly #overflowLives: Lives;
   readonly #overflow: OverflowFlows;
@@ -69,8 +73,10 @@ export class FlowTable {
   constructor(options: FlowTableOptions) {
     this.timeouts = options.timeouts;
     const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-    this.#lives = new Lives(options, options.capacity ?? FIRST_CAPACITY, seed);
-    this.#overflowLives = new Lives({ ...options, exported: undefined }, FIRST_OVERFLOW_CAPACITY, seed);
+    const known = { ...options, translations: new Translations(seed) };
+    this.#lives = new Lives(known, options.capacity ?? FIRST_CAPACITY, seed);
+    this.#overflowLives = new Lives({ ...known, exported: undefined }, FIRST_OVERFLOW_CAPACITY, seed);
+    this.translator = new Translator(known.translations, [this.#lives.links, this.#overflowLives.links]);
     this.#overflow = new OverflowFlows(this.#overflowLives);
     this.records = new RecordQueue(this.#lives.teller.records, this.#overflowLives.teller.records);
     this.#mapCapacity = options.mapCapacity;
@@ -200,7 +206,10 @@ export class FlowTable {
 
   /** The counters as they are now. */
   stats(): TableStats {
-    return countTable(this.#lives, this.#overflowLives, this.#overflow, this.#evicted);
+    return countTable(this.#lives, this.#overflowLives, this.#overflow, {
+      evicted: this.#evicted,
+      translator: this.translator,
+    });
   }
 
   /**
@@ -219,7 +228,13 @@ export class FlowTable {
   /** Bytes that the table holds. */
   get bytes(): number {
     const { bytes } = this.#lives.slots;
-    return bytes + this.#overflow.bytes + this.#eviction.bytes + this.#ended.words.byteLength;
+    return (
+      bytes +
+      this.translator.bytes +
+      this.#overflow.bytes +
+      this.#eviction.bytes +
+      this.#ended.words.byteLength
+    );
   }
 
   #addEvent(words: Uint32Array, at: number, bytes: number, nowNs: number): void {

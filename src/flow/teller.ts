@@ -13,6 +13,8 @@ import type { Reading } from "./reading.ts";
 import { RecordBuffer } from "./record-buffer.ts";
 import { ownerIfindex, type Telling, writeRecord } from "./record-row.ts";
 import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import type { TranslationLinks } from "./translation-links.ts";
+import { writeTranslation } from "./translation-row.ts";
 
 /** What decides about records beside the flows themselves. */
 export interface TellerOptions {
@@ -21,6 +23,7 @@ export interface TellerOptions {
   readonly samplingRate?: number;
   /** Asked about lives with their first record, and about every record; absent: all are told. */
   readonly filter?: RecordFilter | undefined;
+  readonly links: TranslationLinks;
   /** Told of every record of flows in the kernel's table; absent where nothing persists. */
   readonly exported?: ExportedLog | undefined;
 }
@@ -39,12 +42,16 @@ export class Teller {
   packetsFiltered = 0;
   bytesFiltered = 0;
   recordsFiltered = 0;
+  /** Of views whose conversations are told by another: in none of the counts above. */
+  packetsTranslated = 0;
+  bytesTranslated = 0;
   /** In rows that wait for their hooks: neither told nor filtered yet. */
   packetsHeld = 0;
   readonly #slots: FlowSlots;
   readonly #context: DirectionContext;
   readonly #filter: RecordFilter | undefined;
   readonly #exported: ExportedLog | undefined;
+  readonly #links: TranslationLinks;
   readonly #clock: WallClock;
   readonly #path: Path = {
     forwardHook: 0,
@@ -60,6 +67,7 @@ export class Teller {
     this.#context = options.context;
     this.#filter = options.filter;
     this.#exported = options.exported;
+    this.#links = options.links;
     this.#clock = clock;
     const samplingRate = options.samplingRate ?? 1;
     this.#telling = { slot: 0, reading, kind: 0, reason: 0, lastNs: 0, samplingRate };
@@ -72,6 +80,12 @@ export class Teller {
     const packets = this.#newOf(slot, reading, TOLD.packets);
     if (packets === 0) return;
     const bytes = this.#newOf(slot, reading, TOLD.bytes);
+    if (this.#links.isToldElsewhere(slot)) {
+      this.packetsTranslated += packets;
+      this.bytesTranslated += bytes;
+      this.#remember(slot, reading, nowNs);
+      return;
+    }
     const telling = this.#telling;
     telling.slot = slot;
     telling.reading = reading;
@@ -178,12 +192,22 @@ export class Teller {
     }
     this.#noteEnd(slot, out, at);
     if (!this.#isRecordAccepted(at)) return false;
-    const detail = this.#slots.detailRow(slot);
-    if (detail !== 0) {
+    if (this.#hasDetail(slot)) {
       const detailAt = this.records.appendDetail();
-      writeDetail(this.records.details, detailAt, this.#slots.details, detail, this.#orientationOf(slot) & 1);
+      this.#writeDetail(this.records.details, detailAt, slot);
     }
     return true;
+  }
+
+  #hasDetail(slot: number): boolean {
+    return this.#slots.detailRow(slot) !== 0 || this.#links.rowOf(slot) !== 0;
+  }
+
+  #writeDetail(out: Uint32Array, at: number, slot: number): void {
+    const forward = this.#orientationOf(slot) & 1;
+    const detail = this.#slots.detailRow(slot);
+    if (detail !== 0) writeDetail(out, at, this.#slots.details, detail, forward);
+    writeTranslation(out, at, this.#links, slot, forward);
   }
 
   #isFiltered(slot: number): boolean {
@@ -205,14 +229,13 @@ export class Teller {
   }
 
   #hold(slot: number): void {
-    const { words, details } = this.#slots;
+    const { words } = this.#slots;
     const orientation = this.#orientationOf(slot);
     const at = this.#held.append(slot, orientation);
     writeRecord(this.#held.words, at, this.#slots, this.#telling, this.#clock);
-    const detail = this.#slots.detailRow(slot);
-    if (detail !== 0) {
+    if (this.#hasDetail(slot)) {
       const detailAt = this.#held.appendDetail();
-      writeDetail(this.#held.details, detailAt, details, detail, orientation & 1);
+      this.#writeDetail(this.#held.details, detailAt, slot);
     }
     const state = slot * SLOT_WORDS + SLOT.state;
     words[state] = (words[state] as number) | STATE.hasHeldRows;

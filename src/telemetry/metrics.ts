@@ -60,6 +60,18 @@ const CAPTURE_METRICS: readonly Metric[] = [
     "Times that the kernel dropped notices of interface changes, and all interfaces were looked at anew.",
     ({ capture }) => capture.interfaceResyncs,
   ),
+  ofReport(
+    "gauge",
+    "mermin_conntrack_followed",
+    "1 where conntrack tells which connections the node translates, else 0.",
+    ({ capture }) => (capture.conntrack.isFollowed ? 1 : 0),
+  ),
+  ofReport(
+    "counter",
+    "mermin_conntrack_resyncs_total",
+    "Times that events of conntrack were lost, and all translated connections were listed anew.",
+    ({ capture }) => capture.conntrack.resyncs,
+  ),
   ofMap(
     "mermin_bpf_map_entries",
     "Entries of a BPF map at the last scan.",
@@ -149,6 +161,30 @@ const FLOW_METRICS: readonly Metric[] = [
     "mermin_flow_bytes_filtered_total",
     "Layer 3 bytes of those records, both directions.",
     ({ table }) => table.bytesFiltered,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_packets_translated_total",
+    "Packets of the view of a translated conversation that has no record, as the conversation is told by its other view.",
+    ({ table }) => table.packetsTranslated,
+  ),
+  ofReport(
+    "counter",
+    "mermin_flow_bytes_translated_total",
+    "Layer 3 bytes of those packets.",
+    ({ table }) => table.bytesTranslated,
+  ),
+  ofReport(
+    "gauge",
+    "mermin_translations",
+    "Translated connections known now, by conntrack's word.",
+    ({ table }) => table.translations,
+  ),
+  ofReport(
+    "counter",
+    "mermin_translations_evicted_total",
+    "Translated connections forgotten for want of room: they may be told as two.",
+    ({ table }) => table.translationsEvicted,
   ),
   ofReport(
     "counter",

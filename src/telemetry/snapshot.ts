@@ -105,6 +105,6 @@ export function createRecorder({
  */
 function countDeleteRace({ capture, table }: CaptureReport): number {
   const counted = (capture.counters[0]?.packets ?? 0) + table.packetsOverflow;
-  const found = table.packetsTold + table.packetsFiltered - table.packetsSettled;
+  const found = table.packetsTold + table.packetsFiltered + table.packetsTranslated - table.packetsSettled;
   return counted - found - table.packetsPending - table.packetsAbsent;
 }

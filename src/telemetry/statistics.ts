@@ -34,6 +34,7 @@ function leftOut({ capture, table }: CaptureReport): Readonly<Record<string, num
     packets_overflow: table.packetsOverflow,
     packets_overflow_duplicate: table.packetsOverflowDuplicate,
     packets_filtered: table.packetsFiltered,
+    packets_translated: table.packetsTranslated,
     records_filtered: table.recordsFiltered,
     kernel_filtered: kernel("filtered"),
     kernel_sampled_out: kernel("sampled_out"),

@@ -64,6 +64,7 @@ export function batchOf(records: readonly RecordFields[]): DecoratedBatch {
     words: new Uint32Array(count * RECORD_WORDS),
     details: detailRows(records.flatMap(({ detail }) => detail ?? [])),
     communityIds: new Uint8Array(count * 30),
+    natCommunityIds: new Uint8Array(0),
     traceIds: new Uint8Array(count * 16),
     spanIds: new Uint8Array(count * 8),
     interfaceName: (ifindex: number): string | undefined => INTERFACES.get(ifindex),

@@ -33,6 +33,7 @@ export function captureStats(counters: Partial<Record<CounterName, number>> = {}
     shortPackets: 0,
     packetsSetOff: 0,
     persistence: { isWanted: true, failure: undefined },
+    conntrack: { isFollowed: true, resyncs: 1 },
   };
 }
 
@@ -56,6 +57,10 @@ export function tableStats(): TableStats {
     packetsFiltered: 20,
     bytesFiltered: 2000,
     recordsFiltered: 2,
+    packetsTranslated: 0,
+    bytesTranslated: 0,
+    translations: 8,
+    translationsEvicted: 0,
   };
 }
 
