@@ -63,7 +63,7 @@ const CAPTURE_METRICS: readonly Metric[] = [
   ofReport(
     "gauge",
     "mermin_conntrack_followed",
-    "1 where conntrack tells which connections the node translates, else 0.",
+    "Whether conntrack tells which connections the node translates: 1, else 0.",
     ({ capture }) => (capture.conntrack.isFollowed ? 1 : 0),
   ),
   ofReport(

@@ -1,7 +1,7 @@
 // Makes detail rows for tests: by hand, field by field, or at random.
 
 import fc from "fast-check";
-import { RECORD_DETAIL, RECORD_DETAIL_WORDS, RECORD_LAYER } from "../../src/flow/flow.ts";
+import { RECORD_DETAIL, RECORD_DETAIL_FLAG, RECORD_DETAIL_WORDS, RECORD_LAYER } from "../../src/flow/flow.ts";
 
 /** One encapsulation as a test writes it; what is left out is 0. */
 export interface LayerFields {
@@ -30,6 +30,14 @@ export interface DetailFields {
   /** WireGuard's. */
   readonly indices?: readonly [sender: number, receiver: number];
   readonly fragments?: bigint;
+  /** The other view of a translated conversation. */
+  readonly nat?: NatFields | undefined;
+}
+
+export interface NatFields {
+  readonly source: readonly number[];
+  readonly destination: readonly number[];
+  readonly ports: readonly [source: number, destination: number];
 }
 
 /** A tunnel by UDP over IPv4, with a value in every field that such a tunnel can have, and 6in4 inside of it. */
@@ -72,10 +80,20 @@ function fill(view: DataView, record: DetailFields): void {
   if (record.ipip !== undefined) fillLayer(view, RECORD_DETAIL.ipip * 4, record.ipip);
   for (const [byte, value] of (record.mac ?? []).entries())
     view.setUint8(RECORD_DETAIL.tunnelMac * 4 + byte, value);
-  view.setUint32(RECORD_DETAIL.flags * 4, record.flags ?? 0, true);
+  const flags = (record.flags ?? 0) | (record.nat === undefined ? 0 : RECORD_DETAIL_FLAG.hasNat);
+  view.setUint32(RECORD_DETAIL.flags * 4, flags, true);
+  if (record.nat !== undefined) fillNat(view, record.nat);
   for (const [index, value] of [...(record.spis ?? [0, 0]), ...(record.indices ?? [])].entries())
     view.setUint32((RECORD_DETAIL.espSpi + index) * 4, value, true);
   view.setBigUint64(RECORD_DETAIL.fragmentsDelta * 4, record.fragments ?? 0n, true);
+}
+
+function fillNat(view: DataView, { source, destination, ports }: NatFields): void {
+  for (const [group, value] of source.entries())
+    view.setUint16(RECORD_DETAIL.natSource * 4 + group * 2, value);
+  for (const [group, value] of destination.entries())
+    view.setUint16(RECORD_DETAIL.natDestination * 4 + group * 2, value);
+  view.setUint32(RECORD_DETAIL.natPorts * 4, ports[0] + ports[1] * 65_536, true);
 }
 
 function fillLayer(view: DataView, at: number, layer: LayerFields): void {
@@ -119,4 +137,7 @@ export const anyDetail: fc.Arbitrary<DetailFields> = fc.record({
   spis: fc.tuple(word, word),
   indices: fc.tuple(word, word),
   fragments: count,
+  nat: fc.option(fc.record({ source: groups, destination: groups, ports: fc.tuple(port, port) }), {
+    nil: undefined,
+  }),
 });

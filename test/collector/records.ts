@@ -59,12 +59,13 @@ export function ipv4(a: number, b: number, c: number, d: number): readonly numbe
 /** A batch of `records`; ids are made of the row number, so that rows differ. */
 export function batchOf(records: readonly RecordFields[]): DecoratedBatch {
   const count = records.length;
+  const detailed = records.filter(({ detail }) => detail !== undefined).length;
   const batch = {
     count,
     words: new Uint32Array(count * RECORD_WORDS),
     details: detailRows(records.flatMap(({ detail }) => detail ?? [])),
     communityIds: new Uint8Array(count * 30),
-    natCommunityIds: new Uint8Array(0),
+    natCommunityIds: new Uint8Array(detailed * 30).fill(0x41),
     traceIds: new Uint8Array(count * 16),
     spanIds: new Uint8Array(count * 8),
     interfaceName: (ifindex: number): string | undefined => INTERFACES.get(ifindex),
