@@ -40,7 +40,7 @@ export class Credentials {
       secrets.push(["authorization", () => basic(user(), word())]);
     } else if (auth.bearer.token !== "") {
       const token = this.#secret(auth.bearer.token);
-      secrets.push(["authorization", () => `Bearer ${token()}`]);
+      secrets.push(["authorization", () => bearer(token())]);
     } else if (endpoint.username !== "") {
       const [user, word] = [endpoint.username, endpoint.password].map(decodePercent);
       secrets.push(["authorization", () => basic(user ?? "", word ?? "")]);
@@ -50,7 +50,7 @@ export class Credentials {
 
   /**
    * Headers by lower-case name, as they are now.
-   * @throws Error naming the header, where its file cannot be read or holds what no header can
+   * @throws Error naming the header, where its file cannot be read, holds what no header can, or no token
    */
   headers(): Record<string, string> {
     const headers: Record<string, string> = {};
@@ -82,11 +82,16 @@ export class Credentials {
   /**
    * Looks at every file now.
    * @param refused headers of a request that was refused, perhaps for what is in them
-   * @returns whether the same request would have other headers now
+   * @returns whether the same request would have other headers now, or has none that can be sent
    */
   hasOther(refused: Readonly<Record<string, string>>): boolean {
     for (const file of this.#files) file.look();
-    return Object.entries(this.headers()).some(([name, value]) => refused[name] !== value);
+    try {
+      return Object.entries(this.headers()).some(([name, value]) => refused[name] !== value);
+    } catch {
+      // A file is half written, or wrong: not what was refused.
+      return true;
+    }
   }
 
   #open(path: string): RereadFile | undefined {
@@ -109,6 +114,12 @@ function decodePercent(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** @throws Error where the file is empty: it is about to be written, and what is sent without a token is refused */
+function bearer(token: string): string {
+  if (token === "") throw new Error("auth.bearer.token: its file is empty");
+  return `Bearer ${token}`;
 }
 
 function basic(user: string, password: string): string {

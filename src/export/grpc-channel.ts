@@ -27,7 +27,7 @@ export interface GrpcChannel {
 }
 
 /** Most bytes of an answer. */
-const ANSWER_BYTES = 64 * 1024;
+export const ANSWER_BYTES: number = 64 * 1024;
 
 const GZIP_ALGORITHM = 2;
 
@@ -98,6 +98,8 @@ function channelOptions({ config, url, target, userAgent }: GrpcOptions): Client
   return {
     "grpc.primary_user_agent": userAgent,
     "grpc.enable_retries": 0,
+    // As over HTTP: those of the environment are not asked.
+    "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,
     "grpc.use_local_subchannel_pool": 1,
     "grpc.max_receive_message_length": ANSWER_BYTES,

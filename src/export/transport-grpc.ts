@@ -1,7 +1,7 @@
 // Carries requests over OTLP/gRPC by grpc-js, as unary calls of bytes. One attempt each; who retries is above.
 
 import { type CallOptions, type Client, Metadata, type ServiceError, status as STATUS } from "@grpc/grpc-js";
-import { type GrpcChannel, type GrpcOptions, openGrpcChannel } from "./grpc-channel.ts";
+import { ANSWER_BYTES, type GrpcChannel, type GrpcOptions, openGrpcChannel } from "./grpc-channel.ts";
 import { findNetworkError } from "./network-error.ts";
 import { clean, readResponse, readRetryInfo } from "./otlp-response.ts";
 import type { Signal } from "./request-encoder.ts";
@@ -22,6 +22,9 @@ const RETRIED: ReadonlySet<number> = new Set([
   STATUS.UNAVAILABLE,
   STATUS.DATA_LOSS,
 ]);
+
+/** What grpc-js says of an answer beyond its limit, compressed or not; it names no limit of the collector's. */
+const LARGE_ANSWER = new RegExp(`^Received message .*larger than (?:max \\(\\d+ vs )?${ANSWER_BYTES}\\b`);
 
 /** Nothing is connected before the first request. */
 export function createGrpcTransport(
@@ -74,8 +77,8 @@ interface Call {
   readonly hasOther: () => boolean;
 }
 
-function call(client: Client, options: Call): Promise<SendOutcome> {
-  const { promise, resolve } = Promise.withResolvers<SendOutcome>();
+async function call(client: Client, options: Call): Promise<SendOutcome> {
+  const { promise, resolve } = Promise.withResolvers<[ServiceError | null, Buffer | undefined]>();
   const { method, request, metadata, timeoutMs, closing } = options;
   const callOptions: CallOptions = { deadline: Date.now() + timeoutMs };
   const under = client.makeUnaryRequest(
@@ -85,15 +88,15 @@ function call(client: Client, options: Call): Promise<SendOutcome> {
     request,
     metadata,
     callOptions,
-    (error, response) => {
-      if (error !== null) resolve(judge(error, options));
-      else resolve({ status: "sent", ...readResponse(response ?? new Uint8Array(), "protobuf") });
-    },
+    (error, response) => resolve([error, response]),
   );
   const cancel = (): void => under.cancel();
   closing.addEventListener("abort", cancel, { once: true });
   if (closing.aborted) cancel();
-  return promise.finally(() => closing.removeEventListener("abort", cancel));
+  const [error, response] = await promise;
+  closing.removeEventListener("abort", cancel);
+  if (error !== null) return judge(error, options);
+  return { status: "sent", ...readResponse(response ?? new Uint8Array(), "protobuf") };
 }
 
 function judge(error: ServiceError, { hasOther, timeoutMs }: Call): SendOutcome {
@@ -108,7 +111,17 @@ function judge(error: ServiceError, { hasOther, timeoutMs }: Call): SendOutcome 
   if (code === STATUS.UNAUTHENTICATED && hasOther()) {
     return { status: "retry", reason: "unavailable", retryAfterMs: 0, cause };
   }
-  const isTooLarge = code === STATUS.RESOURCE_EXHAUSTED && /larger than|too large|size|exceed/i.test(details);
+  if (code !== STATUS.RESOURCE_EXHAUSTED) return { status: "rejected", cause };
+  // Said on our side, of the answer: the request was taken.
+  if (LARGE_ANSWER.test(details)) {
+    return {
+      status: "sent",
+      rejected: 0,
+      message: `its answer of more than ${ANSWER_BYTES} bytes is not read`,
+    };
+  }
+  // A quota may be exceeded as well: halving would multiply the requests.
+  const isTooLarge = /larger than|too large|\bsize\b|\bbytes\b/i.test(details);
   return { status: isTooLarge ? "too_large" : "rejected", cause };
 }
 
@@ -133,7 +146,10 @@ function asBuffer(bytes: Uint8Array<ArrayBuffer>): Buffer {
 function createMetadata(headers: Readonly<Record<string, string>>): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) {
-    metadata.set(name, name.endsWith("-bin") ? Buffer.from(value) : value);
+    if (name.endsWith("-bin")) metadata.set(name, Buffer.from(value));
+    // The message of grpc-js would have the value in it.
+    else if (/^[\x20-\x7e]*$/.test(value)) metadata.set(name, value);
+    else throw new Error(`header ${name}: its value has a character that no header over gRPC may have`);
   }
   return metadata;
 }

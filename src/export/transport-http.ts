@@ -73,6 +73,8 @@ async function attempt(
     body,
     signal,
     redirect: "manual",
+    // Who sits behind a proxy of the environment is nobody that the config trusts.
+    proxy: false,
     headers: {
       ...headers,
       "content-type": CONTENT_TYPES[encoding],

@@ -76,6 +76,19 @@ describe("Credentials", () => {
     });
   });
 
+  test("has no header for a token whose file is empty, and other headers then", () => {
+    const path = file("emptied", "first");
+    const credentials = new Credentials(
+      otlpConfig({ auth: { bearer: { token: { file: path } } } }),
+      ENDPOINT,
+    );
+    const first = credentials.headers();
+    expect(credentials.hasOther(first)).toBe(false);
+    file("emptied", "");
+    expect(credentials.hasOther(first)).toBe(true);
+    expect(() => credentials.headers()).toThrow("auth.bearer.token: its file is empty");
+  });
+
   test("says which header cannot be sent, and never its value", () => {
     const token = { file: file("broken", "hunter2\nhunter3\n") };
     expect(() => headersOf({ auth: { bearer: { token } } })).toThrow(

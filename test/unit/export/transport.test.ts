@@ -1,11 +1,13 @@
 // What each answer of a collector means to the sender, over HTTP and gRPC: answers that a real one is not made to give.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { type handleUnaryCall, Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { Credentials } from "../../../src/export/credentials.ts";
 import { ProtobufWriter } from "../../../src/export/protobuf.ts";
-import type { SendOutcome, Transport } from "../../../src/export/send-outcome.ts";
+import type { SendOutcome } from "../../../src/export/send-outcome.ts";
 import { createGrpcTransport } from "../../../src/export/transport-grpc.ts";
 import { createHttpTransport } from "../../../src/export/transport-http.ts";
 import { until } from "../../collector/until.ts";
@@ -19,6 +21,24 @@ function summary(outcome: SendOutcome): readonly unknown[] {
   if (outcome.status === "retry")
     return [outcome.status, outcome.reason, outcome.retryAfterMs, outcome.cause.message];
   return [outcome.status, outcome.cause.message];
+}
+
+/** Runs with an environment whose proxy takes no connection. */
+async function withProxy(run: () => Promise<void>): Promise<void> {
+  const names = ["http_proxy", "HTTP_PROXY", "grpc_proxy", "no_proxy", "NO_PROXY", "no_grpc_proxy"];
+  const before = names.map((name) => [name, process.env[name]] as const);
+  for (const name of names) {
+    if (name.startsWith("no") || name.startsWith("NO")) delete process.env[name];
+    else process.env[name] = "http://127.0.0.1:1";
+  }
+  try {
+    await run();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
 }
 
 describe("HTTP", () => {
@@ -50,6 +70,11 @@ describe("HTTP", () => {
     expect(await send()).toEqual(expected);
   });
 
+  test("a proxy of the environment is not asked", async () => {
+    answer = () => new Response();
+    await withProxy(async () => expect(await send()).toEqual(["sent", 0, undefined]));
+  });
+
   test("an answer without an end is cut, and costs no more than its beginning", async () => {
     let sent = 0;
     answer = () =>
@@ -78,7 +103,8 @@ describe("HTTP", () => {
 describe("gRPC", () => {
   let answer: handleUnaryCall<Buffer, Buffer> = (_, callback) => callback(null, Buffer.alloc(0));
   const server = new Server();
-  let transport: Pick<Transport, "send" | typeof Symbol.dispose>;
+  let openTransport: (written: Readonly<Record<string, unknown>>) => ReturnType<typeof createGrpcTransport>;
+  let transport: ReturnType<typeof createGrpcTransport>;
   beforeAll(async () => {
     const bytes = (value: Buffer): Buffer => value;
     const method = {
@@ -100,13 +126,13 @@ describe("gRPC", () => {
         error === null ? resolve(bound) : reject(error),
       );
     });
-    const config = otlpConfig({ protocol: "grpc", timeout: "300ms" });
-    const url = new URL(`http://127.0.0.1:${port}`);
-    const credentials = new Credentials(config, url);
-    transport = createGrpcTransport(
-      { config, url, target: url.host, credentials, userAgent: "test" },
-      "traces",
-    );
+    openTransport = (written) => {
+      const config = otlpConfig({ protocol: "grpc", timeout: "300ms", ...written });
+      const url = new URL(`http://127.0.0.1:${port}`);
+      const credentials = new Credentials(config, url);
+      return createGrpcTransport({ config, url, target: url.host, credentials, userAgent: "test" }, "traces");
+    };
+    transport = openTransport({});
   });
   afterAll(() => {
     transport[Symbol.dispose]();
@@ -135,6 +161,18 @@ describe("gRPC", () => {
       "grpc: received message larger than max (5 vs. 4)",
       undefined,
       ["too_large", "gRPC RESOURCE_EXHAUSTED grpc: received message larger than max (5 vs. 4)"],
+    ],
+    [
+      status.RESOURCE_EXHAUSTED,
+      "rate limit exceeded",
+      undefined,
+      ["rejected", "gRPC RESOURCE_EXHAUSTED rate limit exceeded"],
+    ],
+    [
+      status.RESOURCE_EXHAUSTED,
+      "message exceeds 4194304 bytes",
+      undefined,
+      ["too_large", "gRPC RESOURCE_EXHAUSTED message exceeds 4194304 bytes"],
     ],
     [status.INVALID_ARGUMENT, "no", undefined, ["rejected", "gRPC INVALID_ARGUMENT no"]],
     [status.UNAUTHENTICATED, "who", undefined, ["rejected", "gRPC UNAUTHENTICATED who"]],
@@ -183,9 +221,37 @@ describe("gRPC", () => {
     mute.close();
   });
 
-  test("an answer beyond 64 KiB is no answer", async () => {
+  test("an answer beyond 64 KiB is not read, and what it answers is not sent again", async () => {
     answer = (_, callback) => callback(null, Buffer.alloc(1 << 20));
-    expect((await transport.send(REQUEST, OPEN)).status).not.toBe("sent");
+    const sent = ["sent", 0, "its answer of more than 65536 bytes is not read"];
+    expect(summary(await transport.send(REQUEST, OPEN))).toEqual(sent);
+  });
+
+  test("a proxy of the environment is not asked", async () => {
+    await withProxy(async () => {
+      answer = (_, callback) => callback(null, Buffer.alloc(0));
+      using own = openTransport({});
+      expect(summary(await own.send(REQUEST, OPEN))).toEqual(["sent", 0, undefined]);
+    });
+  });
+
+  test("a header that gRPC cannot carry is named without its value", async () => {
+    using own = openTransport({ headers: { "x-key": "hunt\u00e9r2" } });
+    const problem = "header x-key: its value has a character that no header over gRPC may have";
+    expect(summary(await own.send(REQUEST, OPEN))).toEqual(["retry", "unreachable", undefined, problem]);
+  });
+
+  test("a token that is refused while its file is half written is tried again", async () => {
+    const file = join(mkdtempSync("/dev/shm/mermin-transport-"), "token");
+    writeFileSync(file, "first");
+    answer = (_, callback) => {
+      writeFileSync(file, "second\u0000");
+      callback({ code: status.UNAUTHENTICATED, details: "who" });
+    };
+    using own = openTransport({ auth: { bearer: { token: { file } } } });
+    const refused = ["retry", "unavailable", 0, "gRPC UNAUTHENTICATED who"];
+    expect(summary(await own.send(REQUEST, OPEN))).toEqual(refused);
+    rmSync(dirname(file), { recursive: true });
   });
 });
 
