@@ -9,7 +9,7 @@ import type { ExportedLog } from "./flow/exported-log.ts";
 import type { FlowTable } from "./flow/table.ts";
 
 /** A turn takes about 4 ms at most. */
-const ENTRIES_A_TURN = 2048;
+const ENTRIES_A_TURN = 1536;
 
 /** Parts of a handover; all belong to the agent. */
 export interface HandoverParts {
