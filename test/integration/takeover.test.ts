@@ -92,9 +92,8 @@ describe("an agent that follows another", () => {
       expect(new Set(ways.map(String))).toEqual(new Set([`CLIENT,${PORT},forward`]));
       const tcp = told.map(({ attributes }) => v.parse(tcpSchema, attributes));
       expect(new Set(tcp.map((each) => each["flow.tcp.handshake.latency"])).size).toBe(1);
-      expect(new Set(tcp.slice(0, -1).map((each) => each["flow.connection.state"]))).toEqual(
-        new Set(["established"]),
-      );
+      // Of a record that was not acknowledged only the second telling is looked at.
+      for (const each of tcp.slice(0, -1)) expect(each["flow.connection.state"]).toBe("established");
     },
     TEST_MS,
   );
