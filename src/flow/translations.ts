@@ -89,19 +89,22 @@ export class Translations {
     this.words[at] = ((this.words[at] as number) & 0xffffff) | ((view + 1) << TOLD_SHIFT);
   }
 
-  /** Takes in the row at `at` of a connection that lives. Returns its entry. */
-  add(rows: Uint32Array, at: number): number {
+  /** Takes in the row at `at` of a connection that lives; others with a key of its own have ended. Returns its entry. */
+  add(rows: Uint32Array, at: number, nowNs: number): number {
     const known = this.#findRow(rows, at);
-    const entry = known < 0 ? this.#open(rows, at) : known;
-    if (known >= 0 && this.#endedNs[entry] !== 0) this.#revive(entry);
-    this.words[entry * ENTRY_WORDS + ENTRY_LISTING] = this.#listing;
-    return entry;
+    if (known >= 0) {
+      this.words[known * ENTRY_WORDS + ENTRY_LISTING] = this.#listing;
+      return known;
+    }
+    this.#retireAt(rows, at + TRANSLATION.original, nowNs);
+    this.#retireAt(rows, at + TRANSLATION.translated, nowNs);
+    return this.#open(rows, at);
   }
 
   /** The connection of the row at `at` has ended: its entry stays for a while. */
   end(rows: Uint32Array, at: number, nowNs: number): void {
     const entry = this.#findRow(rows, at);
-    if (entry >= 0 && this.#endedNs[entry] === 0) this.#retire(entry, nowNs);
+    if (entry >= 0) this.#retire(entry, nowNs);
   }
 
   /** A listing begins: what neither it nor an event confirms has ended unnoticed. */
@@ -126,9 +129,10 @@ export class Translations {
     }
   }
 
+  /** The entry of a row, where it lives; else −1. */
   #findRow(rows: Uint32Array, at: number): number {
     const found = this.find(rows, at + TRANSLATION.original);
-    if (found < 0 || (found & 1) !== VIEW.original) return -1;
+    if (found < 0 || (found & 1) !== VIEW.original || this.#endedNs[found >>> 1] !== 0) return -1;
     const own = this.keyAt(found >>> 1, VIEW.translated);
     for (let i = 0; i < KEY_WORDS; i++)
       if (this.words[own + i] !== rows[at + TRANSLATION.translated + i]) return -1;
@@ -142,6 +146,7 @@ export class Translations {
     for (let i = 0; i < 2 * KEY_WORDS; i++) this.words[to + i] = rows[at + i] as number;
     const octets = rows[at + TRANSLATION.octets] as number;
     this.words[to + ENTRY_OCTETS] = octets & ((1 << (TRANSLATION_BYTE.isGone * 8)) - 1);
+    this.words[to + ENTRY_LISTING] = this.#listing;
     this.#endedNs[entry] = 0;
     this.#append(entry, LIVING);
     this.size++;
@@ -155,18 +160,15 @@ export class Translations {
     this.#remove(this.#first[ENDED] >= 0 ? this.#first[ENDED] : this.#first[LIVING]);
   }
 
+  #retireAt(keys: Uint32Array, at: number, nowNs: number): void {
+    const found = this.find(keys, at);
+    if (found >= 0 && this.#endedNs[found >>> 1] === 0) this.#retire(found >>> 1, nowNs);
+  }
+
   #retire(entry: number, nowNs: number): void {
     this.#unlink(entry, LIVING);
     this.#endedNs[entry] = nowNs;
     this.#append(entry, ENDED);
-  }
-
-  /** The same two tuples again: another conversation, of which nothing is told. */
-  #revive(entry: number): void {
-    this.#unlink(entry, ENDED);
-    this.#endedNs[entry] = 0;
-    this.#append(entry, LIVING);
-    this.setTold(entry, -1);
   }
 
   #remove(entry: number): void {

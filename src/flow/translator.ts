@@ -44,7 +44,7 @@ export class Translator {
         this.#known.end(words, at, nowNs);
         continue;
       }
-      const entry = this.#known.add(words, at);
+      const entry = this.#known.add(words, at, nowNs);
       for (const links of this.#links) links.arrive(entry);
     }
   }

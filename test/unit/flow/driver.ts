@@ -88,6 +88,9 @@ export interface DetailFields {
   readonly ahSpi: number;
   readonly indices: readonly [sender: number, receiver: number];
   readonly fragments: number;
+  /** `source port → destination port` of the other view; undefined: the conversation is not known to be translated. */
+  readonly nat: string | undefined;
+  readonly tracesNat: boolean;
 }
 
 export interface LayerFields {
@@ -247,7 +250,15 @@ function detailOf(words: Uint32Array, row: number): DetailFields {
     ahSpi: word(RECORD_DETAIL.ahSpi),
     indices: [word(RECORD_DETAIL.senderIndex), word(RECORD_DETAIL.receiverIndex)],
     fragments: word(RECORD_DETAIL.fragmentsDelta) + word(RECORD_DETAIL.fragmentsDelta + 1) * 2 ** 32,
+    nat: (flags & RECORD_DETAIL_FLAG.hasNat) === 0 ? undefined : natOf(words, at),
+    tracesNat: (flags & RECORD_DETAIL_FLAG.tracesNat) !== 0,
   };
+}
+
+function natOf(words: Uint32Array, at: number): string {
+  const ports = words[at + RECORD_DETAIL.natPorts] as number;
+  const source = `${address(words, at + RECORD_DETAIL.natSource)} ${ports & 0xffff}`;
+  return `${source} → ${address(words, at + RECORD_DETAIL.natDestination)} ${ports >>> 16}`;
 }
 
 function layerOf(words: Uint32Array, at: number): LayerFields {

@@ -160,6 +160,10 @@ export class KernelModel {
   readonly findDetails = (keys: Uint32Array, at: number): Uint32Array | undefined =>
     this.entries.get(keys.subarray(at, at + KEY_WORDS).join())?.details;
 
+  /** As the table's option of this name. */
+  readonly findFlow = (keys: Uint32Array, at: number): Uint32Array | undefined =>
+    this.entries.get(keys.subarray(at, at + KEY_WORDS).join())?.value;
+
   /** Forgets events not drained yet, as a full ring does. */
   loseEvents(): void {
     this.#events = [];
