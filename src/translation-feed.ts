@@ -3,11 +3,11 @@
 // at the start, after lost events, and now and then. Comes in: Conntrack. Goes out: calls of the table's translator.
 
 import { Conntrack } from "./capture/conntrack.ts";
-import { loadLibrary, nulTerminated } from "./capture/library.ts";
 import type { Probe } from "./capture/probe.ts";
 import type { CaptureClock } from "./capture/record.ts";
 import type { ConntrackStats } from "./capture/stats.ts";
 import type { TranslationBatch } from "./capture/translation.ts";
+import { readInNamespace } from "./capture/watched-namespace.ts";
 import type { Translator } from "./flow/translator.ts";
 import type { Logger } from "./lib/log.ts";
 
@@ -120,9 +120,11 @@ export function monotonicNs({ monotonicLow, monotonicHigh }: CaptureClock): numb
   return monotonicLow + monotonicHigh * 0x1_0000_0000;
 }
 
-/** Of the watched namespace; "" where it cannot be read. */
+/** Of the watched namespace; "" where it has none. */
 function readSetting(): string {
-  const buffer = new Uint8Array(new ArrayBuffer(16));
-  const size = loadLibrary().merminbpf_namespace_read(nulTerminated(EVENTS_SETTING), buffer, buffer.length);
-  return size <= 0 ? "" : new TextDecoder().decode(buffer.subarray(0, size)).trim();
+  try {
+    return readInNamespace(EVENTS_SETTING).trim();
+  } catch {
+    return "";
+  }
 }

@@ -11,6 +11,8 @@ export const SERVICE = {
   remote: "10.96.0.2",
   /** Of pod itself, by masquerade. */
   hairpin: "10.96.0.3",
+  /** Of outside and otherPod by turns, TCP alone. */
+  turns: "10.96.0.4",
   /** Of otherPod. */
   local6: "fd00:96::1",
 } as const;
@@ -27,6 +29,7 @@ table ip nat {
     type nat hook prerouting priority dstnat
     ip daddr ${SERVICE.local} tcp dport 80 dnat to ${node.otherPod.address}:7000
     ip daddr ${SERVICE.local} dnat to ${node.otherPod.address}
+    ip daddr ${SERVICE.turns} meta l4proto tcp dnat to numgen inc mod 2 map { 0 : ${node.outside.address}, 1 : ${node.otherPod.address} }
     ip daddr ${SERVICE.remote} dnat to ${node.outside.address}
     ip daddr ${SERVICE.hairpin} dnat to ${node.pod.address}
     ip daddr ${node.outside.node.address} udp dport ${NODE_PORT.local} dnat to ${node.otherPod.address}:${BACKEND_PORT}
