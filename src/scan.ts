@@ -25,8 +25,9 @@ export function drainEvents(reader: Reader, table: FlowTable, clock: CaptureCloc
 }
 
 /**
- * One scan: ring, every entry of the kernel's map in slices, then the flows that ended, or go for want of room, are
- * taken out of the map and told. Yields after each slice, with the ring read.
+ * One scan: ring, then every entry of the kernel's map in slices, of which the flows that ended are taken out of the map
+ * and told while processor caches still have them; behind the last slice those that go for want of room. Yields after
+ * each slice, with the ring read.
  * @param clock the moment of the scan: decides timeouts, and converts the kernel's times
  * @throws ShimError where the kernel refuses to be read
  */
@@ -34,15 +35,12 @@ export function* scanSteps(reader: Reader, table: FlowTable, clock: CaptureClock
   drainEvents(reader, table, clock);
   reader.beginScan();
   table.beginScan(clock);
-  yield* readSlices(reader, table, clock);
-  table.endScan(reader.entriesUsed());
-  const { keys, count } = table.endedKeys();
-  for (let first = 0; first < count; first += SLICE_ENTRIES) {
-    const taken = reader.take(keys, first, Math.min(SLICE_ENTRIES, count - first));
-    table.settle(taken);
-    drainEvents(reader, table, clock);
+  for (const _ of readSlices(reader, table, clock)) {
     yield;
+    yield* takeEnded(reader, table, clock);
   }
+  table.endScan(reader.entriesUsed());
+  yield* takeEnded(reader, table, clock);
 }
 
 /** {@link scanSteps} in one go. */
@@ -79,6 +77,16 @@ export function scanForHandover(reader: Reader, table: FlowTable, clock: Capture
 function* readSlices(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
   for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice()) {
     table.addSlice(slice);
+    drainEvents(reader, table, clock);
+    yield;
+  }
+}
+
+function* takeEnded(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
+  const { keys, count } = table.takeEndedKeys();
+  for (let first = 0; first < count; first += SLICE_ENTRIES) {
+    const taken = reader.take(keys, first, Math.min(SLICE_ENTRIES, count - first));
+    table.settle(taken);
     drainEvents(reader, table, clock);
     yield;
   }

@@ -1,10 +1,10 @@
-// Keys of the flows that one scan found to have ended. Grows as they come; half of it is given back a scan.
+// Keys of the flows that a scan found to have ended. Grows as they come; half of it is given back when it is cleared.
 
 import { KEY_WORDS } from "../capture/record.ts";
 
 const FIRST_KEYS = 1024;
 
-/** Keys of flows that end, packed; valid until the next scan begins. */
+/** Keys of flows that end, packed; valid until further ones end. */
 export interface EndedKeys {
   readonly keys: Uint32Array<ArrayBuffer>;
   readonly count: number;

@@ -46,8 +46,8 @@ const FIRST_CAPACITY = 1024;
 const FIRST_OVERFLOW_CAPACITY = 64;
 
 /**
- * One scan: `beginScan`, `addSlice` for each slice, `endScan`; then take `endedKeys` from the map and `settle` them;
- * then `takeRecords` until there are none. `addEvents` goes between any two calls. Owned by one thread.
+ * One scan: `beginScan`, `addSlice` for each slice, `endScan`; after any of these, take `takeEndedKeys` from the map and
+ * `settle` them; then `takeRecords` until there are none. `addEvents` goes between any two calls. Owned by one thread.
  */
 export class FlowTable {
   /** May be replaced while running: the next scan decides by it. */
@@ -67,6 +67,7 @@ export class FlowTable {
   #nowNs = 0;
   #isFinal = false;
   #isHandedOver = false;
+  /** Flows that the scan met and that are still there. */
   #met = 0;
   #nextDueNs = 0;
 
@@ -157,9 +158,14 @@ export class FlowTable {
     teller.sendHeld(this.#isFinal || this.#isHandedOver);
   }
 
-  /** Flows that the scan found to have ended: to be taken from the map, in slices, and settled. */
-  endedKeys(): EndedKeys {
-    return { keys: this.#ended.words, count: this.#ended.count };
+  /**
+   * Hands over the flows that the scan found to have ended since the last call: to be taken from the map, in slices, and
+   * settled. Valid until the next slice, or the scan's end, comes in.
+   */
+  takeEndedKeys(): EndedKeys {
+    const ended = { keys: this.#ended.words, count: this.#ended.count };
+    this.#ended.clear();
+    return ended;
   }
 
   /**
@@ -171,6 +177,7 @@ export class FlowTable {
     lives.teller.noteTaken(true);
     for (let i = 0; i < taken.count; i++) {
       if (taken.present[i] === PRESENT.stays) continue;
+      this.#met--;
       const known = lives.slots.find(taken.keys, i * KEY_WORDS);
       if (taken.present[i] !== PRESENT.taken) {
         if (known >= 0) lives.lose(known);

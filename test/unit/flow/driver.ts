@@ -162,7 +162,7 @@ export function scanWith(
   }
   table.endScan(samples.count);
   options.beforeTake?.();
-  const ended = table.endedKeys();
+  const ended = table.takeEndedKeys();
   const taken = kernel.take(ended.keys, ended.count);
   table.settle(taken);
   return takeAll(table, options.offsetNs);
