@@ -78,7 +78,8 @@ export class Reading {
 
   /** Reads a value of 64 words at `at`. */
   loadValue(values: Uint32Array, at: number): void {
-    this.firstSeenNs.fill(NEVER_NS);
+    this.firstSeenNs[0] = NEVER_NS;
+    this.firstSeenNs[1] = NEVER_NS;
     this.lastCountedNs = 0;
     this.lastSeenNs = 0;
     this.#loadWay(values, at, 0);

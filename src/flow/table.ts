@@ -23,7 +23,7 @@ import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs }
 import { Lives, type LivesOptions } from "./lives.ts";
 import { OverflowFlows } from "./overflow.ts";
 import { RecordQueue } from "./record-queue.ts";
-import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD, TOUCHED_KEYS } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
 import { countTable } from "./table-stats.ts";
 import { Translations } from "./translations.ts";
@@ -129,7 +129,10 @@ export class FlowTable {
 
   /** Takes in one slice of the scan. Records that are due are made at once, flows that end are collected. */
   addSlice(batch: FlowSampleBatch): void {
+    const { slots } = this.#lives;
     for (let i = 0; i < batch.count; i++) {
+      if (i % TOUCHED_KEYS === 0)
+        slots.touch(batch.keys, i * KEY_WORDS, Math.min(batch.count - i, TOUCHED_KEYS));
       const slot = this.#observe(batch, i);
       this.#met++;
       if (this.#isFinal) this.#force(slot);
