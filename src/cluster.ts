@@ -7,8 +7,9 @@ import { Attribution } from "./kubernetes/attribution.ts";
 import { KubernetesClient } from "./kubernetes/client.ts";
 import { ClusterWatch } from "./kubernetes/cluster-watch.ts";
 import type { KubernetesConfig } from "./kubernetes/config.ts";
-import { type AccessOptions, hasCluster, openAccess } from "./kubernetes/credentials.ts";
+import { openAccess } from "./kubernetes/credentials.ts";
 import { Directory } from "./kubernetes/directory.ts";
+import type { AccessOptions } from "./kubernetes/has-cluster.ts";
 import { planKinds, planSelection } from "./kubernetes/plan.ts";
 import type { Logger } from "./lib/log.ts";
 import type { ClusterSnapshot } from "./telemetry/cluster-metrics.ts";
@@ -24,22 +25,26 @@ export interface ClusterOptions {
   /** Of the agent. */
   readonly version: string;
   readonly log: Logger;
+  /** Name of the node that the agent runs on; undefined or "" where it is not known. */
+  readonly nodeName?: string;
+  /** Told what the cluster says of the agent itself, as attributes of its resource, whenever that is another. */
+  readonly onOwnFacts?: (facts: OwnFacts) => void;
 }
 
+/** By name; undefined where it is not known yet. */
+export type OwnFacts = Readonly<Record<"k8s.cluster.uid" | "k8s.node.uid", string | undefined>>;
+
 /**
- * Begins to watch the cluster where the config wants it: what cannot be reached is tried again for ever, and flows are
- * told meanwhile.
- * @returns undefined where there is no cluster, or none is wanted
+ * Begins to watch the cluster, and never ends trying.
  * @throws Error, one line, where the kubeconfig or the service account cannot be used
  */
 export function followCluster(
   { kubernetes, span }: Pick<Config, "kubernetes" | "span">,
-  { environment, version, log }: ClusterOptions,
-): Cluster | undefined {
-  const access: AccessOptions = { kubeconfigPath: kubernetes.kubeconfig_path, environment };
-  const isWanted = kubernetes.enabled === "auto" ? hasCluster(access) : kubernetes.enabled;
-  if (!isWanted) return undefined;
-  const client = new KubernetesClient(openAccess(access), `mermin/${version}`);
+  options: ClusterOptions,
+): Cluster {
+  const { environment, version, log } = options;
+  const access = openAccess({ kubeconfigPath: kubernetes.kubeconfig_path, environment });
+  const client = new KubernetesClient(access, `mermin/${version}`);
   const kinds = planKinds(kubernetes);
   log.info("kubernetes: watching the cluster", { server: client.server, kinds: kinds.length });
   const directory = new Directory({
@@ -49,6 +54,7 @@ export function followCluster(
     relations: kubernetes.selector_relations,
     association: kubernetes.association,
   });
+  const tellOwnFacts = createOwnFacts(directory, options);
   const watch = new ClusterWatch({
     client,
     kinds,
@@ -57,6 +63,7 @@ export function followCluster(
     accept: (events) => {
       const now = Date.now();
       for (const event of events) directory.apply(event, now);
+      tellOwnFacts();
     },
   });
   const attribution = createAttribution(directory, kubernetes);
@@ -65,7 +72,7 @@ export function followCluster(
     snapshot: () => ({
       isSynced: watch.isSynced,
       outcomes: attribution.outcomes,
-      kinds: [...watch.stats].map(([kind, { objects, events }]) => ({ kind, objects, events })),
+      kinds: [...watch.stats].map(([kind, stats]) => ({ ...stats, kind })),
     }),
     [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose](),
   };
@@ -82,4 +89,19 @@ function createAttribution(directory: Directory, config: KubernetesConfig): Attr
     },
     extractor: new Extractor(extract),
   });
+}
+
+/** Tells on each call what has changed since the last: a node may be deleted and come again under its name. */
+function createOwnFacts(
+  directory: Directory,
+  { nodeName = "", onOwnFacts }: Pick<ClusterOptions, "nodeName" | "onOwnFacts">,
+): () => void {
+  let [clusterUid, nodeUid]: (string | undefined)[] = [];
+  return () => {
+    const cluster = directory.scope("kube-system").namespace?.told.object.uid;
+    const node = directory.findNode(nodeName)?.told.object.uid;
+    if (cluster === clusterUid && node === nodeUid) return;
+    [clusterUid, nodeUid] = [cluster, node];
+    onOwnFacts?.({ "k8s.cluster.uid": cluster, "k8s.node.uid": node });
+  };
 }

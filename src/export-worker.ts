@@ -2,15 +2,15 @@
 // A throw, a garbage collection or a stalled peer here never delays the capture thread.
 
 import { Acknowledgement } from "./acknowledgement.ts";
-import { type Cluster, followCluster } from "./cluster.ts";
-import { readClusterEnvironment } from "./config/cluster-environment.ts";
+import type { Cluster } from "./cluster.ts";
 import { decorate } from "./decorate.ts";
 import { selectAttributes } from "./export/attributes-config.ts";
 import { createExporters } from "./export/create-exporters.ts";
 import type { RecordExporter } from "./export/exporter.ts";
-import { findResource } from "./export/resource.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import type { FromExport, InterfacesMessage, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
+import { openCluster } from "./open-cluster.ts";
+import { openOwnResource } from "./own-resource.ts";
 import { observeAttempts, openOwnTraces } from "./own-traces.ts";
 import { Patience } from "./patience.ts";
 import { livenessDeadline } from "./telemetry/health.ts";
@@ -98,7 +98,7 @@ async function receive(message: ToExport, arrived: number): Promise<void> {
 async function open(start: StartMessage): Promise<void> {
   const { config } = start;
   const log = createLogger({ level: config.log_level, format: config.log_format });
-  const resource = findResource({ version: BUILD.version, configured: config.export.resource_attributes });
+  const { attributes: resource, learn } = openOwnResource(config);
   const tracing =
     start.mode === "run" ? await openOwnTraces(config, { resource, version: BUILD.version }) : undefined;
   const exporters = createExporters(config.export, {
@@ -111,8 +111,7 @@ async function open(start: StartMessage): Promise<void> {
   const isLive = start.mode === "run";
   let cluster: Cluster | undefined;
   try {
-    if (isLive)
-      cluster = followCluster(config, { log, version: BUILD.version, environment: readClusterEnvironment() });
+    if (isLive) cluster = await openCluster(config, { log, onOwnFacts: learn });
     const recorder = createRecorder({ build: BUILD, exporters, cluster: cluster?.snapshot });
     const servers = isLive
       ? await startServers({

@@ -22,17 +22,18 @@ export class OtlpEncoder implements RequestEncoder {
   readonly #writer = new ProtobufWriter(INITIAL_BYTES);
   readonly #row = new RecordRow();
   readonly #write: WriteRecord;
-  readonly #resource: Uint8Array;
+  readonly #resource: ResourceAttributes;
   readonly #scope: Uint8Array;
   #spans = 0;
 
   /**
    * @param write appends a span, or a log record
+   * @param resource read anew for each request
    * @param version of the build: the instrumentation scope's
    */
   constructor(write: WriteRecord, resource: ResourceAttributes, version: string) {
     this.#write = write;
-    this.#resource = encodeResource(resource);
+    this.#resource = resource;
     this.#scope = encodeScope(version);
   }
 
@@ -67,7 +68,7 @@ export class OtlpEncoder implements RequestEncoder {
     const scopeSpans = new ProtobufWriter(HEADER_BYTES);
     scopeSpans.field(SCOPE_SPANS.scope, this.#scope);
     const resourceSpans = new ProtobufWriter(HEADER_BYTES);
-    resourceSpans.field(RESOURCE_SPANS.resource, this.#resource);
+    resourceSpans.field(RESOURCE_SPANS.resource, encodeResource(this.#resource));
     openField(resourceSpans, RESOURCE_SPANS.scopeSpans, scopeSpans.length + spans.length);
     const request = new ProtobufWriter(scopeSpans.length + resourceSpans.length + spans.length + 16);
     openField(request, REQUEST.resourceSpans, resourceSpans.length + scopeSpans.length + spans.length);

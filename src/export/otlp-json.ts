@@ -71,15 +71,17 @@ export function jsonFrame(
 export class OtlpJsonEncoder implements RequestEncoder {
   readonly #row = new RecordRow();
   readonly #format: (row: RecordRow) => string;
-  readonly #before: string;
-  readonly #after: string;
+  readonly #frame: () => readonly [before: string, after: string];
   #items = "";
   #spans = 0;
 
-  /** @param version of the build: the instrumentation scope's */
+  /**
+   * @param resource read anew for each request
+   * @param version of the build: the instrumentation scope's
+   */
   constructor(signal: JsonSignal, resource: ResourceAttributes, version: string) {
     this.#format = signal.format;
-    [this.#before, this.#after] = jsonFrame(signal.lists, resource, version);
+    this.#frame = () => jsonFrame(signal.lists, resource, version);
   }
 
   get spans(): number {
@@ -97,7 +99,8 @@ export class OtlpJsonEncoder implements RequestEncoder {
   }
 
   take(): EncodedRequest {
-    const bytes = UTF8.encode(this.#before + this.#items.slice(0, -1) + this.#after);
+    const [before, after] = this.#frame();
+    const bytes = UTF8.encode(before + this.#items.slice(0, -1) + after);
     const spans = this.#spans;
     this.#items = "";
     this.#spans = 0;

@@ -60,7 +60,10 @@ const CUMULATIVE = 2;
 
 type AttributeValue = string | number | boolean;
 
-/** @param version of the build: the instrumentation scope's */
+/**
+ * @param resource read anew for each request
+ * @param version of the build: the instrumentation scope's
+ */
 export function createSeriesEncoder(
   encoding: Encoding,
   resource: ResourceAttributes,
@@ -77,8 +80,8 @@ export function createSeriesEncoder(
 type Encode = (series: readonly Series[], timeNs: bigint) => Uint8Array<ArrayBuffer>;
 
 function jsonEncoder(resource: ResourceAttributes, version: string): Encode {
-  const [before, after] = jsonFrame(["resourceMetrics", "scopeMetrics", "metrics"], resource, version);
   return (series, timeNs) => {
+    const [before, after] = jsonFrame(["resourceMetrics", "scopeMetrics", "metrics"], resource, version);
     const metrics = FLOW_METRICS.map(({ name, unit, description, points }) => ({
       name,
       unit,
@@ -110,13 +113,13 @@ function jsonValue(value: AttributeValue): Record<string, string | boolean> {
 }
 
 function protobufEncoder(resource: ResourceAttributes, version: string): Encode {
-  const [resourceBytes, scopeBytes] = [encodeResource(resource), encodeScope(version)];
+  const scopeBytes = encodeScope(version);
   return (series, timeNs) =>
     message((request) =>
       request.field(
         REQUEST.resourceSpans,
         message((resourceMetrics) => {
-          resourceMetrics.field(RESOURCE_METRICS.resource, resourceBytes);
+          resourceMetrics.field(RESOURCE_METRICS.resource, encodeResource(resource));
           resourceMetrics.field(
             RESOURCE_METRICS.scopeMetrics,
             message((scopeMetrics) => {

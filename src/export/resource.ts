@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 
-/** Attributes of a resource by name. */
+/** Attributes of a resource by name; some become known while it is in use. */
 export type ResourceAttributes = ReadonlyMap<string, string | readonly string[]>;
 
 /** What the resource says that this host does not know. */
@@ -14,6 +14,29 @@ export interface ResourceOptions {
   readonly configured: Readonly<Record<string, string>>;
   /** Default `/etc/machine-id`. */
   readonly machineIdPath?: string;
+}
+
+/** Attributes that change: encoders read them anew for each request. */
+export interface Resource {
+  readonly attributes: ResourceAttributes;
+  /** Takes what became known since, or is known no more ("", undefined); what is configured stays as it is. */
+  readonly learn: (told: Readonly<Record<string, string | undefined>>) => void;
+}
+
+/** The resource of this host and agent. */
+export function openResource(options: ResourceOptions): Resource {
+  const { configured } = options;
+  const attributes = new Map(findResource(options));
+  return {
+    attributes,
+    learn: (told) => {
+      for (const [name, value = ""] of Object.entries(told)) {
+        if (Object.hasOwn(configured, name)) continue;
+        if (value === "") attributes.delete(name);
+        else attributes.set(name, value);
+      }
+    },
+  };
 }
 
 /**

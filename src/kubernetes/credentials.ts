@@ -1,10 +1,10 @@
 // How the API server is reached and what is shown to it: the service account of the agent's own pod, or a kubeconfig.
 // Files are read again when they change: tokens and certificates are renewed while the agent runs.
 
-import { existsSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { RereadFile } from "../lib/reread-file.ts";
+import { type AccessOptions, SERVICE_ACCOUNT_FOLDER } from "./has-cluster.ts";
 import { openKubeconfig } from "./kubeconfig.ts";
 
 /** For one request. */
@@ -27,24 +27,6 @@ export interface ClusterAccess {
   readonly find: () => Promise<Credentials>;
   /** The API server takes the last ones no more: what was kept of them is forgotten. */
   readonly renew: () => void;
-}
-
-export interface AccessOptions {
-  /** "": the service account. */
-  readonly kubeconfigPath: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Where a pod has its service account. */
-  readonly serviceAccountFolder?: string;
-}
-
-const SERVICE_ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/** Whether there is a cluster to watch: a kubeconfig, or a service account and the API server's address. */
-export function hasCluster(options: AccessOptions): boolean {
-  if (options.kubeconfigPath !== "") return true;
-  const { serviceAccountFolder = SERVICE_ACCOUNT_FOLDER } = options;
-  const host = options.environment["KUBERNETES_SERVICE_HOST"] ?? "";
-  return host !== "" && existsSync(join(serviceAccountFolder, "token"));
 }
 
 /** @throws Error, one line, where the kubeconfig or the service account cannot be used */

@@ -3,6 +3,7 @@
 
 import { type BackoffRange, backoffAfter } from "../lib/backoff.ts";
 import type { Logger } from "../lib/log.ts";
+import { pause } from "../lib/pause.ts";
 import { CutError, readBounded, readLines } from "./body.ts";
 import { ApiError, type KubernetesClient } from "./client.ts";
 import { tableAt, textOf } from "./json.ts";
@@ -26,6 +27,8 @@ export type WatchState = "listing" | "synced" | "forbidden" | "absent";
 /** Counted from the start. */
 export interface WatchStats {
   state: WatchState;
+  /** Why the last attempt failed; "" where it did not. */
+  failure: string;
   /** Known now. */
   objects: number;
   readonly events: { added: number; modified: number; deleted: number };
@@ -57,6 +60,7 @@ export class KindWatch {
   readonly kind: Kind;
   readonly stats: WatchStats = {
     state: "listing",
+    failure: "",
     objects: 0,
     events: { added: 0, modified: 0, deleted: 0 },
     lists: 0,
@@ -224,6 +228,7 @@ export class KindWatch {
 
   #succeed(): void {
     this.stats.state = "synced";
+    this.stats.failure = "";
     if (this.#told === undefined) return;
     this.#told = undefined;
     this.#options.log.info("kubernetes: watching again", { kind: this.kind });
@@ -240,10 +245,11 @@ export class KindWatch {
       return wait;
     }
     if (error.status === 404) return this.#leave(wait);
-    // Without a right to read it, what was known of the kind grows old: it is asked for again, seldom.
     if (error.status === 403) {
       this.stats.state = "forbidden";
-      return this.#fail(error, backoff.longest * (1 + Math.random()));
+      // An API server that has just begun knows no rights yet; a right that stays missing is asked for seldom.
+      const isNew = wait < backoff.longest / 2;
+      return this.#fail(error, isNew ? wait : backoff.longest * (1 + Math.random()));
     }
     return this.#fail(error, Math.max(wait, error.retryAfterMs ?? 0));
   }
@@ -255,6 +261,7 @@ export class KindWatch {
     const tell = this.#told === sort ? log.debug : log.warn;
     this.#told = sort;
     const reason = error instanceof Error ? error.message : String(error);
+    this.stats.failure = reason;
     tell(`kubernetes: cannot watch ${this.#facts.resource}: ${reason}`, { kind: this.kind });
     return wait;
   }
@@ -268,6 +275,7 @@ export class KindWatch {
     }
     this.#facts = KIND_FACTS[this.kind];
     this.stats.state = "absent";
+    this.stats.failure = "";
     this.#tell(this.#store.clear());
     return this.#options.backoff.longest * (1 + Math.random());
   }
@@ -283,14 +291,4 @@ function acceptOf(isMetadataOnly: boolean): { readonly list: string; readonly wa
   if (!isMetadataOnly) return { list: "application/json", watch: "application/json" };
   const partial = (as: string): string => `application/json;as=${as};g=meta.k8s.io;v=v1`;
   return { list: partial("PartialObjectMetadataList"), watch: partial("PartialObjectMetadata") };
-}
-
-/** Also over where `signal` is aborted. */
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (milliseconds <= 0 || signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
 }

@@ -10,9 +10,17 @@ export interface ClusterSnapshot {
   readonly outcomes: Readonly<Record<string, number>>;
   readonly kinds: readonly {
     readonly kind: string;
+    readonly state: "listing" | "synced" | "forbidden" | "absent";
+    /** Why the last attempt to list or to watch failed; "" where it did not. */
+    readonly failure: string;
     /** Known now. */
     readonly objects: number;
     readonly events: Readonly<Record<string, number>>;
+    /** Asked for from the start on. */
+    readonly lists: number;
+    readonly watches: number;
+    /** Of both, decompressed. */
+    readonly bytes: number;
   }[];
 }
 
@@ -32,6 +40,36 @@ export const CLUSTER_METRICS: readonly Metric[] = [
     labels: ["kind"],
     samples: ({ cluster }) =>
       (cluster?.kinds ?? []).map(({ kind, objects }) => ({ labels: [kind], value: objects })),
+  },
+  {
+    name: "mermin_kubernetes_synced",
+    type: "gauge",
+    help: "Whether a kind is known, 1 or 0: its list was complete and it may be read, or the API server does not serve it.",
+    labels: ["kind"],
+    samples: ({ cluster }) =>
+      (cluster?.kinds ?? []).map(({ kind, state }) => ({
+        labels: [kind],
+        value: state === "synced" || state === "absent" ? 1 : 0,
+      })),
+  },
+  {
+    name: "mermin_kubernetes_requests_total",
+    type: "counter",
+    help: "Lists (from the first page on) and watches that were asked for, by kind.",
+    labels: ["kind", "request"],
+    samples: ({ cluster }) =>
+      (cluster?.kinds ?? []).flatMap(({ kind, lists, watches }) => [
+        { labels: [kind, "list"], value: lists },
+        { labels: [kind, "watch"], value: watches },
+      ]),
+  },
+  {
+    name: "mermin_kubernetes_received_bytes_total",
+    type: "counter",
+    help: "Bytes of lists and watches, decompressed, by kind.",
+    labels: ["kind"],
+    samples: ({ cluster }) =>
+      (cluster?.kinds ?? []).map(({ kind, bytes }) => ({ labels: [kind], value: bytes })),
   },
   {
     name: "mermin_kubernetes_watch_events_total",

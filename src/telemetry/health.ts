@@ -19,8 +19,8 @@ export type HealthQuestion = "livez" | "readyz" | "startup";
 
 /**
  * Answers one question. livez: the capture loop has turned within `deadline`. startup: the programs are loaded and
- * the first scan is done. readyz: that, an interface attached, and every exporter able to send; whether flows outlive
- * the agent makes it no less ready.
+ * the first scan is done. readyz: that, an interface attached, every exporter able to send, and the cluster listed where
+ * one is watched; whether flows outlive the agent, and kinds it may not read, make it no less ready.
  */
 export function judgeHealth(question: HealthQuestion, snapshot: Snapshot, deadline: Milliseconds): Health {
   const checks = CHECKS[question](snapshot, deadline);
@@ -42,6 +42,7 @@ const CHECKS: Readonly<
     checkInterfaces(snapshot),
     checkExporters(snapshot),
     checkPersistence(snapshot),
+    checkCluster(snapshot),
   ],
 };
 
@@ -79,6 +80,21 @@ function checkPersistence({ report }: Snapshot): HealthCheck {
   const { isWanted = false, failure } = report?.capture.persistence ?? {};
   if (failure !== undefined) return { name: "persistence", status: "degraded", reason: failure };
   return check("persistence", true, isWanted ? "flows outlive the agent" : "not configured");
+}
+
+/** What was listed once stays known when the API server fails later: that makes it no less ready. */
+function checkCluster({ cluster }: Snapshot): HealthCheck {
+  const name = "kubernetes";
+  if (cluster === undefined) return check(name, true, "no cluster is watched");
+  const { kinds } = cluster;
+  const missing = kinds
+    .filter(({ state }) => state === "listing" || state === "forbidden")
+    .map(({ kind, state, failure }) => `${kind}: ${failure === "" ? state : failure}`);
+  if (!cluster.isSynced) return check(name, false, `not synced: ${missing.join("; ")}`);
+  if (missing.length > 0) return { name, status: "degraded", reason: `without ${missing.join("; ")}` };
+  const failing = kinds.find(({ failure }) => failure !== "");
+  if (failing === undefined) return check(name, true, `${kinds.length} kinds synced`);
+  return { name, status: "degraded", reason: `last known state: ${failing.kind}: ${failing.failure}` };
 }
 
 function check(name: string, isOk: boolean, reason: string): HealthCheck {

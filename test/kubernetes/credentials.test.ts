@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hasCluster, openAccess } from "../../src/kubernetes/credentials.ts";
+import { openAccess } from "../../src/kubernetes/credentials.ts";
+import { hasCluster } from "../../src/kubernetes/has-cluster.ts";
 import { issueCertificate, makeAuthority } from "../support/certificates.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import {

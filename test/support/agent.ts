@@ -23,6 +23,8 @@ export interface AgentOptions {
   /** Words before the agent's own, such as `setpriv`. */
   readonly prefix?: readonly string[];
   readonly directory?: string;
+  /** Variables beside PATH. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Default: the built one. */
   readonly binary?: string;
 }
@@ -62,7 +64,7 @@ export class Agent {
         : ["nsenter", `--mount=/proc/${mountsOf.pid}/ns/mnt`];
     const program = mountsOf === undefined ? OPENED_BINARY : binary;
     this.process = namespace.start([...place, ...prefix, program, "run", "-c", path], {
-      environment: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+      environment: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...options.environment },
       ...(directory === undefined ? {} : { directory }),
     });
   }

@@ -51,6 +51,21 @@ describe("OTLP/JSON", () => {
     expect(JSON.parse(new TextDecoder().decode(official), textInts)).toMatchObject(Object(ours));
   });
 
+  test.each<Encoding>(["json", "protobuf"])(
+    "says in each request what is known of the sender then (%s)",
+    (encoding) => {
+      const resource = new Map(RESOURCE);
+      const options = { resource, version: "1.2.3", attributes: EVERY_ATTRIBUTE };
+      const encoder = createRequestEncoder("traces", encoding, options);
+      const decode = encoding === "json" ? decodeJsonRequest : decodeRequest;
+      encoder.append(tcpBatch(1), 0, 1);
+      expect(decode(encoder.take().bytes).resource["k8s.cluster.uid"]).toBeUndefined();
+      encoder.append(tcpBatch(1), 0, 1);
+      resource.set("k8s.cluster.uid", "uid-1");
+      expect(decode(encoder.take().bytes).resource["k8s.cluster.uid"]).toBe("uid-1");
+    },
+  );
+
   test("gathers several batches, starts over after take, and has no item too many", () => {
     const encoder = encoderOf("json");
     encoder.append(tcpBatch(10), 3, 7);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { isIP } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { findResource } from "../../../src/export/resource.ts";
+import { findResource, openResource } from "../../../src/export/resource.ts";
 
 describe("findResource", () => {
   test("names the service, itself as the SDK, the distribution and the host", () => {
@@ -45,5 +45,21 @@ describe("findResource", () => {
     const resource = findResource({ version: "0", configured });
     expect(resource.get("service.name")).toBe("flows");
     expect(resource.get("deployment.environment.name")).toBe("test");
+  });
+});
+
+describe("openResource", () => {
+  test("learns what is told later, forgets what is known no more, and keeps what is configured", () => {
+    const configured = { "k8s.cluster.uid": "mine" };
+    const { attributes, learn } = openResource({ version: "0", configured });
+    learn({ "k8s.node.name": "node-a", "k8s.node.uid": "", "k8s.pod.name": undefined });
+    expect(attributes.get("k8s.node.name")).toBe("node-a");
+    expect(attributes.has("k8s.node.uid") || attributes.has("k8s.pod.name")).toBe(false);
+    learn({ "k8s.node.uid": "first", "k8s.cluster.uid": "theirs" });
+    learn({ "k8s.node.uid": "second" });
+    expect(attributes.get("k8s.node.uid")).toBe("second");
+    learn({ "k8s.node.uid": undefined, "k8s.cluster.uid": undefined });
+    expect(attributes.has("k8s.node.uid")).toBe(false);
+    expect(attributes.get("k8s.cluster.uid")).toBe("mine");
   });
 });

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Kind } from "../../../src/kubernetes/objects.ts";
+import type { BackoffRange } from "../../../src/lib/backoff.ts";
 import { Watcher } from "../../support/kubernetes-watcher.ts";
 
 type Answer = (url: URL) => Response | Promise<Response>;
@@ -90,6 +91,19 @@ describe("KindWatch", () => {
     expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(990);
   });
 
+  test("asks again soon for what is refused at first: an API server that begins knows no rights", async () => {
+    let asked = 0;
+    await using fake = serve((url) => {
+      if (url.searchParams.has("watch")) return new Promise(() => {});
+      asked++;
+      return asked < 3 ? refusal(403) : Response.json(LIST);
+    });
+    // Were the longest wait taken, the test would not see its end.
+    await using watcher = fake.watch("Namespace", { first: 5, longest: 1_000_000 });
+    await watcher.until(() => watcher.statsOf("Namespace").state === "synced");
+    expect(watcher.lines.filter((line) => line.includes("WARN"))).toHaveLength(1);
+  });
+
   test.each([
     ["no JSON", () => new Response("<html>")],
     ["no list", () => Response.json({ metadata: { resourceVersion: "7" } })],
@@ -131,7 +145,7 @@ describe("KindWatch", () => {
 });
 
 interface Fake extends AsyncDisposable {
-  readonly watch: (kind: Kind) => Watcher;
+  readonly watch: (kind: Kind, backoff?: BackoffRange) => Watcher;
 }
 
 function serve(answer: Answer): Fake {
@@ -147,7 +161,7 @@ function serve(answer: Answer): Fake {
     renew: () => {},
   };
   return {
-    watch: (kind) => new Watcher(access, { kinds: [kind], backoff: { first: 5, longest: 20 } }),
+    watch: (kind, backoff = { first: 5, longest: 20 }) => new Watcher(access, { kinds: [kind], backoff }),
     [Symbol.asyncDispose]: () => server.stop(true),
   };
 }

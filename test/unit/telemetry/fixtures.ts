@@ -4,6 +4,7 @@ import { type CaptureStats, COUNTER_NAMES } from "../../../src/capture/stats.ts"
 import type { ExporterStats } from "../../../src/export/exporter-stats.ts";
 import type { TableStats } from "../../../src/flow/stats.ts";
 import { toMilliseconds } from "../../../src/lib/time.ts";
+import type { ClusterSnapshot } from "../../../src/telemetry/cluster-metrics.ts";
 import type { CaptureReport, ObservedExporter, Snapshot } from "../../../src/telemetry/snapshot.ts";
 
 type CounterName = (typeof COUNTER_NAMES)[number];
@@ -92,4 +93,19 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     cluster: undefined,
     ...changes,
   };
+}
+
+type KindState = ClusterSnapshot["kinds"][number]["state"];
+
+/** A cluster whose kinds are in these states, some for a reason. */
+export function cluster(
+  states: Readonly<Record<string, KindState | readonly [KindState, failure: string]>>,
+  isSynced = true,
+): ClusterSnapshot {
+  const kinds = Object.entries(states).map(([kind, told]) => {
+    const [state, failure] = typeof told === "string" ? [told, ""] : told;
+    const events = { added: 4, modified: 2, deleted: 1 };
+    return { kind, state, failure, objects: 3, events, lists: 5, watches: 6, bytes: 700 };
+  });
+  return { isSynced, outcomes: { resolved: 8, ambiguous: 9 }, kinds };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { METRICS } from "../../../src/telemetry/metrics.ts";
 import { formatOpenMetrics } from "../../../src/telemetry/open-metrics.ts";
-import { captureStats, snapshot, tableStats } from "./fixtures.ts";
+import { captureStats, cluster, snapshot, tableStats } from "./fixtures.ts";
 import { readOpenMetrics } from "./open-metrics-checker.ts";
 
 /** `family{label="value"}` without quotes → value. */
@@ -23,6 +23,25 @@ describe("METRICS", () => {
       expect(help).toMatch(/^[A-Z].*\.$/);
       expect(new Set(labels).size).toBe(labels.length);
     }
+  });
+
+  test("show the cluster's where one is watched", () => {
+    const known = cluster({ Pod: "synced", Gateway: "absent", Node: "listing", Service: "forbidden" });
+    const values = valuesOf(formatOpenMetrics(METRICS, snapshot({ cluster: known })));
+    expect(values).toMatchObject({
+      "mermin_kubernetes_synced Pod": 1,
+      "mermin_kubernetes_synced Gateway": 1,
+      "mermin_kubernetes_synced Node": 0,
+      "mermin_kubernetes_synced Service": 0,
+      "mermin_kubernetes_objects Pod": 3,
+      "mermin_kubernetes_requests_total Pod list": 5,
+      "mermin_kubernetes_requests_total Pod watch": 6,
+      "mermin_kubernetes_received_bytes_total Pod": 700,
+      "mermin_kubernetes_watch_events_total Pod added": 4,
+      "mermin_kubernetes_attributions_total ambiguous": 9,
+    });
+    const without = Object.keys(valuesOf(formatOpenMetrics(METRICS, snapshot())));
+    expect(without.filter((name) => name.includes("kubernetes"))).toEqual([]);
   });
 
   test("show every stage's figures where they belong", () => {

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { toMilliseconds } from "../../../src/lib/time.ts";
-import { livenessDeadline } from "../../../src/telemetry/health.ts";
+import type { ClusterSnapshot } from "../../../src/telemetry/cluster-metrics.ts";
+import { type HealthCheck, livenessDeadline } from "../../../src/telemetry/health.ts";
 import { startServers } from "../../../src/telemetry/server.ts";
 import type { Snapshot } from "../../../src/telemetry/snapshot.ts";
-import { captureStats, EXPORTER_STATS, snapshot, tableStats } from "./fixtures.ts";
+import { captureStats, cluster, EXPORTER_STATS, snapshot, tableStats } from "./fixtures.ts";
 import { readOpenMetrics } from "./open-metrics-checker.ts";
 
 let stack = new AsyncDisposableStack();
@@ -65,6 +66,51 @@ describe("startServers", () => {
     const { status: judged, checks } = JSON.parse(text);
     expect(judged).toBe("ok");
     expect(checks).toContainEqual({ name: "persistence", status: "degraded", reason: "no BPF file system" });
+  });
+
+  test.each<[string, ClusterSnapshot | undefined, number, HealthCheck]>([
+    [
+      "no cluster is watched",
+      undefined,
+      200,
+      { name: "kubernetes", status: "ok", reason: "no cluster is watched" },
+    ],
+    [
+      "all is listed",
+      cluster({ Pod: "synced", Gateway: "absent" }),
+      200,
+      { name: "kubernetes", status: "ok", reason: "2 kinds synced" },
+    ],
+    [
+      "kinds are not listed yet",
+      cluster({ Pod: ["listing", "401 Unauthorized"], Node: "listing", Service: "synced" }, false),
+      503,
+      { name: "kubernetes", status: "failed", reason: "not synced: Pod: 401 Unauthorized; Node: listing" },
+    ],
+    [
+      "a kind may not be read",
+      cluster({ Pod: "synced", Service: ["forbidden", "403 no"] }),
+      200,
+      { name: "kubernetes", status: "degraded", reason: "without Service: 403 no" },
+    ],
+    [
+      "nothing may be read",
+      cluster({ Pod: ["forbidden", "403 no"] }, false),
+      503,
+      { name: "kubernetes", status: "failed", reason: "not synced: Pod: 403 no" },
+    ],
+    [
+      "the API server fails after all was listed",
+      cluster({ Pod: ["synced", "connection refused"], Node: "synced" }),
+      200,
+      { name: "kubernetes", status: "degraded", reason: "last known state: Pod: connection refused" },
+    ],
+  ])("tells whether the cluster is known where %s", async (_, known, expected, check) => {
+    const { serverUrl } = await start();
+    current = snapshot({ cluster: known });
+    const { status, text } = await ask(serverUrl, "/readyz");
+    expect(status).toBe(expected);
+    expect(JSON.parse(text).checks).toContainEqual(check);
   });
 
   test("answers livez with 503 and the reason once the loop stands still", async () => {
