@@ -5,6 +5,7 @@ import { type CaptureConfig, captureSection } from "../capture/config.ts";
 import { findSharedPorts, type ParserConfig, parserSection } from "../capture/parser-config.ts";
 import { type AttributesConfig, attributesSection } from "../export/attributes-config.ts";
 import { type ExportConfig, exportSchema } from "../export/config.ts";
+import { POINTS_PER_SERIES } from "../export/otlp-metrics.ts";
 import { findOtlpContradictions } from "../export/otlp-rules.ts";
 import { type FlowConfig, flowSection, type SpanConfig, spanSection } from "../flow/config.ts";
 import { type FilterConfig, filterSection } from "../flow/filter-config.ts";
@@ -101,6 +102,15 @@ export function findContradictions(config: Config): readonly Contradiction[] {
   for (const { index, key, message } of findOtlpContradictions(otlp, ["stdout", "file"])) {
     const place = otlp.length > 1 ? [String(index)] : [];
     found.push({ path: ["export", "otlp", ...place, ...key], message });
+  }
+  const room = Math.min(
+    ...otlp.filter(({ signals }) => signals.includes("metrics")).map((config) => config.max_queue_size),
+  );
+  if ((figures.max_series + 1) * POINTS_PER_SERIES > room) {
+    found.push({
+      path: ["export", "flow_metrics", "max_series"],
+      message: `must fit in max_queue_size of [export.otlp], ${POINTS_PER_SERIES} data points each and for one more`,
+    });
   }
   if (
     config.telemetry.traces &&

@@ -5,6 +5,7 @@ import { getCACertificates } from "node:tls";
 import { RereadFile } from "../lib/reread-file.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
+import { findTlsProblem } from "./tls-problem.ts";
 
 /** PEM texts, undefined where there is none. The same object for as long as nothing changes. */
 export interface TlsMaterial {
@@ -66,7 +67,7 @@ export class Credentials {
 
   /**
    * TLS material as it is now.
-   * @throws Error of the file system where a file cannot be read
+   * @throws Error of the file system where a file cannot be read; one that names the setting whose file is of no use
    */
   tls(): TlsMaterial {
     const texts = [this.#ca, this.#cert, this.#key].map((file) => file?.read());
@@ -74,6 +75,8 @@ export class Credentials {
       return this.#material;
     }
     const [ca, cert, key] = texts;
+    const problem = findTlsProblem({ ca, cert, key });
+    if (problem !== undefined) throw new Error(problem);
     this.#materialTexts = texts;
     this.#material = { ca: ca === undefined ? undefined : [ca, ...getCACertificates("default")], cert, key };
     return this.#material;

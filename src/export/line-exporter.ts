@@ -140,7 +140,7 @@ export class LineExporter implements RecordExporter {
       this.#outages.end();
       this.#ledger.send(chunk.spans);
     } else {
-      this.#outages.begin(error);
+      this.#outages.fail(error);
       this.#ledger.drop("output_failed", chunk.spans);
     }
   }

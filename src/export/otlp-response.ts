@@ -38,7 +38,9 @@ function readProtobufResponse(body: Uint8Array): PartialSuccess {
 
 function readJsonResponse(body: Uint8Array): PartialSuccess {
   const partial = member(parseJson(body), "partialSuccess");
-  const rejected = REJECTED_MEMBERS.map((name) => Number(member(partial, name))).find((count) => count > 0);
+  const rejected = REJECTED_MEMBERS.map((name) => Math.floor(Number(member(partial, name)))).find(
+    (count) => count > 0,
+  );
   const message = member(partial, "errorMessage");
   return {
     rejected: rejected ?? 0,

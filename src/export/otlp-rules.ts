@@ -46,6 +46,7 @@ export function findOtlpContradictions(
 
 function* contradictionsOf(config: OtlpConfig): Generator<[key: readonly string[], message: string]> {
   const { auth, tls, headers, max_queue_size, max_batch_size, retry } = config;
+  yield* headerContradictions(config);
   if (max_queue_size < max_batch_size) yield [["max_queue_size"], "must be at least max_batch_size"];
   if (retry.maximum < retry.initial) yield [["retry", "maximum"], "must be at least initial"];
   if (config.signals.length === 0) yield [["signals"], "must have a signal"];
@@ -69,6 +70,25 @@ function* contradictionsOf(config: OtlpConfig): Generator<[key: readonly string[
   if (isTlsSet && endpoints(config).every(({ protocol }) => protocol === "http:")) {
     yield [["tls"], "must go with an https endpoint: over http nothing is encrypted"];
   }
+}
+
+/** Of values that are written down; those of files are looked at when they are sent. */
+function* headerContradictions({
+  protocol,
+  headers,
+  auth,
+}: OtlpConfig): Generator<[key: readonly string[], message: string]> {
+  const isGrpc = protocol === "grpc";
+  const allowed = isGrpc ? /^[\x20-\x7e]*$/ : /^[\t\x20-\x7e\x80-\xff]*$/;
+  const message = `must have no character that ${isGrpc ? "gRPC's headers" : "headers"} cannot have, such as a newline`;
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value === "string" && !allowed.test(value)) yield [["headers", name], message];
+    if (isGrpc && !/^[0-9A-Za-z_.-]+$/.test(name)) {
+      yield [["headers", name], "must have a name of letters, digits, `_`, `.` and `-`, as gRPC has it"];
+    }
+  }
+  const { token } = auth.bearer;
+  if (typeof token === "string" && !allowed.test(token)) yield [["auth", "bearer", "token"], message];
 }
 
 function endpoints({ endpoint, traces_endpoint }: OtlpConfig): readonly URL[] {

@@ -2,14 +2,15 @@
 
 import type { LogFields, Logger } from "../lib/log.ts";
 
-/** Between two outages that are told. */
+/** Between two lines that tell of failures. */
 const QUIET_MS = 60_000;
 
 export class OutageLog {
   readonly #log: Logger;
   readonly #fields: LogFields;
   #isOut = false;
-  #isTold = false;
+  /** Why, as the log has it of this outage; undefined while it has nothing of it. */
+  #told: string | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
 
   /** @param fields of every line: which exporter, which host */
@@ -18,20 +19,21 @@ export class OutageLog {
     this.#fields = fields;
   }
 
-  /** An attempt failed. */
-  begin(cause: Error): void {
-    if (this.#isOut) return;
+  /** An attempt failed. An outage that began in quiet time is told once that is over, and so is another cause. */
+  fail({ message }: Error): void {
     this.#isOut = true;
-    this.#isTold = performance.now() - this.#toldAt >= QUIET_MS;
-    if (!this.#isTold) return;
-    this.#toldAt = performance.now();
-    this.#log.warn("cannot export", { ...this.#fields, error: cause.message });
+    const now = performance.now();
+    if (message === this.#told || now - this.#toldAt < QUIET_MS) return;
+    this.#told = message;
+    this.#toldAt = now;
+    this.#log.warn("cannot export", { ...this.#fields, error: message });
   }
 
   /** An attempt was answered. */
   end(): void {
     if (!this.#isOut) return;
     this.#isOut = false;
-    if (this.#isTold) this.#log.info("exporting again", this.#fields);
+    if (this.#told !== undefined) this.#log.info("exporting again", this.#fields);
+    this.#told = undefined;
   }
 }

@@ -9,6 +9,7 @@ import { Ledger } from "./ledger.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
 import { OutageLog } from "./outage-log.ts";
 import { type Chunk, ChunkQueue } from "./queue.ts";
+import { RefusalLog } from "./refusal-log.ts";
 import type { EncodedRequest, SplitRequest } from "./request-encoder.ts";
 import type { SendOutcome, Transport } from "./send-outcome.ts";
 import { warnOfUnverified } from "./unverified-warning.ts";
@@ -51,11 +52,11 @@ export class RequestSender implements AsyncDisposable {
   readonly #limits: SenderLimits;
   readonly #transport: Transport;
   readonly #split: SplitRequest;
-  readonly #log: Logger;
   readonly #observe: SenderOptions["observe"];
   readonly #queue: ChunkQueue;
   readonly #breaker: Breaker;
   readonly #outages: OutageLog;
+  readonly #refusals: RefusalLog;
   readonly #ledger = new Ledger();
   readonly #inFlight = new Set<Chunk>();
   readonly #closing = new AbortController();
@@ -71,12 +72,12 @@ export class RequestSender implements AsyncDisposable {
     this.#limits = limits;
     this.#transport = transport;
     this.#split = split;
-    this.#log = log;
     this.#observe = observe;
     this.#queue = new ChunkQueue(limits.max_queue_size, limits.max_queue_bytes);
     this.#breaker = new Breaker(limits.retry);
     const fields = { exporter: name, host: transport.host };
     this.#outages = new OutageLog(log, fields);
+    this.#refusals = new RefusalLog(log, { exporter: name });
     if (transport.isUnverified) this.#warning = warnOfUnverified(log, fields);
   }
 
@@ -213,11 +214,7 @@ export class RequestSender implements AsyncDisposable {
       case "rejected":
         // It answers: what it refuses says nothing of the next request.
         this.#succeed();
-        this.#log.warn("collector refused a request", {
-          exporter: this.name,
-          spans: chunk.spans,
-          error: outcome.cause.message,
-        });
+        this.#refusals.warn("collector refused a request", chunk.spans, outcome.cause.message);
         this.#ledger.drop("rejected", chunk.spans);
         return;
       case "too_large":
@@ -239,13 +236,8 @@ export class RequestSender implements AsyncDisposable {
 
   #settleSent(spans: number, outcome: Extract<SendOutcome, { status: "sent" }>): void {
     const rejected = Math.min(outcome.rejected, spans);
-    if (rejected > 0 || (outcome.message ?? "") !== "") {
-      this.#log.warn(rejected > 0 ? "collector refused spans" : "collector warns", {
-        exporter: this.name,
-        spans: rejected,
-        error: outcome.message ?? "",
-      });
-    }
+    if (rejected > 0) this.#refusals.warn("collector refused spans", rejected, outcome.message ?? "");
+    else if (outcome.message !== undefined) this.#refusals.warn("collector warns", 0, outcome.message);
     this.#ledger.drop("rejected", rejected);
     this.#ledger.send(spans - rejected);
   }
@@ -253,11 +245,7 @@ export class RequestSender implements AsyncDisposable {
   #settleTooLarge(chunk: Chunk, cause: Error): void {
     const halves = this.#split(chunk);
     if (halves === undefined) {
-      this.#log.warn("collector refused a request as too large", {
-        exporter: this.name,
-        spans: chunk.spans,
-        error: cause.message,
-      });
+      this.#refusals.warn("collector refused a request as too large", chunk.spans, cause.message);
       this.#ledger.drop("too_large", chunk.spans);
       return;
     }
@@ -269,7 +257,7 @@ export class RequestSender implements AsyncDisposable {
 
   #retryLater(chunk: Chunk, outcome: Extract<SendOutcome, { status: "retry" }>): void {
     const now = performance.now();
-    this.#outages.begin(outcome.cause);
+    this.#outages.fail(outcome.cause);
     this.#breaker.fail(now, outcome.retryAfterMs);
     const { failedAt = now, attempts = 0 } = chunk;
     if (now - failedAt >= this.#limits.retry.elapsed) this.#ledger.drop(outcome.reason, chunk.spans);

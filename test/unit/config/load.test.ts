@@ -274,6 +274,12 @@ describe("loadConfig, references", () => {
   });
 
   test("never shows a password of a URL in an error", () => {
+    expect(problemsOf('[export.otlp]\nendpoint = "grpc://x:1/?key=hunter2&b=hunter3#c"')[0]).toContain(
+      '"grpc://x:1/?key=********&b=********#c" must be',
+    );
+    expect(problemsOf('[export.otlp]\nendpoint = "http://me:hun/ter2@x:1"')[0]).toContain(
+      '"http://********@x:1" must be',
+    );
     expect(problemsOf('[export.otlp]\nendpoint = "grpc://me:hunter2@x:1"')[0]).toContain(
       '"grpc://********@x:1" must be',
     );
@@ -316,6 +322,10 @@ describe("loadConfig, several collectors", () => {
     ]);
     expect(problemsOf("[[export.otlp]]\nretry.factor = 0.5")).toEqual([
       "mermin.toml:2: export.otlp[0].retry.factor 0.5 must be a number, 1 to 10",
+    ]);
+    const series = '[export.otlp]\nsignals = ["metrics"]\n[export.flow_metrics]\nmax_series = 10_000';
+    expect(problemsOf(series)).toEqual([
+      "mermin.toml:4: export.flow_metrics.max_series must fit in max_queue_size of [export.otlp], 5 data points each and for one more",
     ]);
     expect(problemsOf("export.otlp = [1]")).toEqual([
       "mermin.toml:1: export.otlp[0] must be a table, written [export.otlp]",

@@ -1,9 +1,18 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Credentials } from "../../../src/export/credentials.ts";
 import { until } from "../../collector/until.ts";
+import { issueCertificate, makeAuthority } from "../../support/certificates.ts";
 import { otlpConfig } from "../../support/otlp-config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "mermin-credentials-"));
@@ -58,17 +67,36 @@ describe("Credentials", () => {
   });
 
   test("gives the same TLS material until a file has another text", () => {
-    const [cert, key, ca] = [file("cert", "cert 1"), file("key", "key 1"), file("ca", "ca 1")];
-    const config = otlpConfig({ tls: { client_cert: cert, client_key: key, ca_cert: ca } });
-    const credentials = new Credentials(config, ENDPOINT);
+    const authority = makeAuthority(folder, "authority");
+    const [one, two] = ["one", "two"].map((name) => issueCertificate(authority, folder, name, ["DNS:a"]));
+    const text = (path: string | undefined): string => readFileSync(path ?? "", "utf8");
+    const [cert, key, ca] = [text(one?.cert), text(one?.key), text(authority.cert)];
+    const tls = { client_cert: file("cert", cert), client_key: file("key", key), ca_cert: file("ca", ca) };
+    const credentials = new Credentials(otlpConfig({ tls }), ENDPOINT);
     const before = credentials.tls();
-    expect(before).toMatchObject({ cert: "cert 1", key: "key 1" });
-    expect(before.ca?.[0]).toBe("ca 1");
+    expect(before).toMatchObject({ cert, key });
+    expect(before.ca?.[0]).toBe(ca);
     expect(before.ca?.length).toBeGreaterThan(50);
     expect(credentials.tls()).toBe(before);
-    renameSync(file("cert.new", "cert 2"), cert);
+    renameSync(file("cert.new", text(two?.cert)), tls.client_cert);
     credentials.hasOther({});
-    expect(credentials.tls()).toMatchObject({ cert: "cert 2", key: "key 1" });
+    expect(() => credentials.tls()).toThrow("tls.client_key: the key is not that of tls.client_cert");
+    renameSync(file("key.new", text(two?.key)), tls.client_key);
+    credentials.hasOther({});
+    expect(credentials.tls()).toMatchObject({ cert: text(two?.cert), key: text(two?.key) });
+    for (const [path, problem] of [
+      [tls.ca_cert, "tls.ca_cert: the file has no PEM certificate"],
+      [tls.client_key, "tls.client_key: the file has no PEM key, or one with a passphrase"],
+      [tls.client_cert, "tls.client_cert: the file has no PEM certificate"],
+    ] as const) {
+      const good = text(path);
+      writeFileSync(path, "nothing");
+      credentials.hasOther({});
+      expect(() => credentials.tls()).toThrow(problem);
+      writeFileSync(path, good);
+    }
+    credentials.hasOther({});
+    expect(credentials.tls()).toMatchObject({ cert: text(two?.cert) });
     expect(new Credentials(otlpConfig({}), ENDPOINT).tls()).toEqual({
       ca: undefined,
       cert: undefined,

@@ -70,6 +70,8 @@ describe("readResponse", () => {
     const json = { partialSuccess: { rejectedLogRecords: "7", errorMessage: "too\nold" } };
     expect(readResponse(text(JSON.stringify(json)), "json")).toEqual({ rejected: 7, message: "too old" });
     expect(readResponse(new Uint8Array(), "protobuf")).toEqual({ rejected: 0, message: undefined });
+    const part = { partialSuccess: { rejectedSpans: 1.5 } };
+    expect(readResponse(text(JSON.stringify(part)), "json").rejected).toBe(1);
     expect(readResponse(text("{}"), "json")).toEqual({ rejected: 0, message: undefined });
   });
 

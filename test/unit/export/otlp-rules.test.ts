@@ -30,6 +30,18 @@ describe("[export.otlp] tables", () => {
     [{ name: "stdout" }, `name must differ from other exporters': "stdout" is one already`],
     [{ max_queue_size: 10 }, "max_queue_size must be at least max_batch_size"],
     [{ retry: { initial: "10s", maximum: "1s" } }, "retry.maximum must be at least initial"],
+    [
+      { headers: { "x-key": "a\r\nx-other: b" } },
+      "headers.x-key must have no character that headers cannot have, such as a newline",
+    ],
+    [
+      { protocol: "grpc", auth: { bearer: { token: "pässword" } } },
+      "auth.bearer.token must have no character that gRPC's headers cannot have, such as a newline",
+    ],
+    [
+      { protocol: "grpc", headers: { "x!y": "a" } },
+      "headers.x!y must have a name of letters, digits, `_`, `.` and `-`, as gRPC has it",
+    ],
     [{ signals: [] }, "signals must have a signal"],
     [{ auth: { basic: { password: "a" } } }, "auth.basic must have a username beside its password"],
     [
