@@ -170,6 +170,8 @@ async function measureRecords(directory: Directory, addresses: readonly Uint32Ar
     destinationAt: 4,
     sourcePort: 50_000,
     destinationPort: 8080,
+    calledAt: -1,
+    calledPort: 0,
     protocol: 6,
     startMs: NOW,
     flowId: new Uint32Array(5),

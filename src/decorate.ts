@@ -6,6 +6,8 @@ import {
   END_REASON,
   type FlowRecordBatch,
   RECORD,
+  RECORD_DETAIL,
+  RECORD_DETAIL_FLAG,
   RECORD_DETAIL_WORDS,
   RECORD_WORDS,
   SPAN_KIND,
@@ -86,7 +88,7 @@ export function decorate(batch: FlowRecordBatch, options: DecorateOptions): Deco
 const NANOS_PER_MS = 1e6;
 
 function nameRows(
-  { count, words }: FlowRecordBatch,
+  { count, words, details }: FlowRecordBatch,
   traceIds: Uint8Array<ArrayBuffer>,
   attributor: Attributor,
 ): (NamedValues | undefined)[] {
@@ -94,9 +96,11 @@ function nameRows(
   const now = Date.now();
   const said: RecordAttributes = { source: undefined, destination: undefined, policies: undefined };
   const record: AttributedRecord = { ...NO_RECORD, words, flowId: new Uint32Array(5) };
+  const scratch = new Uint32Array(12);
   const named: (NamedValues | undefined)[] = [];
   for (let row = 0; row < count; row++) {
     readRow(record, words, row * RECORD_WORDS);
+    if (words[row * RECORD_WORDS + RECORD.detail] !== 0) readNat(record, details, scratch);
     for (let i = 0; i < 4; i++) record.flowId[i] = traces[row * 4 + i] as number;
     attributor.attribute(record, now, said);
     named.push(said.source, said.destination, said.policies);
@@ -109,6 +113,8 @@ const NO_RECORD: Omit<AttributedRecord, "words" | "flowId"> = {
   destinationAt: 0,
   sourcePort: 0,
   destinationPort: 0,
+  calledAt: -1,
+  calledPort: 0,
   protocol: 0,
   startMs: 0,
   isLast: false,
@@ -120,6 +126,8 @@ function readRow(record: AttributedRecord, words: Uint32Array, at: number): void
   const identity = words[at + RECORD.identity] as number;
   const low = words[at + RECORD.flowStartNs] as number;
   const high = words[at + RECORD.flowStartNs + 1] as number;
+  record.words = words;
+  record.calledAt = -1;
   record.sourceAt = at + RECORD.sourceAddress;
   record.destinationAt = at + RECORD.destinationAddress;
   record.sourcePort = ports & 0xffff;
@@ -130,4 +138,30 @@ function readRow(record: AttributedRecord, words: Uint32Array, at: number): void
   record.startMs = (low + high * 0x1_0000_0000) / NANOS_PER_MS;
   // Flows of one trace id begin at different times.
   record.flowId[4] = low ^ high;
+}
+
+/**
+ * Where the node translates the conversation: who answers is the translated view's destination, who was called the
+ * original one's. Their addresses, behind the source's, are in `scratch` from here on.
+ */
+function readNat(record: AttributedRecord, details: Uint32Array, scratch: Uint32Array): void {
+  const row =
+    ((record.words[record.sourceAt - RECORD.sourceAddress + RECORD.detail] as number) - 1) *
+    RECORD_DETAIL_WORDS;
+  const flags = details[row + RECORD_DETAIL.flags] as number;
+  if ((flags & RECORD_DETAIL_FLAG.hasNat) === 0) return;
+  const isBehind = (flags & RECORD_DETAIL_FLAG.isNatBehind) !== 0;
+  const otherAt = isBehind ? 4 : 8;
+  for (let i = 0; i < 4; i++) {
+    scratch[i] = record.words[record.sourceAt + i] as number;
+    scratch[12 - otherAt + i] = record.words[record.destinationAt + i] as number;
+    scratch[otherAt + i] = details[row + RECORD_DETAIL.natDestination + i] as number;
+  }
+  const otherPort = (details[row + RECORD_DETAIL.natPorts] as number) >>> 16;
+  record.calledPort = isBehind ? record.destinationPort : otherPort;
+  record.destinationPort = isBehind ? otherPort : record.destinationPort;
+  record.words = scratch;
+  record.sourceAt = 0;
+  record.destinationAt = 4;
+  record.calledAt = 8;
 }

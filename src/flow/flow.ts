@@ -172,6 +172,8 @@ export const RECORD_DETAIL_FLAG = {
   hasNat: 4,
   /** The trace is that of the other view. */
   tracesNat: 8,
+  /** The other view is the one behind the translation. */
+  isNatBehind: 16,
 } as const;
 
 /** Bits of {@link RECORD.flags}. */

@@ -34,6 +34,7 @@ export function writeTranslation(
     out[at + RECORD_DETAIL.natPorts] = way === 0 ? low | (high << 16) : high | (low << 16);
   }
   const traces = links.tracesTranslation(slot) ? RECORD_DETAIL_FLAG.tracesNat : 0;
+  const isBehind = (bits & LINK_BIT.isTranslated) === 0 ? RECORD_DETAIL_FLAG.isNatBehind : 0;
   const flags = at + RECORD_DETAIL.flags;
-  out[flags] = (out[flags] as number) | RECORD_DETAIL_FLAG.hasNat | traces;
+  out[flags] = (out[flags] as number) | RECORD_DETAIL_FLAG.hasNat | traces | isBehind;
 }

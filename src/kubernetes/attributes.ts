@@ -22,6 +22,7 @@ type Sides = Readonly<Record<Side, NamedValues>>;
 
 interface Made {
   readonly sides: Sides;
+  readonly container: number;
   readonly sources: readonly Versioned[];
   /** Sum of the sources' versions, which only ever grow. */
   readonly versions: number;
@@ -56,7 +57,12 @@ export class HolderAttributes {
     const variant = service ?? container;
     const made = variants.get(variant);
     // What was said of the gone is said to the end, though its owners go too.
-    if (made !== undefined && (holder?.isGone === true || versionsOf(made.sources) === made.versions)) {
+    const isSame = made?.container === container;
+    if (
+      made !== undefined &&
+      isSame &&
+      (holder?.isGone === true || versionsOf(made.sources) === made.versions)
+    ) {
       return made.sides[side];
     }
     const fresh = this.#make(found, container);
@@ -78,13 +84,15 @@ export class HolderAttributes {
 
   #make({ holder, service, sharedNamespace }: Resolution, container: number): Made {
     const facts = new Facts(this.#directory, this.#options);
+    // Of the Services that select a pod the one that was called is told.
+    if (service !== undefined && holder?.told.kind === "Pod") facts.addHolder(service, NO_CONTAINER);
     if (holder === undefined) facts.addNamespace(sharedNamespace);
     else facts.addHolder(holder, container);
     if (service !== undefined) facts.addHolder(service, NO_CONTAINER);
     const sources = [...facts.sources];
     const { entries } = facts;
     const sides = { source: ofSide("source", entries), destination: ofSide("destination", entries) };
-    return { sides, sources, versions: versionsOf(sources) };
+    return { sides, container, sources, versions: versionsOf(sources) };
   }
 }
 

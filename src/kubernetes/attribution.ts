@@ -24,6 +24,12 @@ export interface AttributedRecord {
   destinationAt: number;
   sourcePort: number;
   destinationPort: number;
+  /**
+   * Where the node translates the conversation the destination is who answers, and this whom the initiator called: its
+   * address in `words`, −1 where nobody translates, and its port.
+   */
+  calledAt: number;
+  calledPort: number;
   /** IANA number. */
   protocol: number;
   /** The flow's first packet, ms since 1970. */
@@ -64,6 +70,7 @@ export class Attribution {
   };
   readonly #source: Resolution = newResolution();
   readonly #destination: Resolution = newResolution();
+  readonly #called: Resolution = newResolution();
   readonly #judged: JudgedFlow = {
     source: this.#source,
     destination: this.#destination,
@@ -120,10 +127,25 @@ export class Attribution {
       query.startMs = record.startMs;
       query.isDestination = side === "destination";
       this.#directory.resolve(query, now, found);
+      if (query.isDestination && record.calledAt >= 0) this.#addCalled(record, now);
       // What held the start has been forgotten since: nothing that came later changes it.
       if (known?.outcome === "resolved" && found.outcome !== "resolved") copyResolution(known, found);
     }
     this.outcomes[found.outcome]++;
+  }
+
+  /** Adds the Service that was called to who answers; where nobody knows who answers, whom the address called is of. */
+  #addCalled(record: AttributedRecord, now: number): void {
+    const query = this.#query;
+    query.at = record.calledAt;
+    query.port = record.calledPort;
+    const called = this.#called;
+    this.#directory.resolve(query, now, called);
+    const found = this.#destination;
+    const isConfirmed = found.isConfirmed && called.isConfirmed;
+    if (found.holder === undefined && found.outcome !== "ambiguous") copyResolution(called, found);
+    else found.service = called.holder?.told.kind === "Service" ? called.holder : called.service;
+    found.isConfirmed = isConfirmed;
   }
 
   #judge(record: AttributedRecord, now: number): NamedValues | undefined {

@@ -1,7 +1,15 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { type Attributor, type DecoratedBatch, decorate } from "../../src/decorate.ts";
-import { END_REASON, RECORD, RECORD_DETAIL_WORDS, RECORD_WORDS, SPAN_KIND } from "../../src/flow/flow.ts";
+import {
+  END_REASON,
+  RECORD,
+  RECORD_DETAIL,
+  RECORD_DETAIL_FLAG,
+  RECORD_DETAIL_WORDS,
+  RECORD_WORDS,
+  SPAN_KIND,
+} from "../../src/flow/flow.ts";
 import type { AttributedRecord } from "../../src/kubernetes/attribution.ts";
 import { type RowFields, rowOf } from "./flow/row.ts";
 
@@ -114,4 +122,43 @@ test("decorate asks what the cluster says of each row, by what all records of a 
   expect([first?.isInitiatorKnown, second?.isInitiatorKnown]).toEqual([false, true]);
   expect(third?.flowId).toEqual(first?.flowId as Uint32Array);
   expect(decorate({ count: 3, words, details: DETAILS }, options).named).toEqual([]);
+});
+
+test("decorate derives the trace of a translated conversation from the view behind the translation", () => {
+  const words = new Uint32Array(2 * RECORD_WORDS);
+  const translated: RowFields = { ...FLOW, destination: "10.1.0.9", ports: [40_000, 8080] };
+  words.set(rowOf(FLOW), 0);
+  words.set(rowOf(translated), RECORD_WORDS);
+  words[RECORD.detail] = 1;
+  words[RECORD.ports] = 34855 | (80 << 16);
+  const details = new Uint32Array(RECORD_DETAIL_WORDS);
+  const other = rowOf(translated);
+  details.set(other.subarray(RECORD.sourceAddress, RECORD.sourceAddress + 4), RECORD_DETAIL.natSource);
+  details.set(
+    other.subarray(RECORD.destinationAddress, RECORD.destinationAddress + 4),
+    RECORD_DETAIL.natDestination,
+  );
+  details[RECORD_DETAIL.natPorts] = 40_000 | (8080 << 16);
+  const { hasNat, tracesNat, isNatBehind } = RECORD_DETAIL_FLAG;
+  details[RECORD_DETAIL.flags] = hasNat | tracesNat | isNatBehind;
+  const asked: AttributedRecord[] = [];
+  const attributor: Attributor = {
+    attribute: (record) => {
+      asked.push({ ...record, words: record.words.slice() });
+    },
+  };
+  const options = { communityIdSeed: 0, traceIdTimeoutMs: HOUR_MS, interfaceName: () => undefined };
+  const batch = decorate({ count: 2, words, details }, { ...options, attributor });
+  expect(hex(batch.traceIds, 16, 0)).toBe(hex(batch.traceIds, 16, 1));
+  const text = (bytes: Uint8Array, row: number): string =>
+    Buffer.from(bytes.subarray(row * 30, row * 30 + 30)).toString("latin1");
+  expect(text(batch.communityIds, 0)).toBe("1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+  expect(text(batch.natCommunityIds, 0)).toBe(text(batch.communityIds, 1));
+  const [record, plain] = asked;
+  const address = (at = 0): string =>
+    [...new Uint8Array(record?.words.slice(at, at + 4).buffer ?? new ArrayBuffer(0))].slice(12).join(".");
+  expect([address(record?.destinationAt), record?.destinationPort]).toEqual(["10.1.0.9", 8080]);
+  expect([address(record?.calledAt), record?.calledPort]).toEqual([FLOW.destination, 80]);
+  expect(address(record?.sourceAt)).toBe(FLOW.source);
+  expect(plain?.calledAt).toBe(-1);
 });

@@ -3,7 +3,7 @@ import { newResolution } from "../../../src/kubernetes/directory-resolve.ts";
 import { FlowMemory } from "../../../src/kubernetes/flow-memory.ts";
 import { clusterOf, NOW, SECOND } from "./cluster.ts";
 import { attribute, attributionOf, type Flow, saidOf } from "./judged.ts";
-import { added, deleted } from "./objects.ts";
+import { added, deleted, labelsOf, selectorOf } from "./objects.ts";
 
 const WEB = { name: "web", podIPs: ["10.1.0.1"] };
 const FLOW: Flow = { source: "203.0.113.1", destination: "10.1.0.1", isLast: false };
@@ -66,4 +66,26 @@ test("FlowMemory keeps those that are asked for, and no more than twice its capa
   expect(memory.get(idOf(1))).toBeUndefined();
   memory.delete(idOf(0));
   expect(memory.get(idOf(0))).toBeUndefined();
+});
+
+test("Attribution tells who answers with the Service that was called, among those that select the pod", () => {
+  const ports = [{ protocol: "TCP" as const, port: 80, nodePort: 30_080 }];
+  const selector = selectorOf({ app: "web" });
+  const attribution = attributionOf(
+    clusterOf([
+      added("Pod", { ...WEB, labels: labelsOf({ app: "web" }) }),
+      added("Service", { name: "called", clusterIPs: ["10.96.0.1"], ports, selector }),
+      added("Service", { name: "another", clusterIPs: ["10.96.0.2"], selector }),
+    ]),
+  );
+  const called = { address: "10.96.0.1", port: 80 };
+  const said = attribute(attribution, { ...FLOW, port: 8080, called });
+  expect([saidOf(said, POD), saidOf(said, "destination.k8s.service.name")]).toEqual(["web", "called"]);
+  const outside = attribute(attribution, { ...FLOW, destination: "203.0.113.9", called, id: 2 });
+  expect([saidOf(outside, POD), saidOf(outside, "destination.k8s.service.name")]).toEqual([
+    undefined,
+    "called",
+  ]);
+  const bare = attribute(attribution, { ...FLOW, port: 8080, id: 3 });
+  expect(saidOf(bare, "destination.k8s.service.name")).toEqual(["another", "called"]);
 });

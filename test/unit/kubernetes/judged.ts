@@ -15,6 +15,8 @@ export interface Flow {
   readonly destination: string;
   readonly sourcePort?: number;
   readonly port?: number;
+  /** Whom the source called, where the node translates. */
+  readonly called?: { readonly address: string; readonly port: number };
   readonly protocol?: number;
   readonly startMs?: number;
   readonly isLast?: boolean;
@@ -35,15 +37,18 @@ export function attributionOf(directory: Directory): Attribution {
 /** One record of `flow` attributed at `now`: by default long after its start. */
 export function attribute(attribution: Attribution, flow: Flow, now?: number): RecordAttributes {
   const startMs = flow.startMs ?? NOW;
-  const words = new Uint32Array(8);
+  const words = new Uint32Array(12);
   words.set(wordsOf(flow.source));
   words.set(wordsOf(flow.destination), 4);
+  if (flow.called !== undefined) words.set(wordsOf(flow.called.address), 8);
   const record: AttributedRecord = {
     words,
     sourceAt: 0,
     destinationAt: 4,
     sourcePort: flow.sourcePort ?? 50_000,
     destinationPort: flow.port ?? 80,
+    calledAt: flow.called === undefined ? -1 : 8,
+    calledPort: flow.called?.port ?? 0,
     protocol: flow.protocol ?? 6,
     startMs,
     flowId: Uint32Array.of(flow.id ?? 1, 2, 3, 4, 5),
