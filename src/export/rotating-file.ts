@@ -17,12 +17,16 @@ export interface RotatingFileOptions {
 const MODE = 0o640;
 
 /** A link in place of the file is refused: who may write in the folder could have any file written to. */
-const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const FLAGS =
+  constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Far more than renaming takes. */
+const STALE_LOCK_MS = 10_000;
 
 const NEWLINE = 0x0a;
 const TAIL_BYTES = 65_536;
 
-/** Opened by the first append; appends must not overlap. */
+/** Opened by the first append; its appends must not overlap. Another agent's (a replay's) to the same path may. */
 export class RotatingFile {
   readonly #options: RotatingFileOptions;
   #file: FileHandle | undefined;
@@ -38,17 +42,19 @@ export class RotatingFile {
   async append(lines: Uint8Array): Promise<void> {
     let { file, size } = await this.#open();
     if (size > 0 && size + lines.length > this.#options.maxSize) {
-      await this.#rotate();
+      await this.#rotate(file);
       ({ file, size } = await this.#open());
     }
+    let written = 0;
     try {
-      for (let offset = 0; offset < lines.length; ) {
-        const { bytesWritten } = await file.write(lines, offset, lines.length - offset, size + offset);
-        offset += bytesWritten;
+      while (written < lines.length) {
+        const { bytesWritten } = await file.write(lines, written);
+        written += bytesWritten;
       }
     } catch (error) {
-      // Giving room back needs none. Closed, so that the next append looks at what is there.
-      await file.truncate(size).catch(() => {});
+      // Giving room back needs none; not where that would be another agent's. Closed, so that the next append looks
+      // at what is there.
+      if ((await sizeOf(file)) === size + written) await file.truncate(size).catch(() => {});
       await this.close();
       throw error;
     }
@@ -64,8 +70,7 @@ export class RotatingFile {
   async #open(): Promise<{ readonly file: FileHandle; readonly size: number }> {
     const { path } = this.#options;
     if (this.#file !== undefined) {
-      const [own, named] = await Promise.all([this.#file.stat(), stat(path).catch(() => undefined)]);
-      if (named?.ino === own.ino && named.dev === own.dev) return { file: this.#file, size: own.size };
+      if (await isNamed(this.#file, path)) return { file: this.#file, size: await sizeOf(this.#file) };
       await this.close();
     }
     await mkdir(dirname(path), { recursive: true, mode: 0o750 });
@@ -82,21 +87,52 @@ export class RotatingFile {
     }
   }
 
-  /** Renames every file to the next number; the last one goes. */
-  async #rotate(): Promise<void> {
+  /** Renames every file to the next number; the last one goes. Not where another agent does so, or has done so. */
+  async #rotate(file: FileHandle): Promise<void> {
     const { path, maxFiles } = this.#options;
-    await this.close();
-    if (maxFiles === 1) {
-      await rm(path);
-      return;
-    }
-    for (let number = maxFiles - 2; number >= 0; number--) {
-      const from = number === 0 ? path : `${path}.${number}`;
-      await rename(from, `${path}.${number + 1}`).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT") throw error;
-      });
+    const lock = `${path}.lock`;
+    if (!(await takeLock(lock))) return;
+    try {
+      if (!(await isNamed(file, path))) return;
+      for (let number = maxFiles - 1; number > 0; number--) {
+        await renameIfThere(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`);
+      }
+      if (maxFiles === 1) await rm(path, { force: true });
+    } finally {
+      await rm(lock, { force: true });
     }
   }
+}
+
+/** Whether the lock is ours: while it is not, lines go on behind the full file. */
+async function takeLock(lock: string): Promise<boolean> {
+  try {
+    await (await open(lock, "wx", MODE)).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    const made = await stat(lock).catch(() => undefined);
+    // Its agent died on the way: the next append takes it.
+    if (made !== undefined && Math.abs(Date.now() - made.mtimeMs) > STALE_LOCK_MS)
+      await rm(lock, { force: true });
+    return false;
+  }
+}
+
+/** Whether the file is the one at `path` now. */
+async function isNamed(file: FileHandle, path: string): Promise<boolean> {
+  const [own, named] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  return named?.ino === own.ino && named.dev === own.dev;
+}
+
+async function renameIfThere(from: string, to: string): Promise<void> {
+  await rename(from, to).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+}
+
+async function sizeOf(file: FileHandle): Promise<number> {
+  return (await file.stat()).size;
 }
 
 /** Cuts off what a crash left behind the last whole line. @returns the size then */

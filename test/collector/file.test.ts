@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -142,6 +143,15 @@ describe("file exporter", () => {
     expect(readFileSync(path, "utf8").trimEnd().split("\n")).toHaveLength(2);
   });
 
+  test("loses and tears nothing where two agents write to one file", async () => {
+    await using one = open({ max_files: 100 });
+    await using other = open({ max_files: 100 });
+    for (let i = 0; i < 20; i++) for (const { exporter } of [one, other]) exporter.accept(tcpBatch(200));
+    expect(await Promise.all([flush(one.exporter), flush(other.exporter)])).toEqual([true, true]);
+    expect(readPorts()).toHaveLength(8000);
+    expect(readdirSync(folder).length).toBeGreaterThan(3);
+  });
+
   test("writes neither through a link nor to what is no file", async () => {
     const target = join(folder, "target");
     writeFileSync(target, "kept");
@@ -224,6 +234,20 @@ describe("RotatingFile", () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  test("goes on behind a full file while another agent's lock is there, and not for ever", async () => {
+    const file = new RotatingFile({ path, maxSize: 10, maxFiles: 2 });
+    const lock = `${path}.lock`;
+    writeFileSync(lock, "");
+    for (const line of ["one of 10\n", "behind it\n"]) await file.append(Buffer.from(line));
+    expect(readFileSync(path, "utf8")).toBe("one of 10\nbehind it\n");
+    utimesSync(lock, 0, 0);
+    for (const line of ["finds it\n", "next file\n"]) await file.append(Buffer.from(line));
+    await file.close();
+    expect(readFileSync(path, "utf8")).toBe("next file\n");
+    expect(readFileSync(`${path}.1`, "utf8")).toBe("one of 10\nbehind it\nfinds it\n");
+    expect(readdirSync(folder)).toHaveLength(2);
   });
 
   test("says what is wrong, and goes on when it is not any more", async () => {
