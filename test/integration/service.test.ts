@@ -124,7 +124,7 @@ test("health answers on its own address, each check with a reason", async () => 
   expect(ask("/startup")).toEqual({ status: "ok", checks: [isOk("programs")] });
   expect(ask("/readyz")).toEqual({
     status: "ok",
-    checks: ["programs", "interfaces", "exporters"].map(isOk),
+    checks: ["programs", "interfaces", "exporters", "persistence", "kubernetes"].map(isOk),
   });
   const status = router.run(
     ...[
