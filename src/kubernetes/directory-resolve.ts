@@ -7,6 +7,9 @@ import type { Known } from "./known.ts";
 /** So long after a flow's start, news of what began before it may still be under way. */
 export const SETTLE_MS = 5000;
 
+/** The API's times are whole seconds: what began within the second before a flow may have begun after it. */
+const API_TIME_MS = 1000;
+
 /** One end of a flow. Reused, so mutable. */
 export interface AddressQuery {
   /** The address at `at`: four words in memory order, IPv4 in ::ffff:0:0/96. */
@@ -62,6 +65,9 @@ interface Candidate {
   claim: Claim | undefined;
   isAlone: boolean;
   namespace: string;
+  /** Others have it too, began earlier, and their end is told just as well; and the namespace of all of those. */
+  hasRivals: boolean;
+  rivalsNamespace: string;
 }
 
 /** Looks claims up. One of these serves any number of look-ups, one after the other. */
@@ -82,10 +88,10 @@ export class Resolver {
     forget(found);
     const isSettled = now >= query.startMs + SETTLE_MS;
     if (this.#gather(query, this.#asHolding)) {
-      this.#choose(found, "resolved");
+      this.#choose(found, "resolved", query.startMs - API_TIME_MS);
       if (found.holder?.told.kind === "Node") found.service = this.#serviceAt(query);
     } else if (isSettled && this.#gather(query, this.#asEnded)) {
-      this.#choose(found, "ended");
+      this.#choose(found, "ended", Number.POSITIVE_INFINITY);
     }
     found.isConfirmed = isSettled && found.outcome === "resolved";
   }
@@ -121,11 +127,13 @@ export class Resolver {
     return true;
   };
 
-  #choose(found: Resolution, outcome: Outcome): void {
+  /** @param sureMs what began after that may have begun too late: it is one of its rivals then */
+  #choose(found: Resolution, outcome: Outcome, sureMs: number): void {
     for (let rank: number = RANK.pod; rank <= RANK.entry; rank++) {
       const candidate = this.#candidates[rank];
       if (candidate?.claim === undefined) continue;
-      if (candidate.isAlone) {
+      const isUnsure = candidate.hasRivals && candidate.claim.startMs > sureMs;
+      if (candidate.isAlone && !isUnsure) {
         found.holder = candidate.claim.known;
         found.outcome = outcome;
         return;
@@ -133,7 +141,7 @@ export class Resolver {
       // The node is what several pods on one port of it share.
       if (rank === RANK.hostPort && this.#candidates[RANK.node]?.claim !== undefined) continue;
       found.outcome = "ambiguous";
-      found.sharedNamespace = candidate.namespace;
+      found.sharedNamespace = isUnsure ? candidate.rivalsNamespace : candidate.namespace;
       return;
     }
   }
@@ -161,12 +169,13 @@ function forget(found: Resolution): void {
 }
 
 function newCandidate(): Candidate {
-  return { claim: undefined, isAlone: true, namespace: "" };
+  return { claim: undefined, isAlone: true, namespace: "", hasRivals: false, rivalsNamespace: "" };
 }
 
 function clear(candidate: Candidate): void {
   candidate.claim = undefined;
   candidate.isAlone = true;
+  candidate.hasRivals = false;
 }
 
 function concerns(claim: Claim, query: AddressQuery): boolean {
@@ -184,9 +193,17 @@ function consider(
   compare: (left: Claim, right: Claim) => number,
 ): void {
   if (candidate === undefined) return;
-  const order = candidate.claim === undefined ? 1 : compare(claim, candidate.claim);
-  if (order < 0 || (order === 0 && candidate.claim?.known === claim.known)) return;
+  const best = candidate.claim;
   const { namespace } = claim.known.told.object;
+  const order = best === undefined ? 1 : compare(claim, best);
+  if (best !== undefined && best.isEndTold === claim.isEndTold) {
+    if (best.known !== claim.known) candidate.hasRivals = true;
+    if (candidate.rivalsNamespace !== namespace) candidate.rivalsNamespace = "";
+  } else if (order > 0) {
+    candidate.hasRivals = false;
+    candidate.rivalsNamespace = namespace;
+  }
+  if (order < 0 || (order === 0 && best?.known === claim.known)) return;
   candidate.isAlone = order > 0;
   candidate.namespace = order > 0 || candidate.namespace === namespace ? namespace : "";
   candidate.claim = claim;

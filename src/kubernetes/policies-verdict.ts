@@ -194,10 +194,10 @@ function policyPod({ holder }: Resolution): KnownPod | undefined {
   return holder;
 }
 
-/** An address that stands for others: who the flow is with is not known. */
+/** An address that stands for others: who answers is not known. It is where the node told who a Service led to. */
 function isBehindService({ holder, service }: Resolution): boolean {
-  if (service !== undefined) return true;
   const kind = holder?.told.kind;
+  if (kind === "Node") return service !== undefined;
   return kind === "Service" || kind === "Ingress" || kind === "Gateway";
 }
 

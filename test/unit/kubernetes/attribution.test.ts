@@ -41,6 +41,29 @@ test("Attribution keeps what held the start before it was confirmed, once that i
   expect(saidOf(attribute(attribution, FLOW, NOW + 1000 * SECOND), POD)).toBe("web");
 });
 
+test("Attribution judges policies by who answers, where the node told whom a Service led to", () => {
+  const selector = selectorOf({ app: "web" });
+  const labels = labelsOf({ app: "web" });
+  const attribution = attributionOf(
+    clusterOf([
+      added("Pod", { ...WEB, labels }),
+      added("Service", {
+        ...{ name: "called", clusterIPs: ["10.96.0.1"], selector },
+        ports: [{ protocol: "TCP", port: 80, nodePort: undefined }],
+      }),
+      added("NetworkPolicy", {
+        ...{ name: "open", podSelector: selector, policyTypes: ["Ingress"], egress: [] },
+        ingress: [{ peers: [], ports: [{ protocol: "TCP", port: 8080, endPort: undefined }] }],
+      }),
+    ]),
+  );
+  const called = { address: "10.96.0.1", port: 80 };
+  const verdictOf = (flow: Flow): unknown => saidOf(attribute(attribution, flow), "network.policy.ingress");
+  expect(verdictOf({ ...FLOW, port: 8080, called })).toEqual(["shop/open"]);
+  expect(verdictOf({ ...FLOW, port: 8081, called, id: 2 })).toEqual(["shop/open (deny)"]);
+  expect(verdictOf({ ...FLOW, destination: "10.96.0.1", id: 3 })).toBeUndefined();
+});
+
 test("Attribution counts each end by how its look-up ended", () => {
   const attribution = attributionOf(
     clusterOf([

@@ -63,6 +63,17 @@ test("Directory lets the latest-starting pod win where the end of the other was 
   expect(holderOf(directory, "10.1.0.5", { startMs: NOW - SECOND })).toBe("Pod web");
 });
 
+test("Directory gives a flow to neither of two pods, where the later one began in the second before it", () => {
+  const later = { ...WEB, name: "later", uid: "later", startTime: NOW };
+  const flow = { startMs: NOW + 0.6 * SECOND };
+  const both = clusterOf([added("Pod", WEB), [NOW + 0.7 * SECOND, added("Pod", later)]]);
+  expect(holderOf(both, "10.1.0.5", flow)).toBe("ambiguous shop/");
+  both.apply(deleted("Pod", WEB), NOW + 0.8 * SECOND);
+  expect(holderOf(both, "10.1.0.5", flow)).toBe("ambiguous shop/");
+  expect(holderOf(both, "10.1.0.5", { startMs: NOW + 0.8 * SECOND })).toBe("Pod later");
+  expect(holderOf(clusterOf([added("Pod", later)]), "10.1.0.5", flow)).toBe("Pod later");
+});
+
 test("Directory tells of equals only the namespace that they share", () => {
   const twin = added("Pod", { ...WEB, name: "twin" });
   const stranger = added("Pod", { ...WEB, name: "stranger", namespace: "other" });

@@ -48,8 +48,11 @@ export function naiveHolder(
     .filter(({ seen }) => seen === undefined || seen + keptMs > now);
   const holding = all.filter(({ from, to }) => from <= startMs && startMs < to);
   if (holding.length > 0) {
-    const best = bestOf(holding, (had) => [had.rank, had.isTold ? 0 : 1, -had.from]);
-    return tell(best, "");
+    const sorts = bestOf(holding, (had) => [had.rank, had.isTold ? 0 : 1]);
+    const best = bestOf(sorts, (had) => [-had.from]);
+    // Times are whole seconds: what began in the second before may have begun after it.
+    const isUnsure = best.some(({ from }) => from > startMs - 1000);
+    return tell(isUnsure ? sorts : best, "");
   }
   const ended = all.filter(({ to }) => to <= startMs && startMs - to <= graceMs);
   if (ended.length === 0 || now < startMs + SETTLE) return "unknown";
