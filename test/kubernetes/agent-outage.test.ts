@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { decodeJsonRequest } from "../collector/decode.ts";
 import { startAgent } from "../support/agent.ts";
 import { grantShippedRole, requestToken, writeKubeconfig } from "../support/kubernetes-access.ts";
-import { runningPod } from "../support/kubernetes-cluster.ts";
 import { relayInto } from "../support/kubernetes-relay.ts";
 import {
   describeWithKubernetes,
   type KubernetesServer,
   startKubernetes,
 } from "../support/kubernetes-server.ts";
+import { runningPod } from "../support/kubernetes-workloads.ts";
 import type { Namespace } from "../support/namespace.ts";
 import { makePair } from "../support/namespace-pair.ts";
 import { ping } from "../support/namespace-traffic.ts";

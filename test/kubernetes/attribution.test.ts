@@ -6,12 +6,13 @@ import { describeConfig } from "../../src/config/settings.ts";
 import { validateConfig } from "../../src/config/validate.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { grantShippedRole, requestToken, writeKubeconfig } from "../support/kubernetes-access.ts";
-import { makeReplicaSet, policyOf, runningPod, serviceOf } from "../support/kubernetes-cluster.ts";
+import { makeReplicaSet, policyOf, serviceOf } from "../support/kubernetes-cluster.ts";
 import {
   describeWithKubernetes,
   type KubernetesServer,
   startKubernetes,
 } from "../support/kubernetes-server.ts";
+import { runningPod } from "../support/kubernetes-workloads.ts";
 import { attribute, type Flow, saidOf } from "../unit/kubernetes/judged.ts";
 
 const DEADLINE_MS = 30_000;

@@ -9,6 +9,8 @@ const server = createServer((client) => {
   const far = connect(path);
   client.pipe(far).pipe(client);
   client.on("error", () => far.destroy());
+  client.on("close", () => far.destroy());
+  far.on("close", () => client.destroy());
   far.on("error", () => client.destroy());
 });
 server.listen(Number(port), "127.0.0.1", () => stdout.write("ready\n"));
