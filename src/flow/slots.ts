@@ -103,7 +103,7 @@ export class FlowSlots {
   end = 0;
   #capacity: number;
   #free = -1;
-  #index: Int32Array;
+  #index: Int32Array<ArrayBuffer>;
   #mask: number;
   #basesEnd = 1;
   #freeBase = 0;
@@ -117,7 +117,7 @@ export class FlowSlots {
     this.keys = new Uint32Array(capacity * KEY_WORDS);
     this.words = new Uint32Array(capacity * SLOT_WORDS);
     this.numbers = new Float64Array(capacity * SLOT_NUMBERS);
-    this.#index = new Int32Array(indexSize(capacity));
+    this.#index = new Int32Array(indexSize(Math.min(capacity, FIRST_CAPACITY)));
     this.#mask = this.#index.length - 1;
   }
 
@@ -267,7 +267,10 @@ export class FlowSlots {
   }
 
   #growIndex(): void {
-    this.#index = new Int32Array(this.#index.length * 2);
+    const { length, buffer } = this.#index;
+    this.#index = new Int32Array(length * 2);
+    // At once: the collector, which sees little work here, would let it lie.
+    buffer.transfer(0);
     this.#mask = this.#index.length - 1;
     for (let slot = 0; slot < this.end; slot++) {
       const row = slot * SLOT_WORDS;

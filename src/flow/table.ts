@@ -34,7 +34,7 @@ export interface FlowTableOptions extends LivesOptions {
   readonly timeouts: FlowTimeouts;
   /** Entries of the kernel's table: flows are evicted where it is nearly full. undefined: none ever is. */
   readonly mapCapacity?: number;
-  /** Flows to have room for at first; the table grows. Default 1024. */
+  /** Flows to have room for at first; the table grows. Default {@link mapCapacity}, else 1024. */
   readonly capacity?: number;
   /** Of the hash over keys; default random, so that nobody can aim at one place. */
   readonly seed?: number;
@@ -75,7 +75,7 @@ export class FlowTable {
     this.timeouts = options.timeouts;
     const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
     const known = { ...options, translations: new Translations(seed) };
-    this.#lives = new Lives(known, options.capacity ?? FIRST_CAPACITY, seed);
+    this.#lives = new Lives(known, options.capacity ?? options.mapCapacity ?? FIRST_CAPACITY, seed);
     this.#overflowLives = new Lives({ ...known, exported: undefined }, FIRST_OVERFLOW_CAPACITY, seed);
     this.translator = new Translator(known.translations, [this.#lives.links, this.#overflowLives.links]);
     this.#overflow = new OverflowFlows(this.#overflowLives);
