@@ -100,7 +100,7 @@ async function open(start: StartMessage): Promise<void> {
   const log = createLogger({ level: config.log_level, format: config.log_format });
   const { attributes: resource, learn } = openOwnResource(config);
   const tracing =
-    start.mode === "run" ? await openOwnTraces(config, { resource, version: BUILD.version }) : undefined;
+    start.mode === "run" ? await openOwnTraces(config, { resource, version: BUILD.version, log }) : undefined;
   const exporters = createExporters(config.export, {
     resource,
     version: BUILD.version,

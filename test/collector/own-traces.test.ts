@@ -2,11 +2,14 @@
 
 import { expect, test } from "bun:test";
 import { defaultConfig } from "../../src/config/schema.ts";
+import { createLogger } from "../../src/lib/log.ts";
 import { observeAttempts, openOwnTraces } from "../../src/own-traces.ts";
 import { otlpConfig } from "../support/otlp-config.ts";
 import { startReceiver } from "./receiver.ts";
 
-const WHO = { resource: new Map([["service.name", "mermin"]]), version: "1.2.3" };
+const logged: string[] = [];
+const log = createLogger({ level: "info", format: "text", write: (line) => void logged.push(line) });
+const WHO = { resource: new Map([["service.name", "mermin"]]), version: "1.2.3", log };
 
 test("own traces go to the first endpoint with its headers, and say what was done and what failed", async () => {
   using receiver = startReceiver({ kind: "accept" });
@@ -53,6 +56,17 @@ test("own traces go to the first endpoint with its headers, and say what was don
       "mermin.export.bytes": 99,
     },
   });
+});
+
+test("an agent whose own traces cannot have their certificates goes on without them, and says so", async () => {
+  const initial = defaultConfig();
+  const otlp = [otlpConfig({ endpoint: "https://localhost:1", tls: { ca_cert: "/nowhere/ca.pem" } })];
+  const telemetry = { ...initial.telemetry, traces: true };
+  const config = { ...initial, telemetry, export: { ...initial.export, otlp } };
+  expect(await openOwnTraces(config, WHO)).toBeUndefined();
+  expect(logged.join("")).toContain(
+    'no own traces: cannot use the TLS files of the first [export.otlp] error="a file of',
+  );
 });
 
 test("own traces are off by default, and a share of 0 tells no request", async () => {
