@@ -72,15 +72,15 @@ export function createSeriesEncoder(
   const encode =
     encoding === "protobuf" ? protobufEncoder(resource, version) : jsonEncoder(resource, version);
   return (series, timeMs) => ({
-    bytes: encode(series, BigInt(timeMs) * 1_000_000n),
+    bytes: encode(series, timeMs),
     spans: series.length * POINTS_PER_SERIES,
   });
 }
 
-type Encode = (series: readonly Series[], timeNs: bigint) => Uint8Array<ArrayBuffer>;
+type Encode = (series: readonly Series[], timeMs: number) => Uint8Array<ArrayBuffer>;
 
 function jsonEncoder(resource: ResourceAttributes, version: string): Encode {
-  return (series, timeNs) => {
+  return (series, timeMs) => {
     const [before, after] = jsonFrame(["resourceMetrics", "scopeMetrics", "metrics"], resource, version);
     const metrics = FLOW_METRICS.map(({ name, unit, description, points }) => ({
       name,
@@ -92,8 +92,8 @@ function jsonEncoder(resource: ResourceAttributes, version: string): Encode {
         dataPoints: series.flatMap((one) =>
           points.map(({ sum, way }) => ({
             attributes: withWay(one, way).map(([key, value]) => ({ key, value: jsonValue(value) })),
-            startTimeUnixNano: String(BigInt(one.startMs) * 1_000_000n),
-            timeUnixNano: String(timeNs),
+            startTimeUnixNano: String(toNanos(one.startMs)),
+            timeUnixNano: String(timeOf(one, timeMs)),
             asInt: String(one.sums[sum]),
           })),
         ),
@@ -101,6 +101,15 @@ function jsonEncoder(resource: ResourceAttributes, version: string): Encode {
     }));
     return new TextEncoder().encode(before + JSON.stringify(metrics).slice(1, -1) + after);
   };
+}
+
+/** No point ends before its start, also where the clock was set back since. In ns. */
+function timeOf({ startMs }: Series, timeMs: number): bigint {
+  return toNanos(Math.max(timeMs, startMs));
+}
+
+function toNanos(ms: number): bigint {
+  return BigInt(ms) * 1_000_000n;
 }
 
 function withWay({ attributes }: Series, way: string | undefined): Series["attributes"] {
@@ -114,7 +123,7 @@ function jsonValue(value: AttributeValue): Record<string, string | boolean> {
 
 function protobufEncoder(resource: ResourceAttributes, version: string): Encode {
   const scopeBytes = encodeScope(version);
-  return (series, timeNs) =>
+  return (series, timeMs) =>
     message((request) =>
       request.field(
         REQUEST.resourceSpans,
@@ -125,7 +134,7 @@ function protobufEncoder(resource: ResourceAttributes, version: string): Encode 
             message((scopeMetrics) => {
               scopeMetrics.field(SCOPE_METRICS.scope, scopeBytes);
               for (const metric of FLOW_METRICS)
-                scopeMetrics.field(SCOPE_METRICS.metrics, encodeMetric(metric, series, timeNs));
+                scopeMetrics.field(SCOPE_METRICS.metrics, encodeMetric(metric, series, timeMs));
             }),
           );
         }),
@@ -142,12 +151,12 @@ function message(write: (writer: ProtobufWriter) => void): Uint8Array<ArrayBuffe
 function encodeMetric(
   { name, unit, description, points }: FlowMetric,
   series: readonly Series[],
-  timeNs: bigint,
+  timeMs: number,
 ): Uint8Array {
   const sums = message((sum) => {
     for (const one of series)
       for (const { sum: index, way } of points)
-        sum.field(SUM.dataPoints, encodePoint(one, one.sums[index] ?? 0n, withWay(one, way), timeNs));
+        sum.field(SUM.dataPoints, encodePoint(one, one.sums[index] ?? 0n, withWay(one, way), timeMs));
     sum.varintField(SUM.aggregationTemporality, CUMULATIVE);
     sum.varintField(SUM.isMonotonic, 1);
   });
@@ -160,14 +169,14 @@ function encodeMetric(
 }
 
 function encodePoint(
-  { startMs }: Series,
+  series: Series,
   count: bigint,
   attributes: Series["attributes"],
-  timeNs: bigint,
+  timeMs: number,
 ): Uint8Array {
   return message((point) => {
-    writeFixed64(point, NUMBER_DATA_POINT.startTime, BigInt(startMs) * 1_000_000n);
-    writeFixed64(point, NUMBER_DATA_POINT.time, timeNs);
+    writeFixed64(point, NUMBER_DATA_POINT.startTime, toNanos(series.startMs));
+    writeFixed64(point, NUMBER_DATA_POINT.time, timeOf(series, timeMs));
     writeFixed64(point, NUMBER_DATA_POINT.asInt, count);
     for (const [name, value] of attributes) {
       const keyValue = message((writer) => {

@@ -176,6 +176,13 @@ describe.each(["protobuf", "json"] as const)("metrics in %s", (encoding: Encodin
     ]);
   });
 
+  test("have no point that ends before its start, where the clock was set back", () => {
+    const series = seriesOf([], 1);
+    series.add(batchOf([TCP_RECORD]), 2_000_000);
+    const times = decode(encode([...series.list()], 1_000_000).bytes).map(({ timeNs }) => timeNs);
+    expect(new Set(times)).toEqual(new Set([2_000_000_000_000n]));
+  });
+
   test("have the series of what had no room", () => {
     const { bytes } = request([1, 2, 3, 4, 5].map((port) => ({ ...TCP_RECORD, ports: [1, port] })));
     const overflow = decode(bytes).filter(({ attributes }) => attributes["otel.metric.overflow"] === true);
