@@ -137,8 +137,10 @@ export function relationsAmong(links: readonly Link[]): (link: Link) => Relation
   return (link) => {
     const isPeer = PEER_KINDS.has(link.kind);
     const oppositeSide = link.isLoopback ? link.ifindex : isPeer && link.isParentHere ? link.parent : 0;
-    const sameSide = [...new Set([...climb(link.ifindex, below), ...climb(link.ifindex, above)])];
-    return { sameSide: sameSide.slice(0, RELATED_MAX), oppositeSide };
+    const lower = climb(link.ifindex, below);
+    const upper = climb(link.ifindex, above);
+    if (lower.length + upper.length === 0) return { sameSide: NONE, oppositeSide };
+    return { sameSide: [...new Set([...lower, ...upper])].slice(0, RELATED_MAX), oppositeSide };
   };
 }
 
@@ -148,8 +150,12 @@ function add(lists: Map<number, number[]>, key: number, value: number): void {
   else list.push(value);
 }
 
+const NONE: readonly number[] = [];
+
 /** Nearest first, at most as many as the kernel's list holds. */
 function climb(ifindex: number, steps: ReadonlyMap<number, readonly number[]>): readonly number[] {
+  // Most stand on nothing, and nothing on them: a thousand of them are asked about in one turn.
+  if (!steps.has(ifindex)) return NONE;
   const found = new Set<number>();
   let level: readonly number[] = [ifindex];
   while (level.length > 0 && found.size < RELATED_MAX) {
