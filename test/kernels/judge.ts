@@ -165,13 +165,17 @@ function compareAmount(flow: ToldFlow, way: "" | "reverse.", expected: Amount): 
 }
 
 function compareObservation(span: Span, planned: PlannedExchange, scenario: Scenario): string[] {
-  const { vlanId, isLayer3Device, authentication } = planned.exchange;
+  const { vlanId, isLayer3Device, authentication, translatedAddress } = planned.exchange;
   const attributes = span.attributes;
   const device = attributes["network.interface.name"];
   const vlan = attributes["network.vlan.id"];
   const mac = attributes["network.interface.mac"];
   const spi = attributes["flow.ipsec.ah.spi"];
+  const nat = attributes["flow.nat.source.address"];
   return [
+    ...(nat === translatedAddress
+      ? []
+      : [`flow.nat.source.address is ${nat} instead of ${translatedAddress}`]),
     ...(device !== undefined && scenario.hooked.includes(device) ? [] : [`seen at "${device ?? ""}"`]),
     ...(vlanId === undefined || vlan === (vlanId ?? undefined) ? [] : [`VLAN ${vlan} instead of ${vlanId}`]),
     ...(spi === authentication?.spi ? [] : [`flow.ipsec.ah.spi is ${spi}`]),

@@ -18,6 +18,8 @@ import { installPackages, resolveKernel, UnavailableError, unpackPackage } from 
 import { SCENARIOS } from "./scenarios.ts";
 import { formatConfig, formatScript, planExchanges } from "./script.ts";
 
+const HOST_PROGRAMS = ["/sbin/ip", "/sbin/tc", "/usr/sbin/nft", "/bin/dash", "/usr/bin/nsenter"];
+
 interface KernelLine {
   readonly line: string;
   /** Packages that depend on the present kernel of the line. */
@@ -41,6 +43,7 @@ const HOST_PACKAGES = [
     "gcc",
     "libc6-dev",
     "xz-utils",
+    "nftables",
   ],
 ];
 
@@ -135,7 +138,7 @@ async function prepareKernel(options: Options, kernel: KernelLine): Promise<Prep
     cache: join(options.cache, "initramfs"),
     kernelTree,
     release,
-    programs: ["/sbin/ip", "/sbin/tc", "/bin/dash", "/usr/bin/nsenter", join(wireguardTree, "usr/bin/wg")],
+    programs: [...HOST_PROGRAMS, join(wireguardTree, "usr/bin/wg")],
     guestBinary: options.binary,
   });
   return { ...kernel, release, image: join(kernelTree, "boot", `vmlinuz-${release}`), initramfs };

@@ -61,6 +61,8 @@ export interface Exchange {
   readonly authentication?: { readonly spi: number; readonly headerBytes: number };
   /** True where nobody can read what is exchanged: no flow of it may be told. */
   readonly isHidden?: boolean;
+  /** The client's address behind the node's translation: the flow tells it, and there is no other one. */
+  readonly translatedAddress?: string;
   /** Absent: every kind. */
   readonly kinds?: readonly ExchangeKind[];
 }

@@ -148,6 +148,32 @@ sysctl -q -w net.ipv4.ip_forward=1`,
     exchanges: [between("forwarded", ["10.8.1.2", "10.8.2.2"], { client: "peer", server: "other" })],
   },
   {
+    name: "masquerade",
+    hooked: ["veth0", "veth1"],
+    setup: `${CABLE}
+add_namespace other
+add_cable root veth1 other veth0
+add_address root veth0 10.13.1.1/24
+add_address peer veth0 10.13.1.2/24
+add_address root veth1 10.13.2.1/24
+add_address other veth0 10.13.2.2/24
+in_namespace peer ip route add default via 10.13.1.1
+sysctl -q -w net.ipv4.ip_forward=1
+modprobe -a nf_tables nft_chain_nat nft_masq nf_conntrack_netlink
+nft add table ip nat
+nft 'add chain ip nat after { type nat hook postrouting priority srcnat; }'
+nft 'add rule ip nat after oifname "veth1" masquerade'`,
+    exchanges: [
+      between("masqueraded", ["10.13.1.2", "10.13.2.2"], {
+        client: "peer",
+        server: "other",
+        translatedAddress: "10.13.2.1",
+        // The server of datagrams answers the address that it was told of.
+        kinds: ["tcp", "icmp"],
+      }),
+    ],
+  },
+  {
     name: "shared-qdisc",
     interfaces: ["veth0"],
     hooked: ["veth0"],

@@ -22,6 +22,7 @@ export interface SpanAttributes {
   readonly "flow.reverse.packets.total": number;
   readonly "flow.reverse.bytes.delta": number;
   readonly "flow.reverse.bytes.total": number;
+  readonly "flow.nat.source.address"?: string | undefined;
   readonly "tunnel.type"?: string | undefined;
   readonly "tunnel.id"?: string | undefined;
   readonly "tunnel.network.interface.mac"?: string | undefined;
@@ -58,6 +59,7 @@ const attributesSchema: v.GenericSchema<unknown, SpanAttributes> = v.looseObject
   "network.interface.mac": v.optional(v.string()),
   "network.vlan.id": v.optional(count),
   "flow.icmp.type.id": v.optional(count),
+  "flow.nat.source.address": v.optional(v.string()),
   "flow.end_reason": v.string(),
   "flow.packets.delta": count,
   "flow.packets.total": count,
