@@ -97,14 +97,15 @@ describe("an agent and a translating node", () => {
 
   test("whose conntrack forgets before the flow is told", async () => {
     await using node = await makeTranslatingNode();
-    for (const name of ["udp_timeout", "udp_timeout_stream"])
-      node.namespace.run("sysctl", "-q", "-w", `net.netfilter.nf_conntrack_${name}=1`);
-    await serve(node.otherPod);
+    const { pod, outside } = node;
+    await serve(outside);
     const agent = await startAgent(node.namespace, { config: QUICK });
-    await askMany(node.pod, SERVICE.local, 1);
+    await askMany(pod, SERVICE.remote, 1);
+    // With an address goes what was masqueraded as it.
+    node.namespace.ip("address", "del", `${outside.node.address}/24`, "dev", outside.device);
     await conntrackIsEmpty(node);
     const end = await agent.stopped("SIGTERM");
-    expect(withTransport(end.spans, "udp").map(natOf)).toEqual([node.otherPod.address]);
+    expect(withTransport(end.spans, "udp").map(natOf)).toEqual([outside.address]);
     expect(end.statistics.get("packets_translated")).toBe(2);
     expectNoLoss(end);
   }, 60_000);
@@ -159,6 +160,20 @@ describe("an agent and a translating node", () => {
       [node.otherPod.address, SERVICE.local].toSorted(),
     );
     expect(spans.map(natOf)).toEqual([undefined, undefined]);
+  }, 60_000);
+
+  test("whose kernel tells nothing: two records, and one line that says why", async () => {
+    await using node = await makeTranslatingNode();
+    node.namespace.run("sysctl", "-q", "-w", "net.netfilter.nf_conntrack_events=0");
+    await serve(node.otherPod);
+    const agent = await startAgent(node.namespace, { config: QUICK });
+    await askMany(node.pod, SERVICE.local, 1);
+    const end = await agent.stopped("SIGTERM");
+    expect(withTransport(end.spans, "udp")).toHaveLength(2);
+    expect(end.stderr.split("\n").filter((line) => line.includes("conntrack is not followed"))).toHaveLength(
+      1,
+    );
+    expect(end.stderr).toContain("nf_conntrack_events is 0");
   }, 60_000);
 
   test("whose events are lost: all is listed anew", async () => {
