@@ -136,7 +136,9 @@ function reasonOf({ code, details }: ServiceError): RetryReason {
 function describe({ code, details }: ServiceError, reason: RetryReason, timeoutMs: number): string {
   if (reason === "timeout") return `no complete answer within ${timeoutMs} ms`;
   const words = reason === "unreachable" ? findNetworkError(details) : undefined;
-  return words ?? clean(`gRPC ${STATUS[code] ?? code} ${details}`);
+  // The time of the last attempt would make the same failure another text each time.
+  const lasting = details.replace(/ \(\d{4}-\d\d-[^)]*\)\. Resolution note:.*$/s, "");
+  return words ?? clean(`gRPC ${STATUS[code] ?? code} ${lasting}`);
 }
 
 function asBuffer(bytes: Uint8Array<ArrayBuffer>): Buffer {
