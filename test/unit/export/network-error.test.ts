@@ -10,7 +10,7 @@ import { otlpConfig } from "../../support/otlp-config.ts";
 const http = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("") });
 const closing = createServer((socket) => socket.on("error", () => {}).destroy());
 const greeting = createServer((socket) => {
-  socket.on("error", () => {}).once("data", () => socket.write("220 mail\r\n"));
+  socket.on("error", () => {}).once("data", () => socket.write("220 mail.example ESMTP ready\r\n"));
 });
 const [closingPort, greetingPort] = await Promise.all([closing, greeting].map(listen));
 afterAll(() => {
