@@ -38,11 +38,11 @@ describeWithKubernetes("followCluster", () => {
     if (opened === undefined) throw new Error("a kubeconfig is a cluster");
     cluster = opened;
     await until(() => cluster.snapshot().isSynced);
-  });
+  }, 90_000);
 
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]();
-    await server[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
   });
 
   /** Waits until `name` of a flow that began now has that value. */

@@ -30,10 +30,10 @@ describeWithKubernetes("openAccess", () => {
   beforeAll(async () => {
     server = await startKubernetes();
     await grantShippedRole(server);
-  });
+  }, 90_000);
 
   afterAll(async () => {
-    await server[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
   });
 
   const kubeconfig = (name: string, parts: { readonly cluster?: object; readonly user: object }) =>

@@ -18,10 +18,10 @@ describeWithKubernetes("ClusterWatch", () => {
     server = await startKubernetes();
     await grantShippedRole(server);
     await server.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
-  });
+  }, 90_000);
 
   afterAll(async () => {
-    await server[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
   });
 
   test("lists in pages, then follows: added, modified, deleted, each told once", async () => {

@@ -20,6 +20,36 @@ export function readShippedRole(): Role {
   return Bun.YAML.parse(readFileSync(ROLE, "utf8")) as Role;
 }
 
+/**
+ * Makes the shipped role without some of its resources, as `name`, and a service account of that name that has it.
+ * @returns a token of that account
+ */
+export async function grantLess(
+  server: KubernetesServer,
+  name: string,
+  without: readonly string[],
+): Promise<string> {
+  const { rules, ...role } = readShippedRole();
+  const less = rules.map((rule) => ({
+    ...rule,
+    resources: rule.resources.filter((each) => !without.includes(each)),
+  }));
+  await server.create({
+    ...role,
+    metadata: { name },
+    rules: less.filter(({ resources }) => resources.length > 0),
+  });
+  await makeAccount(server, name);
+  await server.create({
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRoleBinding",
+    metadata: { name },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+    subjects: [{ kind: "ServiceAccount", name, namespace: AGENT_NAMESPACE }],
+  });
+  return await requestToken(server, name);
+}
+
 /** Makes the shipped role, and gives it to the agent's service account, which is made too, and to user `mermin`. */
 export async function grantShippedRole(server: KubernetesServer): Promise<void> {
   const role = readShippedRole();
@@ -39,14 +69,20 @@ export async function grantShippedRole(server: KubernetesServer): Promise<void> 
 }
 
 /** Makes the service account; of one that is deleted and made again, older tokens are refused. */
-export async function makeAccount(server: KubernetesServer): Promise<ApiObject> {
-  const metadata = { name: AGENT_ACCOUNT, namespace: AGENT_NAMESPACE };
+export async function makeAccount(
+  server: KubernetesServer,
+  name: string = AGENT_ACCOUNT,
+): Promise<ApiObject> {
+  const metadata = { name, namespace: AGENT_NAMESPACE };
   return await server.create({ apiVersion: "v1", kind: "ServiceAccount", metadata });
 }
 
-/** A new token of the agent's service account. */
-export async function requestToken(server: KubernetesServer): Promise<string> {
-  const path = `/api/v1/namespaces/${AGENT_NAMESPACE}/serviceaccounts/${AGENT_ACCOUNT}/token`;
+/** A new token of the agent's service account, or of another one beside it. */
+export async function requestToken(
+  server: KubernetesServer,
+  account: string = AGENT_ACCOUNT,
+): Promise<string> {
+  const path = `/api/v1/namespaces/${AGENT_NAMESPACE}/serviceaccounts/${account}/token`;
   const answer = await server.request("POST", path, {
     apiVersion: "authentication.k8s.io/v1",
     kind: "TokenRequest",

@@ -98,6 +98,7 @@ export async function startClusterAgent(
   const agent = await startAgent(namespace, {
     config: {
       span,
+      flow: { poll_interval: "200ms" },
       server: { enabled: true, listen: HEALTH_ADDRESS },
       metrics: { enabled: true, listen: METRICS_ADDRESS },
       kubernetes: { kubeconfig_path: kubeconfig, cluster_name: CLUSTER_NAME, ...kubernetes },

@@ -8,13 +8,21 @@ import type { Namespace } from "./namespace.ts";
 export interface Relay extends AsyncDisposable {
   /** Ends all connections that are open. */
   readonly cut: () => void;
+  /** Ends them, and each new one at once, until {@link open}. */
+  readonly block: () => void;
+  readonly open: () => void;
 }
 
 /** Relays until it is disposed; the part in the namespace ends with that. */
 export async function relayInto(namespace: Namespace, server: KubernetesServer): Promise<Relay> {
   const clients = new Set<Socket>();
+  let isBlocked = false;
   const path = join(namespace.folder, "kubernetes.sock");
   const outer = createServer((client) => {
+    if (isBlocked) {
+      client.destroy();
+      return;
+    }
     const far = connect(server.port, "127.0.0.1");
     clients.add(client);
     client.pipe(far).pipe(client);
@@ -29,9 +37,17 @@ export async function relayInto(namespace: Namespace, server: KubernetesServer):
   const script = new URL("./namespace-relay.ts", import.meta.url).pathname;
   const inner = namespace.start([process.execPath, script, String(server.port), path]);
   await inner.until(({ output }) => output.includes("ready"));
+  const cut = (): void => {
+    for (const client of clients) client.destroy();
+  };
   return {
-    cut: () => {
-      for (const client of clients) client.destroy();
+    cut,
+    block: () => {
+      isBlocked = true;
+      cut();
+    },
+    open: () => {
+      isBlocked = false;
     },
     [Symbol.asyncDispose]: async () => {
       await inner[Symbol.asyncDispose]();
