@@ -1,7 +1,7 @@
 // Conversations in the town of kubernetes-town.ts, and what their spans should say of the cluster.
 
 import type { Said, Told } from "./kubernetes-said.ts";
-import { ADDRESS, NODE_PORT, POD, PORT, SERVICE } from "./kubernetes-town.ts";
+import { ADDRESS, HOST_PORT, NODE_PORT, POD, PORT, SERVICE } from "./kubernetes-town.ts";
 import { NODE_ADDRESSES } from "./namespace-cluster.ts";
 
 /** One conversation. */
@@ -188,6 +188,20 @@ export const CASES: readonly Case[] = [
     to: node,
     port: SERVICE.nodePort,
     destination: webByService,
+  },
+  {
+    ...fromClient,
+    name: "pod to host port of a pod of another node",
+    to: otherNode,
+    port: HOST_PORT,
+    destination: (told) => told.pod("far", {}, "node-b"),
+  },
+  {
+    ...fromStranger,
+    name: "who is not of the cluster to host port of a pod here",
+    to: node,
+    port: HOST_PORT,
+    destination: (told) => told.pod("logger"),
   },
   {
     ...fromOutside,

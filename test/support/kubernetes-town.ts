@@ -48,6 +48,9 @@ export const SERVICE = {
 /** Ports at the node itself. */
 export const NODE_PORT = { proxy: 9100, other: 9999 } as const;
 
+/** A port of each node that leads to a pod on it: to `logger` and `far`. */
+export const HOST_PORT = 8081;
+
 const WEB_CONTAINERS: readonly ContainerOptions[] = [
   {
     name: "app",
@@ -65,6 +68,13 @@ const WEB_CONTAINERS: readonly ContainerOptions[] = [
   },
 ];
 
+const HOST_PORT_CONTAINERS: readonly ContainerOptions[] = [
+  {
+    ...{ name: "main", image: "registry.test/main:1" },
+    ports: [{ containerPort: PORT, hostPort: HOST_PORT, protocol: "UDP" }],
+  },
+];
+
 const TRANSLATIONS = `
 table ip nat {
   chain before {
@@ -72,6 +82,7 @@ table ip nat {
     ip daddr ${SERVICE.web} udp dport 80 dnat to ${POD.web[0]}:${PORT}
     ip daddr ${SERVICE.legacy} udp dport 80 dnat to ${ADDRESS.backend}:${PORT}
     ip daddr ${SERVICE.guarded} udp dport 80 dnat to ${addressOf("served")}:${PORT}
+    ip daddr ${NODE_ADDRESSES.own[0]} udp dport ${HOST_PORT} dnat to ${POD.logger[0]}:${PORT}
     ip daddr ${NODE_ADDRESSES.own[0]} udp dport ${SERVICE.nodePort} dnat to ${POD.web[0]}:${PORT}
   }
   chain after {
@@ -130,7 +141,8 @@ async function makePods(make: Make): Promise<void> {
     client: { labels: { app: "client" }, annotations: { "example.test/contact": "ann@example.test" } },
     web: { labels: { app: "web" }, containers: WEB_CONTAINERS, owner: replicaSet },
     db: { namespace: "data" },
-    far: { node: "node-b" },
+    logger: { containers: HOST_PORT_CONTAINERS },
+    far: { node: "node-b", containers: HOST_PORT_CONTAINERS },
     friend: { namespace: "guard", labels: { app: "client" } },
   };
   for (const name of ["client", "web", "db", "logger", "job", "cron", "widget", "far", "friend"] as const) {
@@ -242,6 +254,7 @@ export async function makeTown(): Promise<Town> {
       { ...udp(addressOf("protocol")), protocol: "tcp" },
     ]),
     serveAll(namespaces.get("db") as Namespace, [udp(POD.db[0])]),
+    serveAll(namespaces.get("logger") as Namespace, [udp(POD.logger[0])]),
     serveAll(
       node,
       Object.values(NODE_PORT).map((port) => udp(NODE_ADDRESSES.own[0], port)),
@@ -251,6 +264,7 @@ export async function makeTown(): Promise<Town> {
       ...[...POD.far, ...POD.twins].map((one) => udp(one)),
       ...[ADDRESS.external, ADDRESS.balancer].flatMap((one) => [udp(one, 80), udp(one, 81)]),
       udp(NODE_ADDRESSES.other[0], SERVICE.nodePort),
+      udp(NODE_ADDRESSES.other[0], HOST_PORT),
     ]),
   ]);
   namespaces.set("guard", guard).set("node", node).set("outside", outside);
