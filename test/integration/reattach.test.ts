@@ -71,7 +71,7 @@ describe("Interfaces", () => {
     expect(watching.says("interface lost its hooks")).toBe(true);
   });
 
-  test("attaches to many interfaces without waiting for any, and lets go of all", async () => {
+  test("attaches by tcx to many interfaces without waiting for any, and lets go of all", async () => {
     const pairs = Array.from({ length: 16 }, (_, index) => [600 + index * 2, 601 + index * 2] as const);
     namespace.addPairs(...pairs);
     for (const [ifindex] of pairs) ip("link", "set", `v${ifindex}`, "up");

@@ -9,7 +9,7 @@ import { $ } from "bun";
 /** What is loaded when the guest asks for it, each with everything it depends on. */
 const MODULES = [
   ...["virtio_pci", "virtio_blk", "veth", "8021q", "bonding", "macvlan", "ipvlan", "bridge"],
-  ...["ipip", "sit", "ip_gre", "ip6_tunnel", "ip6_gre", "vxlan", "geneve", "wireguard", "tun"],
+  ...["ipip", "sit", "ip_gre", "ip6_tunnel", "ip6_gre", "vxlan", "geneve", "wireguard", "tun", "ifb"],
   ...["fou", "xfrm_user", "esp4", "ah4", "authenc", "ecb", "crypto_null"],
   ...[
     "sch_ingress",

@@ -5,6 +5,7 @@ import { judgeFollowed } from "./judge-followed.ts";
 import { judgeLacking } from "./judge-lacking.ts";
 import { judgeReplaced } from "./judge-replaced.ts";
 import { judgeRestarts } from "./judge-restarts.ts";
+import { judgeTests } from "./judge-tests.ts";
 import type { Life } from "./life.ts";
 
 /** Nothing ends by its timeout; records come often, so that each agent has told something when it ends. */
@@ -45,4 +46,6 @@ export const LIVES: readonly Life[] = [
     judge: judgeLacking,
   },
   { name: "connections", configs: { plain: capture() }, judge: judgeConnections },
+  { name: "reattach", configs: {}, judge: judgeTests },
+  { name: "programs", configs: {}, judge: judgeTests },
 ];

@@ -18,7 +18,10 @@ import { installPackages, resolveKernel, UnavailableError, unpackPackage } from 
 import { SCENARIOS } from "./scenarios.ts";
 import { formatConfig, formatScript, planExchanges } from "./script.ts";
 
-const HOST_PROGRAMS = ["/sbin/ip", "/sbin/tc", "/usr/sbin/nft", "/bin/dash", "/usr/bin/nsenter"];
+const HOST_PROGRAMS = [
+  ...["/sbin/ip", "/sbin/tc", "/usr/sbin/nft", "/bin/dash"],
+  ...["/usr/bin/nsenter", "/usr/bin/unshare", "/usr/sbin/bpftool"],
+];
 
 interface KernelLine {
   readonly line: string;
@@ -40,6 +43,7 @@ const HOST_PACKAGES = [
     "kmod",
     "e2fsprogs",
     "iproute2",
+    "bpftool",
     "gcc",
     "libc6-dev",
     "xz-utils",
@@ -96,6 +100,17 @@ function isChosen(options: Options, name: string): boolean {
   return options.scenarios.size === 0 || options.scenarios.has(name);
 }
 
+/** What the tests of lives.ts need, as it stands in the repository. */
+async function copyTests(folder: string): Promise<void> {
+  const root = join(import.meta.dir, "../..");
+  const folders = ["bpf", "support", "integration", "unit/flow"].map((name) => `test/${name}`);
+  const parts = ["src", ...folders, "package.json", "bunfig.toml"];
+  const packages = ["valibot", "fast-check", "pure-rand"].map((name) => `node_modules/${name}`);
+  const built = ["build/mermin.bpf.o", "build/libmerminbpf.so", ...packages];
+  await mkdir(folder, { recursive: true });
+  await $`tar --create --dereference ${[...parts, ...built]} | tar --extract --directory ${folder}`.cwd(root);
+}
+
 /** The disk that every guest mounts: the agent, the suite, and a script and config per scenario. */
 async function makeTestDisk(options: Options): Promise<string> {
   const folder = join(options.output, "disk");
@@ -116,6 +131,7 @@ async function makeTestDisk(options: Options): Promise<string> {
     for (const [name, config] of Object.entries(life.configs))
       await Bun.write(`${path}.${name}.toml`, config);
   }
+  await copyTests(join(folder, "tests"));
   const image = join(options.output, "disk.ext4");
   await makeDisk(folder, image);
   return image;

@@ -308,6 +308,40 @@ life_lacking() {
 	await_traces
 }
 
+# run_tests FILE…: tests of the repository, by the runtime inside the binary. Those of TCX only where there is TCX.
+run_tests() {
+	show_traces >traces.before
+	pattern='.'
+	if has_hooks lo none; then pattern='^(?!.*by tcx).*$'; fi
+	here=$PWD
+	code=0
+	cd /test/tests
+	BUN_BE_BUN=1 /test/mermin test --timeout 200000 -t "$pattern" "$@" >"$here/tests.log" 2>&1 || code=$?
+	cd "$here"
+	echo "$code" >tests.rc
+	await_traces
+}
+
+life_reattach() {
+	run_tests ./test/integration/reattach.test.ts
+}
+
+# Without those that take minutes here.
+life_programs() {
+	# Loaded by a test it would make devices of its own.
+	modprobe ifb numifbs=0
+	files=
+	for file in /test/tests/test/bpf/*.test.ts; do
+		case $file in
+		*/overflow.test.ts | */truncation.test.ts | */tunnels-key.test.ts) ;;
+		*) files="$files $file" ;;
+		esac
+	done
+	# The files are words.
+	# shellcheck disable=SC2086
+	run_tests $files
+}
+
 # run_life NAME
 run_life() {
 	(
