@@ -23,6 +23,9 @@ const FLAGS =
 /** Far more than renaming takes. */
 const STALE_LOCK_MS = 10_000;
 
+/** Far more than one write takes, which others see grow. */
+const WRITE_MS = 50;
+
 const NEWLINE = 0x0a;
 const TAIL_BYTES = 65_536;
 
@@ -135,20 +138,28 @@ async function sizeOf(file: FileHandle): Promise<number> {
   return (await file.stat()).size;
 }
 
-/** Cuts off what a crash left behind the last whole line. @returns the size then */
+/** Cuts off what a crash left behind the last whole line; what another agent is writing is waited for. @returns the size then */
 async function cutTornLine(file: FileHandle): Promise<number> {
-  const { size } = await file.stat();
+  for (let before = -1; ; await Bun.sleep(WRITE_MS)) {
+    const size = await sizeOf(file);
+    const end = await findLastLineEnd(file, size);
+    if (end === size) return size;
+    if (size === before) {
+      await file.truncate(end);
+      return end;
+    }
+    before = size;
+  }
+}
+
+/** Where the last whole line of the first `size` bytes ends; 0 where there is none. */
+async function findLastLineEnd(file: FileHandle, size: number): Promise<number> {
   const tail = new Uint8Array(TAIL_BYTES);
-  for (let end = size; end > 0; ) {
+  for (let end = size; end > 0; end = Math.max(0, end - TAIL_BYTES)) {
     const start = Math.max(0, end - TAIL_BYTES);
     const { bytesRead } = await file.read(tail, 0, end - start, start);
     const newline = tail.subarray(0, bytesRead).lastIndexOf(NEWLINE);
-    if (newline >= 0) {
-      if (start + newline + 1 < size) await file.truncate(start + newline + 1);
-      return start + newline + 1;
-    }
-    end = start;
+    if (newline >= 0) return start + newline + 1;
   }
-  if (size > 0) await file.truncate(0);
   return 0;
 }
