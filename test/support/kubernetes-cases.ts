@@ -24,7 +24,7 @@ export interface Case {
 const [node] = NODE_ADDRESSES.own;
 const [otherNode] = NODE_ADDRESSES.other;
 
-const client = (told: Told): Said => told.pod("client", { "k8s.pod.contact": "ann" });
+const client = (told: Told): Said => told.pod("client", { "k8s.pod.annotation.contact": "ann" });
 const nobody = (): Said => ({});
 const web = (told: Told): Said =>
   told.pod("web", {

@@ -137,5 +137,5 @@ export const POLICY_CASES: readonly Case[] = [
 ];
 
 function clientSaid(told: Told): Said {
-  return told.pod("client", { "k8s.pod.contact": "ann" });
+  return told.pod("client", { "k8s.pod.annotation.contact": "ann" });
 }

@@ -19,7 +19,7 @@ key = "app"
 [[kubernetes.extract.labels]]
 from = "Namespace"
 key_regex = "t(eam|ier)"
-attribute = "k8s.namespace.of.t$1"
+attribute = "k8s.namespace.label.of.t$1"
 [[kubernetes.extract.labels]]
 from = "Deployment"
 key = "release"
@@ -27,7 +27,7 @@ key = "release"
 from = "Pod"
 key = "example.test/contact"
 value_regex = "(.*)@example.test"
-attribute = "k8s.pod.contact"
+attribute = "k8s.pod.annotation.contact"
 attribute_value = "$1"
 `;
 
@@ -86,7 +86,7 @@ export class Told {
     const labels = Object(this.find(name).metadata["labels"]) as Readonly<Record<string, string>>;
     const extracted = Object.entries(labels)
       .filter(([key]) => key === "team" || key === "tier")
-      .map(([key, value]) => [`k8s.namespace.of.${key}`, value]);
+      .map(([key, value]) => [`k8s.namespace.label.of.${key}`, value]);
     return { ...this.#cluster(), "k8s.namespace.name": name, ...Object.fromEntries(extracted) };
   }
 
