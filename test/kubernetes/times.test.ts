@@ -22,7 +22,7 @@ const PORT = 7100;
 /** Records come a second after a flow's begin: before its ends are settled. */
 const SPAN = { max_record_interval: "1s", udp_timeout: "2s" };
 const SECOND = 1000;
-const TEST_MS = 60_000;
+const TEST_MS = 90_000;
 
 describeWithKubernetes("spans tell whose an address was", () => {
   let server: KubernetesServer;

@@ -11,7 +11,7 @@ import type { KubernetesServer } from "./kubernetes-server.ts";
 import type { Namespace } from "./namespace.ts";
 
 const HEALTH_ADDRESS = "127.0.0.1:8080";
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 
 export interface ClusterAgentOptions {
   readonly span?: AgentConfig[string];
