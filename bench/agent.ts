@@ -93,6 +93,13 @@ export class Agent implements AsyncDisposable {
     return cpuSecondsOf(`/proc/${this.pid}/task/${this.pid}/stat`);
   }
 
+  /** Times that the first thread waited so far: the capture loop does each 10 ms. */
+  captureWaits(): number {
+    const path = `/proc/${this.pid}/task/${this.pid}/status`;
+    const [, count] = /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(path, "utf8")) ?? [];
+    return Number(count);
+  }
+
   /** Most bytes that were ever resident. */
   peakMemory(): number {
     return kilobytes(`/proc/${this.pid}/status`, "VmHWM");

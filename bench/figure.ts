@@ -16,6 +16,7 @@ export interface Figure {
     | "Gbit/s"
     | "packets"
     | "spans"
+    | "requests"
     | "instructions"
     | "lost";
   /** The figure to reach, inclusive; absent where the number only explains another. */

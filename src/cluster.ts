@@ -10,7 +10,7 @@ import type { KubernetesConfig } from "./kubernetes/config.ts";
 import { openAccess } from "./kubernetes/credentials.ts";
 import { Directory } from "./kubernetes/directory.ts";
 import type { AccessOptions } from "./kubernetes/has-cluster.ts";
-import { planKinds, planSelection } from "./kubernetes/plan.ts";
+import { planKinds, planRelations, planSelection } from "./kubernetes/plan.ts";
 import type { Logger } from "./lib/log.ts";
 import type { ClusterSnapshot } from "./telemetry/cluster-metrics.ts";
 
@@ -51,7 +51,7 @@ export function followCluster(
     graceMs: kubernetes.grace,
     // A flow's first record comes that late.
     keptMs: kubernetes.grace + span.max_record_interval,
-    relations: kubernetes.selector_relations,
+    relations: planRelations(kubernetes),
     association: kubernetes.association,
   });
   const tellOwnFacts = createOwnFacts(directory, options);

@@ -48,7 +48,7 @@ export interface ObjectSelector {
 export interface SelectorRelation {
   readonly kind: Kind;
   readonly to: Kind;
-  /** Fields of the selector that are read; both "": all of it. */
+  /** Fields of the selector that count; both or neither given: all of it. */
   readonly selector_match_labels_field: string;
   readonly selector_match_expressions_field: string;
 }
@@ -136,7 +136,7 @@ export const selectorRelations: Rules<SelectorRelation> = v.optional(
         ),
         to: choiceSetting("Pod", KINDS, { description: "Kind of those objects." }),
         selector_match_labels_field: freeText(
-          "Field with the labels. With neither field given, all of the kind's selector.",
+          "Field with the labels. With neither field given, or both, all of the kind's selector counts; with one, that part alone, and a selector without it selects nothing. Of a NetworkPolicy all counts always.",
           '"spec.selector.matchLabels"',
         ),
         selector_match_expressions_field: freeText(

@@ -5,6 +5,7 @@ import type { Selection } from "./kind-store.ts";
 import { KIND_FACTS, KINDS } from "./kinds.ts";
 import type { LabelSelector } from "./object.ts";
 import type { Kind } from "./objects.ts";
+import type { RelationRule } from "./scope.ts";
 import { matchesLabels } from "./selectors.ts";
 
 export interface PlannedKind {
@@ -57,6 +58,16 @@ export function planKinds(config: KubernetesConfig): readonly PlannedKind[] {
     isMetadataOnly:
       ONLY_METADATA.includes(kind) && !(selecting.has(kind) && KIND_FACTS[kind].selector !== undefined),
   }));
+}
+
+/** What of whose selector tells names on which objects. */
+export function planRelations({ selector_relations }: KubernetesConfig): readonly RelationRule[] {
+  return selector_relations.map((rule) => {
+    const hasLabels = rule.selector_match_labels_field !== "";
+    const hasExpressions = rule.selector_match_expressions_field !== "";
+    const reads = hasLabels === hasExpressions ? "all" : hasLabels ? "labels" : "expressions";
+    return { kind: rule.kind, to: rule.to, reads };
+  });
 }
 
 /** Which objects are kept, and which of their annotations. */

@@ -10,12 +10,14 @@ import { SelectorIndex } from "./selectors.ts";
 export interface RelationRule {
   readonly kind: Kind;
   readonly to: Kind;
+  /** The part of the selector that counts; one without such a part selects nothing. Of a NetworkPolicy all counts. */
+  readonly reads: "all" | "labels" | "expressions";
 }
 
 /** Those that apply where none are configured. */
 export const DEFAULT_RELATIONS: readonly RelationRule[] = [
-  { kind: "Service", to: "Pod" },
-  { kind: "NetworkPolicy", to: "Pod" },
+  { kind: "Service", to: "Pod", reads: "all" },
+  { kind: "NetworkPolicy", to: "Pod", reads: "all" },
 ];
 
 /** One object's selector, by one rule. */
@@ -61,9 +63,12 @@ export class Scope {
     const selector = selectorOf(known.told);
     if (before !== undefined && selectorOf(before) === selector) return;
     this.#dropRelations(known);
-    const rules = this.#rules.filter(({ kind }) => kind === known.told.kind);
-    if (selector === undefined || rules.length === 0) return;
-    const relations = rules.map(({ to }) => ({ selector, known, to }));
+    if (selector === undefined) return;
+    const relations = this.#rules.flatMap(({ kind, to, reads }) => {
+      const read = kind === known.told.kind ? readPart(selector, reads) : undefined;
+      return read === undefined ? [] : [{ selector: read, known, to }];
+    });
+    if (relations.length === 0) return;
     for (const relation of relations) this.relations.add(relation);
     this.#relationsOf.set(known, relations);
     this.relationsVersion.version++;
@@ -93,6 +98,22 @@ export class Scope {
     for (const relation of relations) this.relations.delete(relation);
     this.#relationsOf.delete(known);
     this.relationsVersion.version++;
+  }
+}
+
+function readPart(
+  { matchLabels, matchExpressions }: LabelSelector,
+  reads: RelationRule["reads"],
+): LabelSelector | undefined {
+  switch (reads) {
+    case "all":
+      return { matchLabels, matchExpressions };
+    case "labels":
+      return matchLabels.size === 0 ? undefined : { matchLabels, matchExpressions: [] };
+    case "expressions":
+      return matchExpressions.length === 0 ? undefined : { matchLabels: new Map(), matchExpressions };
+    default:
+      return reads satisfies never;
   }
 }
 

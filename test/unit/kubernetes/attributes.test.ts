@@ -1,11 +1,14 @@
 import { expect, test } from "bun:test";
+import * as v from "valibot";
 import { HolderAttributes } from "../../../src/kubernetes/attributes.ts";
 import { Extractor } from "../../../src/kubernetes/attributes-extract.ts";
 import type { FactOptions } from "../../../src/kubernetes/attributes-facts.ts";
+import { kubernetesSchema } from "../../../src/kubernetes/config.ts";
 import type { ExtractRule } from "../../../src/kubernetes/config-rules.ts";
 import type { Directory } from "../../../src/kubernetes/directory.ts";
-import type { OwnerReference } from "../../../src/kubernetes/object.ts";
+import type { LabelSelector, OwnerReference } from "../../../src/kubernetes/object.ts";
 import type { OwnerOptions } from "../../../src/kubernetes/owners.ts";
+import { planRelations } from "../../../src/kubernetes/plan.ts";
 import { clusterOf, NOW, resolve } from "./cluster.ts";
 import { added, deleted, labelsOf, modified, selectorOf } from "./objects.ts";
 
@@ -162,6 +165,33 @@ test("HolderAttributes name the container that a port is of, or none", () => {
   const container = (at: number): unknown =>
     said(directory, {}, ["10.1.0.5", at])["destination.k8s.container.name"];
   expect([80, 81, 82, 90].map(container)).toEqual(["one", "two", undefined, undefined]);
+});
+
+test("HolderAttributes read of a selector what the relation's fields name, and nothing where it lacks that", () => {
+  const kind = "Deployment";
+  const both: LabelSelector = {
+    matchLabels: new Map([["app", "web"]]),
+    matchExpressions: [{ key: "tier", operator: "In", values: ["front"] }],
+  };
+  const labels = { ...both, matchExpressions: [] };
+  const expressions = { ...both, matchLabels: new Map<string, string>() };
+  const toldBy = (selector: LabelSelector, fields: object, tier: string): unknown => {
+    const config = v.parse(kubernetesSchema, { selector_relations: [{ kind, ...fields }] });
+    const pod = added("Pod", { ...POD, labels: labelsOf({ app: "web", tier }) });
+    const events = [pod, added(kind, { name: "cart", selector })];
+    return said(clusterOf(events, { relations: planRelations(config) }))["destination.k8s.deployment.name"];
+  };
+  const byLabels = { selector_match_labels_field: "spec.selector.matchLabels" };
+  const byExpressions = { selector_match_expressions_field: "spec.selector.matchExpressions" };
+  for (const fields of [{}, { ...byLabels, ...byExpressions }]) {
+    expect(toldBy(both, fields, "front")).toEqual(["cart"]);
+    expect(toldBy(both, fields, "back")).toBeUndefined();
+  }
+  expect(toldBy(both, byLabels, "back")).toEqual(["cart"]);
+  expect(toldBy(expressions, byLabels, "front")).toBeUndefined();
+  expect(toldBy(both, byExpressions, "back")).toBeUndefined();
+  expect(toldBy(both, byExpressions, "front")).toEqual(["cart"]);
+  expect(toldBy(labels, byExpressions, "front")).toBeUndefined();
 });
 
 test("HolderAttributes tell a Service behind a node port beside the node", () => {
