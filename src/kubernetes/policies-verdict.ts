@@ -62,6 +62,8 @@ export class PolicyVerdict {
   readonly #source: Peer = newPeer();
   readonly #destination: Peer = newPeer();
   readonly #target: Target = { port: 0, protocol: 0, pod: undefined };
+  /** What a pod's policies are asked of; its peer is written anew for each way. */
+  readonly #meeting: { peer: Peer; readonly target: Target } = { peer: this.#source, target: this.#target };
 
   constructor(directory: Directory) {
     this.#directory = directory;
@@ -107,23 +109,26 @@ export class PolicyVerdict {
     const policies = all[way];
     if (policies.length === 0) return undefined;
     const peer = way === "ingress" ? this.#source : this.#destination;
-    let bits = way === "ingress" ? 1 : 0;
-    let count = 0;
-    const admitting: Policy[] = [];
-    for (let index = 0; index < policies.length; index++) {
-      const policy = policies[index] as Policy;
-      const rules = policy[way];
-      if (rules === undefined || !admits(policy, rules, { peer, target: this.#target })) continue;
-      count++;
-      if (policies.length <= MOST_BITS) bits |= 2 << index;
-      else admitting.push(policy);
+    this.#meeting.peer = peer;
+    if (policies.length > MOST_BITS) {
+      const admitting = policies.filter((policy) => this.#isAdmitted(policy, way));
+      if (admitting.length > 0) return joinLabels(admitting);
+    } else {
+      let bits = 0;
+      for (let index = 0; index < policies.length; index++) {
+        if (this.#isAdmitted(policies[index] as Policy, way)) bits |= 2 << index;
+      }
+      if (bits !== 0) return joinBits(all, policies, way === "ingress" ? bits | 1 : bits);
     }
-    if (admitting.length > 0) return joinLabels(admitting);
-    if (count > 0) return joinBits(all, policies, bits);
     if (!flow.isSettled || !isDeniable(known, way === "ingress" ? flow.source : flow.destination, peer)) {
       return undefined;
     }
     return way === "ingress" ? all.ingressDenied : all.egressDenied;
+  }
+
+  #isAdmitted(policy: Policy, way: Way): boolean {
+    const rules = policy[way];
+    return rules !== undefined && admits(policy, rules, this.#meeting);
   }
 
   #policiesOf(known: KnownPod): PodPolicies {

@@ -88,10 +88,23 @@ export function admits(
   rules: readonly CompiledRule[],
   flow: { readonly peer: PolicyPeer; readonly target: PolicyTarget },
 ): boolean {
-  for (const { peers, ports } of rules) {
-    if (ports !== undefined && !ports.some((port) => isPort(port, flow.target))) continue;
-    if (peers === undefined || peers.some((peer) => isPeer(peer, policy.namespace, flow.peer))) return true;
+  for (let i = 0; i < rules.length; i++) {
+    const { peers, ports } = rules[i] as CompiledRule;
+    if (ports !== undefined && !hasPort(ports, flow.target)) continue;
+    if (peers === undefined || hasPeer(peers, policy.namespace, flow.peer)) return true;
   }
+  return false;
+}
+
+// Plain loops: these are asked for each flow, and closures and iterators are objects (bench/kubernetes.ts).
+
+function hasPort(ports: readonly CompiledPort[], target: PolicyTarget): boolean {
+  for (let i = 0; i < ports.length; i++) if (isPort(ports[i] as CompiledPort, target)) return true;
+  return false;
+}
+
+function hasPeer(peers: readonly CompiledPeer[], namespace: string, peer: PolicyPeer): boolean {
+  for (let i = 0; i < peers.length; i++) if (isPeer(peers[i] as CompiledPeer, namespace, peer)) return true;
   return false;
 }
 

@@ -24,7 +24,8 @@ export function matchesCompiled(selector: CompiledSelector, labels: ReadonlyMap<
     const [key, value] = asked[i] as readonly [string, string];
     if (labels.get(key) !== value) return false;
   }
-  for (const { key, operator, values } of expressions) {
+  for (let i = 0; i < expressions.length; i++) {
+    const { key, operator, values } = expressions[i] as CompiledSelector["expressions"][number];
     const value = labels.get(key);
     switch (operator) {
       case "In":

@@ -32,7 +32,9 @@ export function parsePrefix(text: string): Prefix | undefined {
 
 /** Whether a prefix is IPv4's: of 96 bits or more, or an octet of ::ffff:0:0 would be cut. `::/0` means IPv6 alone. */
 export function isIpv4Prefix({ octets }: Prefix): boolean {
-  return octets[10] === 0xff && octets[11] === 0xff && octets.subarray(0, 10).every((octet) => octet === 0);
+  if (octets[10] !== 0xff || octets[11] !== 0xff) return false;
+  for (let i = 0; i < 10; i++) if (octets[i] !== 0) return false;
+  return true;
 }
 
 /** Whether every address of `inner` is in `outer`, by their bits alone. */
