@@ -93,11 +93,16 @@ export class Agent implements AsyncDisposable {
     return cpuSecondsOf(`/proc/${this.pid}/task/${this.pid}/stat`);
   }
 
-  /** Times that the first thread waited so far: the capture loop does each 10 ms. */
-  captureWaits(): number {
-    const path = `/proc/${this.pid}/task/${this.pid}/status`;
-    const [, count] = /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(path, "utf8")) ?? [];
-    return Number(count);
+  /**
+   * Of the first thread so far: how often it waited, as the capture loop does each 10 ms, and for how long it could have
+   * run but for others, in ms.
+   */
+  captureTurns(): { readonly waits: number; readonly starvedMs: number } {
+    const task = `/proc/${this.pid}/task/${this.pid}`;
+    const status = readFileSync(`${task}/status`, "utf8");
+    const [, waits] = /^voluntary_ctxt_switches:\s+(\d+)/m.exec(status) ?? [];
+    const [, starvedNs] = readFileSync(`${task}/schedstat`, "utf8").split(" ");
+    return { waits: Number(waits), starvedMs: Number(starvedNs) / 1e6 };
   }
 
   /** Most bytes that were ever resident. */

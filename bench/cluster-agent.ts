@@ -90,7 +90,7 @@ async function measureBare(
 
 /**
  * What passes while `work` is under way: CPU, and the longest time beyond its tick that the capture thread did not wait
- * for the next one. Seen from outside, at least a millisecond too short.
+ * for the next one, without what other processes took of it. Seen from outside, up to some milliseconds too short.
  */
 async function watchTurns(agent: Agent, work: () => Promise<unknown>): Promise<Span> {
   // What looks is never what is late.
@@ -102,12 +102,16 @@ async function watchTurns(agent: Agent, work: () => Promise<unknown>): Promise<S
     isDone = true;
   });
   let longest = 0;
-  let [waits, changedAt] = [agent.captureWaits(), began];
+  let last = agent.captureTurns();
+  let turnedAt = began;
   while (!isDone) {
     await Bun.sleep(SAMPLE_MS);
-    const [now, next] = [performance.now(), agent.captureWaits()];
-    if (next === waits) longest = Math.max(longest, now - changedAt);
-    else [waits, changedAt] = [next, now];
+    const [now, turns] = [performance.now(), agent.captureTurns()];
+    if (turns.waits === last.waits) {
+      longest = Math.max(longest, now - turnedAt - (turns.starvedMs - last.starvedMs));
+    } else {
+      [last, turnedAt] = [turns, now];
+    }
   }
   await done;
   const seconds = (performance.now() - began) / 1000;

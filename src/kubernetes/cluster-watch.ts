@@ -6,6 +6,7 @@ import type { KubernetesClient } from "./client.ts";
 import type { Selection } from "./kind-store.ts";
 import type { Kind, ObjectEvent } from "./objects.ts";
 import type { PlannedKind } from "./plan.ts";
+import { Waste } from "./waste.ts";
 import { KindWatch, type WatchStats } from "./watch.ts";
 
 export interface ClusterWatchOptions {
@@ -32,8 +33,9 @@ export class ClusterWatch implements AsyncDisposable {
 
   constructor(options: ClusterWatchOptions) {
     const { kinds, backoff = BACKOFF, spreadMs = SPREAD_MS } = options;
+    const waste = new Waste();
     this.#watches = kinds.map(
-      ({ kind, isMetadataOnly }) => new KindWatch(kind, isMetadataOnly, { ...options, backoff }),
+      ({ kind, isMetadataOnly }) => new KindWatch(kind, isMetadataOnly, { ...options, backoff, waste }),
     );
     const { signal } = this.#ending;
     // One spread for all: on one node the first list is waited for by the others in any case.

@@ -16,10 +16,13 @@ export interface Selection {
 interface Known {
   readonly name: string;
   readonly namespace: string;
-  version: string;
+  version: Version;
   /** The list that had it last. */
   list: number;
 }
+
+/** A resourceVersion, only ever compared: as a number, where it is one, it takes no memory of its own. */
+type Version = string | number;
 
 /** Objects of one kind. */
 export class KindStore {
@@ -46,7 +49,7 @@ export class KindStore {
   take(json: unknown): ObjectEvent | undefined {
     const metadata = tableAt(json, "metadata");
     const known = this.#known.get(textOf(metadata["uid"]));
-    const version = textOf(metadata["resourceVersion"]);
+    const version = versionOf(metadata["resourceVersion"]);
     if (known !== undefined) {
       known.list = this.#list;
       if (known.version === version) return undefined;
@@ -94,4 +97,9 @@ export class KindStore {
     if (!this.#known.delete(object.uid)) return undefined;
     return { type: "deleted", kind: this.#kind, object };
   }
+}
+
+function versionOf(value: unknown): Version {
+  const text = textOf(value);
+  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : text;
 }

@@ -4,7 +4,7 @@ import type { KubernetesObject, LabelSelector } from "./object.ts";
 import type { Pod } from "./objects-workload.ts";
 
 /** Different values a pool remembers before it starts over: sharing is lost then, nothing else. */
-const POOL_SIZE = 16_384;
+const POOL_SIZE = 4096;
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
 

@@ -10,6 +10,7 @@ import { tableAt, textOf } from "./json.ts";
 import { KindStore, type Selection } from "./kind-store.ts";
 import { ENDPOINTS_FACTS, KIND_FACTS, type KindFacts } from "./kinds.ts";
 import type { Kind, ObjectEvent } from "./objects.ts";
+import type { Waste } from "./waste.ts";
 
 export interface WatchOptions {
   readonly client: KubernetesClient;
@@ -19,6 +20,15 @@ export interface WatchOptions {
   readonly log: Logger;
   /** After a failure. */
   readonly backoff: BackoffRange;
+  readonly waste: Waste;
+}
+
+interface Page {
+  readonly bytes: number;
+  readonly items: readonly unknown[];
+  /** Where the next one begins; "" behind the last. */
+  readonly next: string;
+  readonly version: string;
 }
 
 /** absent: the API server does not serve the kind. forbidden: the agent may not read it. */
@@ -39,8 +49,6 @@ export interface WatchStats {
 }
 
 const PAGE_OBJECTS = 100;
-/** What is parsed and thrown away of pages before it is collected: the collector by itself lets several times as much wait. */
-const UNCOLLECTED_BYTES = 16 * 1024 * 1024;
 const PAGE_BYTES = 256 * 1024 * 1024;
 /** etcd takes no object above 1.5 MiB. */
 const EVENT_BYTES = 16 * 1024 * 1024;
@@ -107,7 +115,6 @@ export class KindWatch {
     this.#store.beginList();
     let next = "";
     let version = "";
-    let collectedAt = this.stats.bytes;
     do {
       const page = await this.#getPage(next, signal);
       const events: ObjectEvent[] = [];
@@ -117,10 +124,7 @@ export class KindWatch {
       }
       this.#tell(events);
       ({ next, version } = page);
-      if (this.stats.bytes - collectedAt >= UNCOLLECTED_BYTES) {
-        collectedAt = this.stats.bytes;
-        Bun.gc(true);
-      }
+      this.#options.waste.note(page.bytes);
     } while (next !== "");
     this.#tell(this.#store.endList());
     if (version === "") throw new Error("a list without a resourceVersion");
@@ -128,10 +132,7 @@ export class KindWatch {
     this.#succeed();
   }
 
-  async #getPage(
-    next: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly items: readonly unknown[]; readonly next: string; readonly version: string }> {
+  async #getPage(next: string, signal: AbortSignal): Promise<Page> {
     const response = await this.#options.client.get({
       path: pathOf(this.#facts),
       // Without a resourceVersion: newer API servers answer from memory, and older ones in pages, as they do not with "0".
@@ -146,6 +147,7 @@ export class KindWatch {
     const metadata = tableAt(page, "metadata");
     if (!Array.isArray(items) && items !== null) throw new Error("a list without items");
     return {
+      bytes: body.length,
       items: items ?? [],
       next: textOf(metadata["continue"]),
       version: textOf(metadata["resourceVersion"]),
@@ -190,6 +192,7 @@ export class KindWatch {
 
   #takeLines(lines: readonly Uint8Array[]): void {
     const events: ObjectEvent[] = [];
+    const before = this.stats.bytes;
     try {
       for (const line of lines) {
         this.stats.bytes += line.length + 1;
@@ -199,6 +202,7 @@ export class KindWatch {
     } finally {
       // What came before a line that fails has moved the place in the stream.
       this.#tell(events);
+      this.#options.waste.note(this.stats.bytes - before);
     }
   }
 
