@@ -88,6 +88,8 @@ export const POLICY_CASES: readonly Case[] = [
     ["friend", 7100, ["guard/several.some"]],
     ["client", 7100, ["guard/several.none (deny)", "guard/several.some (deny)"]],
   ]),
+  // It speaks of egress alone.
+  ...toPod("leaving", [["client", 7100, undefined]]),
   ...toPod("untyped", [["client", 7100, ["guard/untyped (deny)"]]]),
   {
     ...fromPod("untyped"),

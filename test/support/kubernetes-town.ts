@@ -249,6 +249,7 @@ export async function makeTown(): Promise<Town> {
       { ...udp(POD.web[0]), protocol: "tcp" },
       udp(POD.web[0], 9090),
     ]),
+    serveAll(namespaces.get("leaving") as Namespace, [udp(leaving)]),
     serveAll(guard, [
       ...Object.values(others).flatMap((one) => GUARD_PORTS.map((port) => udp(one, port))),
       { ...udp(addressOf("protocol")), protocol: "tcp" },
