@@ -12,9 +12,11 @@ import {
   AGENT_NAMESPACE,
   grantShippedRole,
   makeAccount,
+  makeToken,
   mountAccount,
   openFromPod,
   requestToken,
+  TOLERATED_S,
   writeKubeconfig,
 } from "../support/kubernetes-access.ts";
 import {
@@ -90,6 +92,29 @@ describeWithKubernetes("openAccess", () => {
     await watcher.until(() => watcher.find("Namespace", "after-rotation") !== undefined);
     expect(watcher.statsOf("Namespace").lists).toBe(1);
   });
+
+  test("comes through with a token of the future once it is valid, and with a new one when it has expired", async () => {
+    using proxy = await startCuttingProxy(server.port);
+    const path = join(server.folder, "times", "token");
+    const access = await openFromPod(server, { name: "times", port: proxy.port });
+    writeFileSync(path, await makeToken(server, { from: TOLERATED_S + 3, until: 600 }));
+    await using watcher = new Watcher(access, { kinds: ["Namespace"] });
+    await watcher.until(() => watcher.lines.some((line) => line.includes("401")));
+    await watcher.until(() => watcher.isSynced);
+    expect(watcher.lines.filter((line) => line.includes("WARN"))).toHaveLength(1);
+    const { lists } = watcher.statsOf("Namespace");
+
+    // Valid for two seconds more; the API server goes on to take for some seconds what it took.
+    writeFileSync(path, await makeToken(server, { from: -600, until: 2 - TOLERATED_S }));
+    await watcher.until(() => {
+      proxy.cut();
+      return watcher.lines.filter((line) => line.includes("401")).length === 2;
+    });
+    expect(watcher.names("Namespace")).toContain(AGENT_NAMESPACE);
+    writeFileSync(path, await requestToken(server));
+    await watcher.until(() => watcher.lines.at(-1)?.includes("watching again") === true);
+    expect(watcher.statsOf("Namespace").lists).toBe(lists);
+  }, 60_000);
 
   test("takes a token, a token file and a client certificate of a kubeconfig, by path and inside it", async () => {
     const token = await requestToken(server);

@@ -1,6 +1,7 @@
 // Who asks a test's API server: the shipped ClusterRole, given to a service account or a user, and the files that an
 // agent finds its credentials in.
 
+import { sign } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterAccess } from "../../src/kubernetes/credentials.ts";
@@ -136,4 +137,22 @@ export function writeKubeconfig(
   // JSON is YAML.
   writeFileSync(path, JSON.stringify(content));
   return path;
+}
+
+/** The clock's difference that the API server overlooks, in s. */
+export const TOLERATED_S = 60;
+
+/** A token that is valid between these times, in s from now, as one whose clock goes wrong has it. */
+export async function makeToken(
+  server: KubernetesServer,
+  { from, until }: { readonly from: number; readonly until: number },
+): Promise<string> {
+  const [header = "", claims = ""] = (await requestToken(server)).split(".");
+  const given = JSON.parse(Buffer.from(claims, "base64url").toString()) as object;
+  const now = Math.floor(Date.now() / 1000);
+  const times = { iat: now + from, nbf: now + from, exp: now + until };
+  const signed = `${header}.${Buffer.from(JSON.stringify({ ...given, ...times })).toString("base64url")}`;
+  const key = readFileSync(server.signingKey, "utf8");
+  const signature = sign("sha256", Buffer.from(signed), { key, dsaEncoding: "ieee-p1363" });
+  return `${signed}.${signature.toString("base64url")}`;
 }

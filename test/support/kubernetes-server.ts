@@ -2,7 +2,7 @@
 // killed, started again and have its past compacted. Objects are made through its API, as its administrator.
 
 import { describe } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { type Certificate, issueCertificate, makeAuthority } from "./certificates.ts";
@@ -39,7 +39,7 @@ export interface ApiObject {
 
 /** An API server and its etcd that run or have run. */
 export class KubernetesServer implements AsyncDisposable {
-  readonly folder: string = mkdtempSync("/dev/shm/mermin-kubernetes-");
+  readonly folder: string = makeFolder();
   readonly port: number = freePort();
   readonly authority: Certificate;
   readonly #ports = { etcd: freePort(), peer: freePort() };
@@ -54,6 +54,11 @@ export class KubernetesServer implements AsyncDisposable {
       "DNS:kubernetes.test",
     ]);
     writeFileSync(join(this.folder, "tokens.csv"), `${ADMINISTRATOR_TOKEN},admin,admin,"system:masters"\n`);
+  }
+
+  /** Signs the tokens of service accounts. */
+  get signingKey(): string {
+    return this.#serving.key;
   }
 
   get url(): string {
@@ -180,6 +185,19 @@ export class KubernetesServer implements AsyncDisposable {
       "--disable-admission-plugins=ServiceAccount",
     ];
   }
+}
+
+const FOLDERS = "/dev/shm";
+const FOLDER = /^mermin-kubernetes-(\d+)-/;
+
+/** In memory, named for this process. What processes that were killed left behind is removed. */
+function makeFolder(): string {
+  for (const name of readdirSync(FOLDERS)) {
+    const [, pid] = FOLDER.exec(name) ?? [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      rmSync(join(FOLDERS, name), { recursive: true, force: true });
+  }
+  return mkdtempSync(join(FOLDERS, `mermin-kubernetes-${process.pid}-`));
 }
 
 /** Starts an API server. */
