@@ -116,6 +116,8 @@ describeWithKubernetes("spans tell whose an address was", () => {
       await using _asking = startAsking(pods, [again]);
       await askAll(pods, [once]);
       await server.delete(pod);
+      // News of others, with which what has ended is forgotten at its time.
+      await makePod("news", newAddress());
       await agent.until(() => podsFrom(once.fromPort).length > 0 && podsFrom(again.fromPort).length > 6);
       expect(podsFrom(once.fromPort)).toEqual(["short"]);
       expect(new Set(podsFrom(again.fromPort))).toEqual(new Set(["short"]));
