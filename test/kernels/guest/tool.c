@@ -23,7 +23,7 @@
 
 #define DEBUG_EXIT_PORT 0xf4
 /* Longer than a scenario may take. */
-#define SENDING_SECONDS 300
+#define SENDING_SECONDS 900
 
 static char buffer[BUFFER_BYTES];
 
