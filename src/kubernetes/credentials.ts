@@ -31,7 +31,7 @@ export interface ClusterAccess {
 
 /** @throws Error, one line, where the kubeconfig or the service account cannot be used */
 export function openAccess(options: AccessOptions): ClusterAccess {
-  if (options.kubeconfigPath !== "") return openKubeconfig(options.kubeconfigPath);
+  if (options.kubeconfigPath !== "") return openKubeconfig(options.kubeconfigPath, options.environment);
   return openServiceAccount(options);
 }
 

@@ -1,52 +1,84 @@
 // A credential plug-in of a kubeconfig: a command that prints a token or a client certificate, asked again when what it
-// gave expires or is refused.
+// gave expires or is refused. What it prints is never told, not even where it is not understood.
 
-import type { RequestOptions } from "node:https";
 import { resolve } from "node:path";
-import type { Cluster, User } from "@kubernetes/client-node/dist/config_types.js";
-import { ExecAuth } from "@kubernetes/client-node/dist/exec_auth.js";
-import { isTable } from "../lib/setting.ts";
+import type { Cluster } from "@kubernetes/client-node/dist/config_types.js";
+import type { AccessOptions } from "./has-cluster.ts";
+import { tableAt, tablesOf, textOf, timeOf } from "./json.ts";
 
 export interface GivenCredentials {
   readonly token: string | undefined;
   /** PEM. */
   readonly certificate: string | undefined;
   readonly key: string | undefined;
+  /** Until when, in ms since 1970; undefined: until it is refused. */
+  readonly expiresMs: number | undefined;
 }
 
-/** A plug-in that takes longer has failed. */
+interface PluginOptions {
+  readonly cluster: Cluster;
+  /** Where a command with a slash is looked for. */
+  readonly folder: string;
+  /** The agent's own, to which the kubeconfig adds. */
+  readonly environment: AccessOptions["environment"];
+  /** A plug-in that takes longer has failed, and is ended; 30,000 ms by default. */
+  readonly timeoutMs?: number;
+}
+
 const TIMEOUT_MS = 30_000;
+/** More of what it prints is not read. */
+const PRINTED_BYTES = 1024 * 1024;
 
 export class ExecPlugin {
-  readonly #user: User;
   readonly #command: string;
-  #auth = new ExecAuth();
-  /** Only one runs at a time, also where one hangs. */
+  readonly #args: readonly string[];
+  readonly #environment: Record<string, string | undefined>;
+  readonly #timeoutMs: number;
+  #given: GivenCredentials | undefined;
+  /** All who ask at a time wait for the same one. */
   #running: Promise<GivenCredentials> | undefined;
 
-  constructor(user: User, at: { readonly cluster: Cluster; readonly folder: string }) {
-    const exec: Record<string, unknown> = isTable(user.exec) ? user.exec : {};
-    const command = exec["command"];
-    if (typeof command !== "string" || command === "")
-      throw new Error("users[].user.exec.command is missing");
-    this.#command = command.includes("/") ? resolve(at.folder, command) : command;
-    const given: readonly unknown[] = Array.isArray(exec["env"]) ? exec["env"] : [];
-    const env = [...given, { name: "KUBERNETES_EXEC_INFO", value: describeRequest(exec, at.cluster) }];
-    this.#user = { ...user, exec: { ...exec, command: this.#command, args: textsOf(exec["args"]), env } };
+  /** @param exec `users[].user.exec` of the kubeconfig */
+  constructor(exec: Record<string, unknown>, options: PluginOptions) {
+    const command = textOf(exec["command"]);
+    if (command === "") throw new Error("users[].user.exec.command is missing");
+    this.#command = command.includes("/") ? resolve(options.folder, command) : command;
+    this.#args = textsOf(exec["args"]);
+    const own = tablesOf(exec["env"]).map(({ name, value }) => [textOf(name), textOf(value)] as const);
+    this.#environment = {
+      ...options.environment,
+      ...Object.fromEntries(own.filter(([name]) => name !== "")),
+      KUBERNETES_EXEC_INFO: describeRequest(exec, options.cluster),
+    };
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   }
 
   /** @throws Error that names the command and why it gave nothing */
   async find(): Promise<GivenCredentials> {
-    this.#running ??= this.#run().finally(() => {
+    const given = this.#given;
+    if (given !== undefined && (given.expiresMs ?? Number.POSITIVE_INFINITY) > Date.now()) return given;
+    this.#running ??= this.#ask().finally(() => {
       this.#running = undefined;
     });
+    return await this.#running;
+  }
+
+  /** What it gave last is asked for again. */
+  forget(): void {
+    this.#given = undefined;
+  }
+
+  async #ask(): Promise<GivenCredentials> {
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(reject, TIMEOUT_MS, new Error(`it takes longer than ${TIMEOUT_MS / 1000} s`));
+    const reason = `it takes longer than ${this.#timeoutMs / 1000} s`;
+    // What it began itself may hold its output open when it has ended.
+    const timer = setTimeout(reject, this.#timeoutMs, new Error(reason));
     try {
-      return await Promise.race([this.#running, late]);
+      this.#given = await Promise.race([this.#run(), late]);
+      return this.#given;
     } catch (error) {
-      const [reason = ""] = (error instanceof Error ? error.message : String(error)).trim().split("\n");
-      throw new Error(`Cannot run the credential plug-in "${this.#command}": ${reason.slice(0, 300)}`, {
+      const [line = ""] = (error instanceof Error ? error.message : String(error)).trim().split("\n");
+      throw new Error(`Cannot run the credential plug-in "${this.#command}": ${line.slice(0, 300)}`, {
         cause: error,
       });
     } finally {
@@ -54,23 +86,46 @@ export class ExecPlugin {
     }
   }
 
-  /** What it gave last is asked for again. */
-  forget(): void {
-    this.#auth = new ExecAuth();
-  }
-
   async #run(): Promise<GivenCredentials> {
-    const options: RequestOptions = {};
-    await this.#auth.applyAuthentication(this.#user, options);
-    const headers: unknown = options.headers;
-    const authorization = isTable(headers) ? headers["Authorization"] : undefined;
-    const token = typeof authorization === "string" ? authorization.replace(/^Bearer /, "") : undefined;
-    const certificate = typeof options.cert === "string" ? options.cert : undefined;
-    const key = typeof options.key === "string" ? options.key : undefined;
-    if (token === undefined && (certificate === undefined || key === undefined)) {
-      throw new Error("it gave neither a token nor a certificate with its key");
+    const child = Bun.spawn([this.#command, ...this.#args], {
+      env: this.#environment,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      timeout: this.#timeoutMs,
+      killSignal: "SIGKILL",
+      maxBuffer: PRINTED_BYTES,
+    });
+    const [printed, complaint, code] = await Promise.all([
+      child.stdout.text(),
+      child.stderr.text(),
+      child.exited,
+    ]);
+    if (child.signalCode === "SIGKILL") {
+      throw new Error(`it takes longer than ${this.#timeoutMs / 1000} s, or prints too much`);
     }
-    return { token, certificate, key };
+    if (code !== 0) throw new Error(complaint.trim() === "" ? `it ended with ${code}` : complaint);
+    return readCredentials(printed);
+  }
+}
+
+function readCredentials(printed: string): GivenCredentials {
+  const status = tableAt(parseJson(printed), "status");
+  const [token, certificate, key] = ["token", "clientCertificateData", "clientKeyData"].map(
+    (name) => textOf(status[name]) || undefined,
+  );
+  if (token === undefined && (certificate === undefined || key === undefined)) {
+    throw new Error("it gave neither a token nor a certificate with its key");
+  }
+  return { token, certificate, key, expiresMs: timeOf(status["expirationTimestamp"]) };
+}
+
+/** The parser's own error has a piece of the text, which may be the token itself. */
+function parseJson(printed: string): unknown {
+  try {
+    return JSON.parse(printed);
+  } catch {
+    throw new Error("what it prints is no JSON");
   }
 }
 

@@ -12,6 +12,7 @@ import { RereadFile } from "../lib/reread-file.ts";
 import { isTable } from "../lib/setting.ts";
 import type { ClusterAccess, Credentials } from "./credentials.ts";
 import { ExecPlugin } from "./exec-plugin.ts";
+import type { AccessOptions } from "./has-cluster.ts";
 
 /** A server and who asks it, with the files they name. */
 interface Context {
@@ -30,14 +31,14 @@ interface Context {
 type Material = () => string | undefined;
 
 /** @throws Error, one line, that names the file and what is wrong with it */
-export function openKubeconfig(path: string): ClusterAccess {
+export function openKubeconfig(path: string, environment: AccessOptions["environment"]): ClusterAccess {
   const file = new RereadFile(path);
-  let context = readContext(file);
+  let context = readContext(file, environment);
   return {
     // Another server under the same path would be another cluster: only who asks may change while the agent runs.
     server: context.cluster.server,
     find: async () => {
-      if (file.read() !== context.text) context = readContext(file);
+      if (file.read() !== context.text) context = readContext(file, environment);
       return await findCredentials(context);
     },
     renew: () => {
@@ -47,19 +48,22 @@ export function openKubeconfig(path: string): ClusterAccess {
   };
 }
 
-function readContext(file: RereadFile): Context {
+function readContext(file: RereadFile, environment: AccessOptions["environment"]): Context {
   try {
     const text = file.read();
     const table: unknown = Bun.YAML.parse(text);
     if (!isTable(table)) throw new Error("it is no kubeconfig");
-    return { text, ...selectContext(table, dirname(file.path)) };
+    return { text, ...selectContext(table, { folder: dirname(file.path), environment }) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot use the kubeconfig "${file.path}": ${reason}`, { cause: error });
   }
 }
 
-function selectContext(table: Record<string, unknown>, folder: string): Omit<Context, "text"> {
+function selectContext(
+  table: Record<string, unknown>,
+  { folder, environment }: { readonly folder: string; readonly environment: AccessOptions["environment"] },
+): Omit<Context, "text"> {
   const name = table["current-context"];
   if (typeof name !== "string" || name === "") throw new Error("current-context is missing");
   const context = newContexts(table["contexts"]).find((one) => one.name === name);
@@ -76,7 +80,7 @@ function selectContext(table: Record<string, unknown>, folder: string): Omit<Con
     certificate: openMaterial(user.certData, user.certFile, folder),
     key: openMaterial(user.keyData, user.keyFile, folder),
     token: openToken(table["users"], user, folder),
-    plugin: isTable(user.exec) ? new ExecPlugin(user, { cluster, folder }) : undefined,
+    plugin: isTable(user.exec) ? new ExecPlugin(user.exec, { cluster, folder, environment }) : undefined,
   };
 }
 
