@@ -105,7 +105,7 @@ export class Attribution {
     } else if (known !== undefined) {
       copyResolution(this.#source, known.source);
       copyResolution(this.#destination, known.destination);
-    } else if (this.#source.holder !== undefined || this.#destination.holder !== undefined) {
+    } else if (this.#source.outcome !== "unknown" || this.#destination.outcome !== "unknown") {
       this.#memory.set(record.flowId, { source: { ...this.#source }, destination: { ...this.#destination } });
     }
   }

@@ -36,7 +36,7 @@ export interface Resolution {
   service: Known | undefined;
   /** The namespace of all candidates where they are ambiguous; "" where they differ or have none. */
   sharedNamespace: string;
-  /** A range holds the start, and no news can change that: it is never to be asked again. */
+  /** A range holds the start and no news can change that, or what else is known will be forgotten: never asked again. */
   isConfirmed: boolean;
 }
 
@@ -93,7 +93,9 @@ export class Resolver {
     } else if (isSettled && this.#gather(query, this.#asEnded)) {
       this.#choose(found, "ended", Number.POSITIVE_INFINITY);
     }
-    found.isConfirmed = isSettled && found.outcome === "resolved";
+    // Later on rivals are forgotten, one after the other: who is left is not known any better for it.
+    const isOld = found.outcome !== "unknown" && now >= query.startMs + this.#graceMs;
+    found.isConfirmed = isSettled && (found.outcome === "resolved" || isOld);
   }
 
   /** Sorts the claims to the address and port by rank; false where no rank has one. */

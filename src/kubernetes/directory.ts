@@ -83,7 +83,8 @@ export class Directory {
   expire(now: number): void {
     for (;;) {
       const expiry = this.#expiries[this.#passed];
-      if (expiry === undefined || expiry.atMs > now) break;
+      // One that is further away than any can be is from before the clock was set back.
+      if (expiry === undefined || (expiry.atMs > now && expiry.atMs <= now + this.#options.keptMs)) break;
       this.#passed++;
       if (expiry.claim !== undefined) this.#chains.remove(expiry.claim);
       else if (expiry.known.isGone) this.#forget(expiry.known);

@@ -41,6 +41,19 @@ test("Attribution keeps what held the start before it was confirmed, once that i
   expect(saidOf(attribute(attribution, FLOW, NOW + 1000 * SECOND), POD)).toBe("web");
 });
 
+test("Attribution does not take who is left for the owner, once the others are forgotten", () => {
+  const later = { ...WEB, name: "later", startTime: NOW - 0.5 * SECOND };
+  const directory = clusterOf([added("Pod", WEB), added("Pod", later)]);
+  const attribution = attributionOf(directory);
+  const told = (seconds: number): unknown =>
+    saidOf(attribute(attribution, FLOW, NOW + seconds * SECOND), POD);
+  expect(told(6)).toBeUndefined();
+  directory.apply(deleted("Pod", WEB), NOW + 7 * SECOND);
+  expect(told(66)).toBeUndefined();
+  directory.expire(NOW + 1000 * SECOND);
+  expect(told(1000)).toBeUndefined();
+});
+
 test("Attribution judges policies by who answers, where the node told whom a Service led to", () => {
   const selector = selectorOf({ app: "web" });
   const labels = labelsOf({ app: "web" });

@@ -79,7 +79,9 @@ test("Directory tells of equals only the namespace that they share", () => {
   const stranger = added("Pod", { ...WEB, name: "stranger", namespace: "other" });
   expect(holderOf(clusterOf([added("Pod", WEB), twin]), "10.1.0.5")).toBe("ambiguous shop/");
   expect(holderOf(clusterOf([added("Pod", WEB), twin, stranger]), "10.1.0.5")).toBe("ambiguous");
-  expect(resolve(clusterOf([added("Pod", WEB), twin]), "10.1.0.5").isConfirmed).toBeFalse();
+  const twins = clusterOf([added("Pod", WEB), twin]);
+  expect(resolve(twins, "10.1.0.5", { now: NOW + 59 * SECOND }).isConfirmed).toBeFalse();
+  expect(resolve(twins, "10.1.0.5", { now: NOW + 60 * SECOND }).isConfirmed).toBeTrue();
 });
 
 test("Directory confirms what holds the start once nothing newer can be on its way", () => {
@@ -207,4 +209,11 @@ test("Directory asks the last of what one pod had, though another ended as early
     [NOW, added("Pod", { ...had, name: "other", endTime })],
   ]);
   expect(holderOf(directory, "10.1.0.5", { startMs: NOW - 5 * SECOND })).toBe("ended Pod web");
+});
+
+test("Directory forgets what ended before the clock was set back, too", () => {
+  const directory = clusterOf([added("Pod", WEB)]);
+  directory.apply(deleted("Pod", WEB), NOW);
+  directory.expire(NOW - 3600 * SECOND);
+  expect([directory.size, directory.addresses]).toEqual([0, 0]);
 });
