@@ -77,6 +77,8 @@ async function fetchPlainly(url: string, init: BunFetchRequestInit): Promise<Res
 /** More of a refusal is not read. */
 const REFUSAL_BYTES = 65_536;
 const LONGEST_REASON = 300;
+/** No answer of a server, or of what stands before it, silences the agent for longer. */
+const LONGEST_RETRY_S = 300;
 
 async function describeRefusal(response: Response): Promise<ApiError> {
   const { status, headers } = response;
@@ -92,6 +94,7 @@ async function describeRefusal(response: Response): Promise<ApiError> {
   const [line = ""] = reason.split("\n");
   return new ApiError(`${status} ${line.slice(0, LONGEST_REASON)}`.trim(), {
     status,
-    retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined,
+    retryAfterMs:
+      Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, LONGEST_RETRY_S) * 1000 : undefined,
   });
 }

@@ -255,7 +255,8 @@ export class KindWatch {
       const isNew = wait < backoff.longest / 2;
       return this.#fail(error, isNew ? wait : backoff.longest * (1 + Math.random()));
     }
-    return this.#fail(error, Math.max(wait, error.retryAfterMs ?? 0));
+    // All agents are told the same, in whole seconds: chance keeps them apart.
+    return this.#fail(error, Math.max(wait, (error.retryAfterMs ?? 0) * (1 + Math.random() / 2)));
   }
 
   /** The first failure of a sort is told, those that follow it are not. */

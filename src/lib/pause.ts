@@ -5,7 +5,10 @@ export async function pause(milliseconds: number, signal: AbortSignal): Promise<
   if (milliseconds <= 0 || signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, milliseconds);
-  signal.addEventListener("abort", () => resolve(), { once: true });
+  const end = (): void => resolve();
+  signal.addEventListener("abort", end, { once: true });
   await promise;
   clearTimeout(timer);
+  // The signal may live as long as the agent does.
+  signal.removeEventListener("abort", end);
 }
