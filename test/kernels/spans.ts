@@ -1,27 +1,14 @@
 // The agent's ndjson read back: spans checked for their shape and added up to flows.
 
 import * as v from "valibot";
+import { count, type SpanCounts, spanCounts } from "../support/span-counts.ts";
 
 /** The attributes that are judged; a span has more. */
-export interface SpanAttributes {
-  readonly "source.address": string;
-  readonly "source.port": number;
-  readonly "destination.address": string;
-  readonly "destination.port": number;
-  readonly "network.transport": string;
+export interface SpanAttributes extends SpanCounts {
   readonly "network.interface.name"?: string | undefined;
   readonly "network.interface.mac"?: string | undefined;
   readonly "network.vlan.id"?: number | undefined;
   readonly "flow.icmp.type.id"?: number | undefined;
-  readonly "flow.end_reason": string;
-  readonly "flow.packets.delta": number;
-  readonly "flow.packets.total": number;
-  readonly "flow.bytes.delta": number;
-  readonly "flow.bytes.total": number;
-  readonly "flow.reverse.packets.delta": number;
-  readonly "flow.reverse.packets.total": number;
-  readonly "flow.reverse.bytes.delta": number;
-  readonly "flow.reverse.bytes.total": number;
   readonly "flow.nat.source.address"?: string | undefined;
   readonly "tunnel.type"?: string | undefined;
   readonly "tunnel.id"?: string | undefined;
@@ -47,28 +34,13 @@ export interface Span {
   readonly attributes: SpanAttributes;
 }
 
-const count: v.GenericSchema<unknown, number> = v.pipe(v.number(), v.integer(), v.minValue(0));
-
 const attributesSchema: v.GenericSchema<unknown, SpanAttributes> = v.looseObject({
-  "source.address": v.string(),
-  "source.port": count,
-  "destination.address": v.string(),
-  "destination.port": count,
-  "network.transport": v.string(),
+  ...spanCounts,
   "network.interface.name": v.optional(v.string()),
   "network.interface.mac": v.optional(v.string()),
   "network.vlan.id": v.optional(count),
   "flow.icmp.type.id": v.optional(count),
   "flow.nat.source.address": v.optional(v.string()),
-  "flow.end_reason": v.string(),
-  "flow.packets.delta": count,
-  "flow.packets.total": count,
-  "flow.bytes.delta": count,
-  "flow.bytes.total": count,
-  "flow.reverse.packets.delta": count,
-  "flow.reverse.packets.total": count,
-  "flow.reverse.bytes.delta": count,
-  "flow.reverse.bytes.total": count,
   "tunnel.type": v.optional(v.string()),
   "tunnel.id": v.optional(v.string()),
   "tunnel.network.interface.mac": v.optional(v.string()),

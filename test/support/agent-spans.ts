@@ -2,30 +2,17 @@
 
 import * as v from "valibot";
 import { noteAttributes } from "./seen-attributes.ts";
+import { count, type SpanCounts, spanCounts } from "./span-counts.ts";
 import type { Amount, Sent } from "./witness.ts";
 
 /** The attributes that tests look at; a span has more. */
-export interface AgentAttributes {
+export interface AgentAttributes extends SpanCounts {
   readonly "flow.community_id": string;
   readonly "flow.connection.state"?: string | undefined;
   readonly "flow.direction": "forward" | "reverse" | "unknown";
-  readonly "flow.end_reason": string;
   readonly "flow.icmp.type.id"?: number | undefined;
   readonly "network.type": "ipv4" | "ipv6";
-  readonly "network.transport": string;
   readonly "network.interface.name": string;
-  readonly "source.address": string;
-  readonly "source.port": number;
-  readonly "destination.address": string;
-  readonly "destination.port": number;
-  readonly "flow.packets.delta": number;
-  readonly "flow.packets.total": number;
-  readonly "flow.bytes.delta": number;
-  readonly "flow.bytes.total": number;
-  readonly "flow.reverse.packets.delta": number;
-  readonly "flow.reverse.packets.total": number;
-  readonly "flow.reverse.bytes.delta": number;
-  readonly "flow.reverse.bytes.total": number;
 }
 
 /** One span of the agent's standard output. */
@@ -39,33 +26,19 @@ export interface AgentSpan {
   readonly attributes: AgentAttributes;
 }
 
-const count: v.GenericSchema<unknown, number> = v.pipe(v.number(), v.integer(), v.minValue(0));
 const nanoseconds: v.GenericSchema<unknown, bigint> = v.pipe(
   v.string(),
   v.regex(/^\d+$/),
   v.transform((text) => BigInt(text)),
 );
 const attributesSchema: v.GenericSchema<unknown, AgentAttributes> = v.looseObject({
+  ...spanCounts,
   "flow.community_id": v.string(),
   "flow.connection.state": v.optional(v.string()),
   "flow.direction": v.picklist(["forward", "reverse", "unknown"]),
-  "flow.end_reason": v.string(),
   "flow.icmp.type.id": v.optional(count),
   "network.type": v.picklist(["ipv4", "ipv6"]),
-  "network.transport": v.string(),
   "network.interface.name": v.string(),
-  "source.address": v.string(),
-  "source.port": count,
-  "destination.address": v.string(),
-  "destination.port": count,
-  "flow.packets.delta": count,
-  "flow.packets.total": count,
-  "flow.bytes.delta": count,
-  "flow.bytes.total": count,
-  "flow.reverse.packets.delta": count,
-  "flow.reverse.packets.total": count,
-  "flow.reverse.bytes.delta": count,
-  "flow.reverse.bytes.total": count,
 });
 const spanSchema: v.GenericSchema<unknown, AgentSpan> = v.strictObject({
   name: v.string(),

@@ -1,27 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { describeSplitLevels, findSplitLevels, type KeyPart } from "../../../src/capture/key-levels.ts";
 import type { Link } from "../../../src/capture/links.ts";
+import { makeLink } from "./make-link.ts";
 
-const ARPHRD_ETHER = 1;
 let lastIndex = 0;
 
 function link(name: string, kind = "", more: Partial<Link> = {}): Link {
   lastIndex++;
-  return {
-    ifindex: lastIndex,
-    name,
-    kind,
-    parent: 0,
-    isParentHere: true,
-    parentNamespace: -1,
-    master: 0,
-    masterKind: "",
-    isUp: true,
-    isLoopback: false,
-    type: ARPHRD_ETHER,
-    packets: [0, 0],
-    ...more,
-  };
+  return makeLink(lastIndex, { name, kind, ...more });
 }
 
 const lo = link("lo", "", { isLoopback: true });
