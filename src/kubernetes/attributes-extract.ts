@@ -2,14 +2,11 @@
 
 import type { ExtractConfig } from "./config.ts";
 import type { ExtractRule } from "./config-rules.ts";
-import type { KubernetesObject } from "./object.ts";
+import { type KubernetesObject, TEXT_LIMIT } from "./object.ts";
 import type { Kind } from "./objects.ts";
 
 /** What an object says of itself, both as keys with values. */
 type Field = keyof ExtractConfig;
-
-/** Longest text a pattern is tried on: what is longer is not told. Labels have at most 63 characters. */
-const TEXT_LIMIT = 1024;
 
 interface CompiledRule {
   readonly rule: ExtractRule;

@@ -60,7 +60,9 @@ export class Facts {
     this.#add("k8s.namespace.name", name);
     const scope = this.#directory.scope(name);
     this.sources.add(scope.arrivals);
-    if (scope.namespace !== undefined) this.#extract(scope.namespace);
+    if (scope.namespace === undefined) return;
+    this.sources.add(scope.namespace);
+    this.#extract(scope.namespace);
   }
 
   /** Of any holder; `containerIndex` is of a pod's containers, -1 for none of them. */

@@ -28,11 +28,11 @@ interface Made {
   readonly versions: number;
 }
 
-/** What one holder's attributes differ by: a pod's container, or the Service beside a node. */
+/** What one holder's attributes differ by: a pod's container, or the Service beside it. */
 type Variants = Map<Known | number, Made>;
 
-/** Holders whose attributes are kept in each of two generations: more than one node's flows speak of at a time. */
-const HOLDERS = 4096;
+/** Attributes kept in each of two generations: more than one node's flows speak of at a time. */
+const GENERATION = 4096;
 
 const NO_CONTAINER = -1;
 
@@ -40,46 +40,59 @@ const NO_CONTAINER = -1;
 export class HolderAttributes {
   readonly #directory: Directory;
   readonly #options: FactOptions;
+  readonly #names: Readonly<Record<Side, SidedNames>> = {
+    source: new SidedNames("source"),
+    destination: new SidedNames("destination"),
+  };
   #young: Map<Known | string, Variants> = new Map();
+  #youngSize = 0;
   #old: Map<Known | string, Variants> = new Map();
+  #oldSize = 0;
 
   constructor(directory: Directory, options: FactOptions) {
     this.#directory = directory;
     this.#options = options;
   }
 
+  /** Attributes kept; those of both sides of one holder in one variant are one. */
+  get size(): number {
+    return this.#youngSize + this.#oldSize;
+  }
+
   /** What is said of one end of a flow; undefined where nothing is. */
   find(side: Side, found: Resolution, used: UsedPort): NamedValues | undefined {
     const { holder, service, sharedNamespace } = found;
     if (holder === undefined && sharedNamespace === "") return undefined;
-    const variants = this.#variantsOf(holder ?? sharedNamespace);
+    const key = holder ?? sharedNamespace;
     const container = holder?.told.kind === "Pod" ? findContainer(holder.told.object, used) : NO_CONTAINER;
     const variant = service ?? container;
-    const made = variants.get(variant);
-    // What was said of the gone is said to the end, though its owners go too.
-    const isSame = made?.container === container;
-    if (
-      made !== undefined &&
-      isSame &&
-      (holder?.isGone === true || versionsOf(made.sources) === made.versions)
-    ) {
-      return made.sides[side];
-    }
-    const fresh = this.#make(found, container);
-    variants.set(variant, fresh);
-    return fresh.sides[side];
+    const young = this.#young.get(key)?.get(variant);
+    const made = young ?? this.#old.get(key)?.get(variant);
+    const isSame = made !== undefined && made.container === container && !this.#isStale(made, holder);
+    const current = isSame ? made : this.#make(found, container);
+    if (current !== young) this.#keep(key, variant, current);
+    return current.sides[side];
   }
 
-  #variantsOf(holder: Known | string): Variants {
-    const young = this.#young.get(holder);
-    if (young !== undefined) return young;
-    const variants = this.#old.get(holder) ?? new Map<Known | number, Made>();
-    if (this.#young.size >= HOLDERS) {
+  /** What was said of the gone is said to the end, though its owners go too. */
+  #isStale({ sources, versions }: Made, holder: Known | undefined): boolean {
+    return holder?.isGone !== true && versionsOf(sources) !== versions;
+  }
+
+  #keep(key: Known | string, variant: Known | number, made: Made): void {
+    if (this.#youngSize >= GENERATION) {
       this.#old = this.#young;
+      this.#oldSize = this.#youngSize;
       this.#young = new Map();
+      this.#youngSize = 0;
     }
-    this.#young.set(holder, variants);
-    return variants;
+    let variants = this.#young.get(key);
+    if (variants === undefined) {
+      variants = new Map();
+      this.#young.set(key, variants);
+    }
+    if (!variants.has(variant)) this.#youngSize++;
+    variants.set(variant, made);
   }
 
   #make({ holder, service, sharedNamespace }: Resolution, container: number): Made {
@@ -91,13 +104,36 @@ export class HolderAttributes {
     if (service !== undefined) facts.addHolder(service, NO_CONTAINER);
     const sources = [...facts.sources];
     const { entries } = facts;
-    const sides = { source: ofSide("source", entries), destination: ofSide("destination", entries) };
+    const { source, destination } = this.#names;
+    const sides = { source: source.apply(entries), destination: destination.apply(entries) };
     return { sides, container, sources, versions: versionsOf(sources) };
   }
 }
 
-function ofSide(side: Side, entries: readonly NamedValue[]): NamedValues {
-  return { entries: entries.map(([name, value]) => [`${side}.${name}`, value]) };
+/** Different names that extraction rules make are few; a rule that makes one for each object must not fill memory. */
+const MOST_NAMES = 4096;
+
+/** Names as they are told of one side: one text for all who have the name. */
+class SidedNames {
+  readonly #side: Side;
+  readonly #names: Map<string, string> = new Map();
+
+  constructor(side: Side) {
+    this.#side = side;
+  }
+
+  apply(entries: readonly NamedValue[]): NamedValues {
+    return { entries: entries.map(([name, value]) => [this.#name(name), value]) };
+  }
+
+  #name(name: string): string {
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    if (this.#names.size >= MOST_NAMES) this.#names.clear();
+    const sided = `${this.#side}.${name}`;
+    this.#names.set(name, sided);
+    return sided;
+  }
 }
 
 function versionsOf(sources: readonly Versioned[]): number {

@@ -6,10 +6,11 @@ import type { AssociationConfig } from "./config-association.ts";
 import { ClaimChains } from "./directory-chains.ts";
 import type { Claim, Claimed } from "./directory-claims.ts";
 import { type AddressQuery, type Resolution, Resolver, SETTLE_MS } from "./directory-resolve.ts";
+import { Scopes, scopeName } from "./directory-scopes.ts";
 import { type Known, saysTheSame, type Told, toldBy, type Versioned } from "./known.ts";
 import type { DeletedObject, Kind, ObjectEvent } from "./objects.ts";
 import { Pool } from "./pool.ts";
-import { DEFAULT_RELATIONS, type RelationRule, Scope } from "./scope.ts";
+import { DEFAULT_RELATIONS, type RelationRule, type Scope } from "./scope.ts";
 
 export interface DirectoryOptions {
   /** `kubernetes.grace`: so long after its end an owner may still answer for flows that began after it. */
@@ -41,7 +42,7 @@ export class Directory {
   readonly #resolver: Resolver;
   readonly #objects: Map<Kind, Map<string, Known>> = new Map();
   readonly #nodes: Map<string, Known> = new Map();
-  readonly #scopes: Map<string, Scope> = new Map();
+  readonly #scopes: Scopes;
   /** In the order of their times. */
   #expiries: Expiry[] = [];
   #passed = 0;
@@ -51,6 +52,7 @@ export class Directory {
   constructor(options: DirectoryOptions) {
     this.#options = options;
     this.#resolver = new Resolver(this.#chains, options.graceMs);
+    this.#scopes = new Scopes(options.relations ?? DEFAULT_RELATIONS);
   }
 
   /** Objects kept, those that ended of late included. */
@@ -58,6 +60,11 @@ export class Directory {
     let size = 0;
     for (const objects of this.#objects.values()) size += objects.size;
     return size;
+  }
+
+  /** Namespaces of which an object is kept, and the whole cluster beside them. */
+  get namespaces(): number {
+    return this.#scopes.size;
   }
 
   /** Different addresses and ports that objects have. */
@@ -74,7 +81,8 @@ export class Directory {
       if (known !== undefined && !known.isGone) this.#drop(known, event.object, now);
     } else if (known === undefined) {
       this.#add(told, now);
-    } else {
+    } else if (scopeName(told) === scopeName(known.told)) {
+      // Nothing moves to another namespace: what says so is not believed.
       this.#change(known, told, now);
     }
   }
@@ -109,14 +117,9 @@ export class Directory {
     return this.#nodes.get(name);
   }
 
-  /** What is known of a namespace; made when it is first asked for. */
+  /** What is known of a namespace; the same of all of which nothing is. To be asked for anew each time. */
   scope(name: string): Scope {
-    let scope = this.#scopes.get(name);
-    if (scope === undefined) {
-      scope = new Scope(name, this.#options.relations ?? DEFAULT_RELATIONS);
-      this.#scopes.set(name, scope);
-    }
-    return scope;
+    return this.#scopes.find(name);
   }
 
   #add(told: Told, now: number): void {
@@ -127,9 +130,9 @@ export class Directory {
       this.#nodes.set(object.name, known);
       this.nodeArrivals.version++;
     }
-    if (kind === "Namespace") this.scope(object.name).namespace = known;
-    const scope = this.scope(kind === "Namespace" ? object.name : object.namespace);
-    if (kind !== "Pod") scope.arrivals.version++;
+    const scope = this.#scopes.join(told);
+    if (kind === "Namespace") scope.namespace = known;
+    else if (kind !== "Pod") scope.raise(scope.arrivals);
     scope.take(known, undefined);
     this.#claim(known, now);
   }
@@ -149,14 +152,14 @@ export class Directory {
     if (known.isGone || !saysTheSame(before, told)) known.version++;
     const wasGone = known.isGone;
     known.isGone = false;
-    this.scope(told.object.namespace).take(known, wasGone ? undefined : before);
+    this.scope(scopeName(told)).take(known, wasGone ? undefined : before);
     this.#claim(known, now);
   }
 
   /** What it is called stays known for the flows that began before; what it had ends. */
   #drop(known: Known, { endTime }: DeletedObject, now: number): void {
     known.isGone = true;
-    this.scope(known.told.object.namespace).drop(known);
+    this.scope(scopeName(known.told)).drop(known);
     for (const claim of known.claims)
       this.#end(claim, { endMs: Math.min(endTime ?? now, claim.endMs), isTold: endTime !== undefined }, now);
     known.claims = NO_CLAIMS;
@@ -165,11 +168,14 @@ export class Directory {
 
   #forget(known: Known): void {
     const { kind, object } = known.told;
-    this.#objectsOf(kind).delete(object.uid);
+    const objects = this.#objectsOf(kind);
+    // It went twice, and is forgotten since the first time.
+    if (objects.get(object.uid) !== known) return;
+    objects.delete(object.uid);
     if (kind === "Node" && this.#nodes.get(object.name) === known) this.#nodes.delete(object.name);
-    if (kind !== "Namespace") return;
-    const scope = this.scope(object.name);
-    if (scope.namespace === known) this.#scopes.delete(object.name);
+    const scope = this.scope(scopeName(known.told));
+    if (scope.namespace === known) scope.namespace = undefined;
+    this.#scopes.leave(known.told);
   }
 
   /** Brings the object's claims to what it says now: those that are alike stay. */

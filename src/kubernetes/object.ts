@@ -1,5 +1,8 @@
 // What is kept of any object of the cluster, and what several kinds have in them.
 
+/** Most characters of a label's or an annotation's key and value: a longer pair is not kept. Labels have at most 63. */
+export const TEXT_LIMIT = 1024;
+
 /** What is kept of every object. Times are milliseconds since 1970, texts as the API server says them. */
 export interface KubernetesObject {
   readonly uid: string;
@@ -9,7 +12,7 @@ export interface KubernetesObject {
   /** `metadata.creationTimestamp` in ms; 0 where it is not given. */
   readonly createdTime: number;
   readonly labels: ReadonlyMap<string, string>;
-  /** Those alone that an extraction rule may read. */
+  /** Those alone that an extraction rule may read, and of no more than {@link TEXT_LIMIT} characters. */
   readonly annotations: ReadonlyMap<string, string>;
   readonly owners: readonly OwnerReference[];
 }

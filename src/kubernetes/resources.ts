@@ -2,7 +2,7 @@
 // object of objects.ts, or undefined where it has no name and uid.
 
 import { tableAt, tablesOf, textOf, textsOf, timeOf } from "./json.ts";
-import type { KubernetesObject } from "./object.ts";
+import { type KubernetesObject, TEXT_LIMIT } from "./object.ts";
 import type { Kind, ObjectEvent, ObjectsByKind } from "./objects.ts";
 import { pruneEndpointSlice, pruneNetworkPolicy, pruneService } from "./resources-network.ts";
 import { pruneNode, prunePod } from "./resources-workload.ts";
@@ -90,8 +90,16 @@ function pruneMetadata(
     name,
     namespace: textOf(metadata["namespace"]),
     createdTime: timeOf(metadata["creationTimestamp"]) ?? 0,
-    labels: readLabels(metadata["labels"], () => true),
-    annotations: readLabels(metadata["annotations"], keepsAnnotation),
+    labels: readLabels(metadata["labels"], isTellable),
+    annotations: readLabels(
+      metadata["annotations"],
+      (key, value) => isTellable(key, value) && keepsAnnotation(key),
+    ),
     owners: owners.length === 0 ? NO_OWNERS : owners,
   };
+}
+
+/** What is longer is told nowhere. */
+function isTellable(key: string, value: string): boolean {
+  return key.length <= TEXT_LIMIT && value.length <= TEXT_LIMIT;
 }

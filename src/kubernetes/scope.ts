@@ -27,31 +27,60 @@ export interface Relation {
   readonly to: Kind;
 }
 
-/** Versions are raised by what may change what is said of the namespace's objects. */
+/**
+ * Versions are raised by what may change what is said of the namespace's objects. Those of all scopes are from one clock:
+ * a namespace that comes again is never taken for what it was.
+ */
 export class Scope {
-  readonly name: string;
   readonly relations: SelectorIndex<Relation> = new SelectorIndex();
   readonly policies: SelectorIndex<Policy> = new SelectorIndex();
   /** Raised by every change of a relation. */
-  readonly relationsVersion: Versioned = { version: 0 };
+  readonly relationsVersion: Versioned;
   /** Raised by every change of a policy. */
-  readonly policiesVersion: Versioned = { version: 0 };
+  readonly policiesVersion: Versioned;
   /** Raised when an object arrives that others may have waited for: an owner, the namespace itself. */
-  readonly arrivals: Versioned = { version: 0 };
-  /** The Namespace object, once it arrived. */
-  namespace: Known | undefined;
+  readonly arrivals: Versioned;
+  /** Objects of the namespace that are known, itself included. */
+  members = 0;
   readonly #rules: readonly RelationRule[];
+  readonly #clock: Versioned;
+  #namespace: Known | undefined;
   readonly #relationsOf: Map<Known, readonly Relation[]> = new Map();
   readonly #policyOf: Map<Known, Policy> = new Map();
 
-  constructor(name: string, rules: readonly RelationRule[]) {
-    this.name = name;
+  constructor(rules: readonly RelationRule[], clock: Versioned) {
     this.#rules = rules;
+    this.#clock = clock;
+    const version = ++clock.version;
+    this.relationsVersion = { version };
+    this.policiesVersion = { version };
+    this.arrivals = { version };
+  }
+
+  /** The Namespace object, once it arrived. */
+  get namespace(): Known | undefined {
+    return this.#namespace;
+  }
+
+  set namespace(known: Known | undefined) {
+    this.#namespace = known;
+    this.raise(this.arrivals);
   }
 
   /** Labels of the namespace; none before it arrived. */
   get labels(): ReadonlyMap<string, string> | undefined {
-    return this.namespace?.told.object.labels;
+    return this.#namespace?.told.object.labels;
+  }
+
+  /** Makes stale what was made from one of the versions. */
+  raise(versioned: Versioned): void {
+    versioned.version = ++this.#clock.version;
+  }
+
+  /** Makes stale all that was made from anything of the namespace. */
+  raiseAll(): void {
+    for (const versioned of [this.arrivals, this.relationsVersion, this.policiesVersion])
+      this.raise(versioned);
   }
 
   /** Takes in an object of the namespace that is new, or has changed from `before`. */
@@ -71,7 +100,7 @@ export class Scope {
     if (relations.length === 0) return;
     for (const relation of relations) this.relations.add(relation);
     this.#relationsOf.set(known, relations);
-    this.relationsVersion.version++;
+    this.raise(this.relationsVersion);
   }
 
   /** Takes an object of the namespace away. */
@@ -85,7 +114,7 @@ export class Scope {
     if (before === undefined && policy === undefined) return;
     if (before !== undefined) this.policies.delete(before);
     this.#policyOf.delete(known);
-    this.policiesVersion.version++;
+    this.raise(this.policiesVersion);
     if (policy === undefined || !this.#rules.some(({ kind, to }) => kind === "NetworkPolicy" && to === "Pod"))
       return;
     this.policies.add(policy);
@@ -97,7 +126,7 @@ export class Scope {
     if (relations === undefined) return;
     for (const relation of relations) this.relations.delete(relation);
     this.#relationsOf.delete(known);
-    this.relationsVersion.version++;
+    this.raise(this.relationsVersion);
   }
 }
 

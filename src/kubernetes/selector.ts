@@ -16,10 +16,13 @@ export function readSelector(json: unknown): LabelSelector {
 }
 
 /** A map of texts; other values are left out. */
-export function readLabels(json: unknown, keeps: (key: string) => boolean): ReadonlyMap<string, string> {
+export function readLabels(
+  json: unknown,
+  keeps: (key: string, value: string) => boolean,
+): ReadonlyMap<string, string> {
   const labels = new Map<string, string>();
   for (const [key, value] of Object.entries(tableAt(json))) {
-    if (typeof value === "string" && keeps(key)) labels.set(key, value);
+    if (typeof value === "string" && keeps(key, value)) labels.set(key, value);
   }
   return labels.size === 0 ? NO_LABELS : labels;
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { Directory } from "../../src/kubernetes/directory.ts";
 import type { ObjectEvent } from "../../src/kubernetes/objects.ts";
 import { holderOf, NOW, SECOND } from "../unit/kubernetes/cluster.ts";
-import { type Happened, naiveHolder } from "../unit/kubernetes/naive-directory.ts";
+import { type Happened, naiveHolder, naiveNamespaces } from "../unit/kubernetes/naive-directory.ts";
 import { added, deleted } from "../unit/kubernetes/objects.ts";
 
 const ADDRESSES = ["10.1.0.1", "10.1.0.2", "fd00::1"];
@@ -108,6 +108,8 @@ test("Directory answers as if it were worked out anew from all that happened", (
       const story = new Story();
       for (const [each, questions] of steps) {
         story.take(each);
+        const { directory, history, now } = story;
+        expect(directory.namespaces).toBe(naiveNamespaces(history, now, OPTIONS.keptMs));
         for (const { address, port, agoMs } of questions) {
           const asked = { address, port, startMs: story.now - agoMs, now: story.now };
           const wanted = naiveHolder(story.history, asked, OPTIONS);

@@ -217,3 +217,44 @@ test("Directory forgets what ended before the clock was set back, too", () => {
   directory.expire(NOW - 3600 * SECOND);
   expect([directory.size, directory.addresses]).toEqual([0, 0]);
 });
+
+test("Directory makes nothing of a namespace that is only asked for, and forgets one with its last object", () => {
+  const directory = clusterOf([added("Pod", WEB), added("Namespace", { name: "shop" })]);
+  for (let number = 0; number < 1000; number++) expect(directory.scope(`${number}`).labels).toBeUndefined();
+  expect(directory.namespaces).toBe(1);
+  directory.apply(deleted("Namespace", { name: "shop" }), NOW);
+  directory.expire(NOW + 120 * SECOND);
+  expect([directory.namespaces, directory.scope("shop").namespace]).toEqual([1, undefined]);
+  directory.apply(deleted("Pod", WEB), NOW + 120 * SECOND);
+  expect(directory.namespaces).toBe(1);
+  directory.expire(NOW + 240 * SECOND);
+  expect([directory.namespaces, directory.size]).toEqual([0, 0]);
+});
+
+test("Directory keeps the namespace of an object that came again, and forgets it once", () => {
+  const other = { ...WEB, name: "other" };
+  const directory = clusterOf([
+    added("Pod", WEB),
+    deleted("Pod", WEB),
+    added("Pod", WEB),
+    added("Pod", other),
+  ]);
+  directory.expire(NOW + 120 * SECOND);
+  expect([directory.namespaces, directory.size]).toEqual([1, 2]);
+  directory.apply(deleted("Pod", WEB), NOW + 120 * SECOND);
+  directory.apply(added("Pod", WEB), NOW + 121 * SECOND);
+  directory.apply(deleted("Pod", WEB), NOW + 122 * SECOND);
+  directory.expire(NOW + 1000 * SECOND);
+  expect([directory.namespaces, directory.size]).toEqual([1, 1]);
+});
+
+test("Directory does not believe that an object moves to another namespace", () => {
+  const directory = clusterOf([
+    added("Pod", WEB),
+    modified("Pod", { ...WEB, uid: "Pod-shop-web", namespace: "far" }),
+  ]);
+  expect([directory.namespaces, resolve(directory, "10.1.0.5").holder?.told.object.namespace]).toEqual([
+    1,
+    "shop",
+  ]);
+});

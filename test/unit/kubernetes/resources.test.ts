@@ -32,6 +32,14 @@ describe("pruneObject", () => {
     });
   });
 
+  test("keeps no label and no annotation that is too long to be told", () => {
+    const [most, more] = ["team/".padEnd(1024, "x"), "team/".padEnd(1025, "x")];
+    const pairs = { [most]: most, [more]: "", "team/long": more };
+    const pruned = prune("Namespace", { metadata: { ...METADATA, labels: pairs, annotations: pairs } });
+    const kept = new Map([[most, most]]);
+    expect([pruned?.labels, pruned?.annotations]).toEqual([kept, kept]);
+  });
+
   test("keeps of a pod its addresses, its node and what runs as long as it does", () => {
     const port = { name: "http", containerPort: 8080, hostPort: 80 };
     const spec = {
