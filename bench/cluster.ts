@@ -12,6 +12,9 @@ const SIZE = { pods: 20_000, services: 5_000, nodes: 1_000, policies: 500, names
 const NOW = Date.UTC(2026, 5, 1);
 const LOOKUPS = 1_000_000;
 const CHANGES = 20_000;
+/** Flows that the attribution remembers, and the pods of one node that are one end of them. */
+const FLOWS = 100_000;
+const OWN_PODS = 110;
 const SETTLE_MS = 3000;
 
 /** Distinct strings each time, as they come from a parser. */
@@ -192,6 +195,26 @@ async function measureRecords(directory: Directory, addresses: readonly Uint32Ar
   time(LOOKUPS, attribute);
   say("policies-ns", time(LOOKUPS, attribute) - without);
   say("attributes-mb", (await residentMegabytes()) - before);
+  await measureFlows(attribution, record, addresses);
+}
+
+/** Flows that are told again and again, between the pods of one node and those of others. */
+async function measureFlows(
+  attribution: Attribution,
+  record: AttributedRecord,
+  addresses: readonly Uint32Array[],
+): Promise<void> {
+  const said: RecordAttributes = { source: undefined, destination: undefined, policies: undefined };
+  record.isLast = false;
+  const tell = (index: number): void => {
+    for (let i = 0; i < 5; i++) record.flowId[i] = Math.imul(index + 1, 0x9e3779b1 + 2 * i);
+    record.words.set(addresses[index % OWN_PODS] as Uint32Array, 0);
+    record.words.set(addresses[(index * 7919) & 1023] as Uint32Array, 4);
+    attribution.attribute(record, NOW + 60_000, said);
+  };
+  const before = await residentMegabytes();
+  time(FLOWS, tell);
+  say("flows-mb", (await residentMegabytes()) - before);
 }
 
 /** Pods that go and come again under another uid with the same address. */

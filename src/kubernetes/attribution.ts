@@ -94,6 +94,7 @@ export class Attribution {
     this.#query.protocol = record.protocol;
     this.#resolve(record, "source", known?.source, now);
     this.#resolve(record, "destination", known?.destination, now);
+    const isNews = known?.source.isConfirmed !== true || known.destination.isConfirmed !== true;
     const used = this.#query;
     used.port = record.sourcePort;
     said.source = this.#attributes.find("source", this.#source, used);
@@ -102,18 +103,19 @@ export class Attribution {
     said.policies = record.isInitiatorKnown ? this.#judge(record, now) : undefined;
     if (record.isLast) {
       if (known !== undefined) this.#memory.delete(record.flowId);
-    } else if (known !== undefined) {
-      copyResolution(this.#source, known.source);
-      copyResolution(this.#destination, known.destination);
-    } else if (this.#source.outcome !== "unknown" || this.#destination.outcome !== "unknown") {
-      this.#memory.set(record.flowId, { source: { ...this.#source }, destination: { ...this.#destination } });
+    } else if (known !== undefined ? isNews : this.#isAnyKnown()) {
+      this.#memory.set(record.flowId, this.#source, this.#destination);
     }
+  }
+
+  #isAnyKnown(): boolean {
+    return this.#source.outcome !== "unknown" || this.#destination.outcome !== "unknown";
   }
 
   #resolve(
     record: AttributedRecord,
     side: "source" | "destination",
-    known: Resolution | undefined,
+    known: Readonly<Resolution> | undefined,
     now: number,
   ): void {
     const found = side === "source" ? this.#source : this.#destination;

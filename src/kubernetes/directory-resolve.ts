@@ -52,7 +52,7 @@ export function newResolution(): Resolution {
 }
 
 /** Writes what `from` found over `to`. */
-export function copyResolution(from: Resolution, to: Resolution): void {
+export function copyResolution(from: Readonly<Resolution>, to: Resolution): void {
   to.outcome = from.outcome;
   to.holder = from.holder;
   to.service = from.service;

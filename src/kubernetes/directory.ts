@@ -46,6 +46,8 @@ export class Directory {
   /** In the order of their times. */
   #expiries: Expiry[] = [];
   #passed = 0;
+  /** Objects that ever were. */
+  #count = 0;
   /** Raised when a node arrives that pods may have waited for. */
   readonly nodeArrivals: Versioned = { version: 0 };
 
@@ -123,7 +125,7 @@ export class Directory {
   }
 
   #add(told: Told, now: number): void {
-    const known: Known = { told, version: 0, isGone: false, claims: NO_CLAIMS };
+    const known: Known = { number: ++this.#count, told, version: 0, isGone: false, claims: NO_CLAIMS };
     const { kind, object } = told;
     this.#objectsOf(kind).set(object.uid, known);
     if (kind === "Node") {

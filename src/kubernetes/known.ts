@@ -15,6 +15,8 @@ export interface Versioned {
 
 /** One object from its first event on; the same one through all its changes. */
 export interface Known extends Versioned {
+  /** A number of its own, from 1 on, to be hashed. */
+  readonly number: number;
   told: Told;
   /** Deleted: kept for the flows that began before. */
   isGone: boolean;

@@ -1,6 +1,4 @@
 import { expect, test } from "bun:test";
-import { newResolution } from "../../../src/kubernetes/directory-resolve.ts";
-import { FlowMemory } from "../../../src/kubernetes/flow-memory.ts";
 import { clusterOf, NOW, SECOND } from "./cluster.ts";
 import { attribute, attributionOf, type Flow, saidOf } from "./judged.ts";
 import { added, deleted, labelsOf, selectorOf } from "./objects.ts";
@@ -88,20 +86,6 @@ test("Attribution counts each end by how its look-up ended", () => {
   attribute(attribution, FLOW);
   attribute(attribution, { ...FLOW, source: "10.1.0.2", startMs: NOW + SECOND, id: 2 });
   expect(attribution.outcomes).toEqual({ resolved: 2, ended: 1, ambiguous: 0, unknown: 1 });
-});
-
-test("FlowMemory keeps those that are asked for, and no more than twice its capacity", () => {
-  const memory = new FlowMemory(10);
-  const idOf = (number: number): Uint32Array => Uint32Array.of(number, 0, 0, 0, number);
-  const flow = { source: newResolution(), destination: newResolution() };
-  for (let number = 0; number < 1000; number++) {
-    memory.set(idOf(number), flow);
-    expect(memory.get(idOf(0))).toBe(flow);
-    expect(memory.size).toBeLessThanOrEqual(20);
-  }
-  expect(memory.get(idOf(1))).toBeUndefined();
-  memory.delete(idOf(0));
-  expect(memory.get(idOf(0))).toBeUndefined();
 });
 
 test("Attribution tells who answers with the Service that was called, among those that select the pod", () => {
