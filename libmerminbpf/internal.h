@@ -73,7 +73,8 @@ struct conntrack {
 	int listing_fd;
 	uint32_t listing; /* which of the requests of a listing is being answered */
 	bool is_interrupted;
-	bool has_overrun; /* events were lost for want of room */
+	bool is_losing;   /* the kernel drops events until those that wait are read */
+	bool has_overrun; /* it has dropped some, and does no more */
 };
 
 enum load_state { LOAD_NONE, LOAD_DONE, LOAD_FAILED };
@@ -272,6 +273,15 @@ void namespace_port_range(uint16_t *range);
 
 void conntrack_close(struct conntrack *conntrack);
 
+/* ---- conntrack_entry.c ---- */
+
+/*
+ * The translated connections in a datagram of ctnetlink's, aligned as NLMSG_ALIGNTO. Returns the rows filled:
+ * fewer than there are messages, and never more than `max`.
+ */
+uint32_t conntrack_read_entries(const void *datagram, size_t size, struct merminbpf_translation *rows,
+                                uint32_t max);
+
 /* ---- netlink.c ---- */
 
 /* Called for each message of a dump; a non-zero result ends the dump and is returned by it. */
@@ -295,6 +305,15 @@ int netlink_changed(int *fd, uint32_t groups);
 
 /* Opens a socket that is told by rtnetlink's RTMGRP_* groups and does not block, or returns -errno. */
 int netlink_subscribe(uint32_t groups);
+
+/*
+ * The message at `*at` of a datagram of `size` bytes, and `*at` moved behind it; NULL where no whole one is
+ * left. Begins with `*at` of 0.
+ */
+const struct nlmsghdr *netlink_message(const void *datagram, size_t size, size_t *at);
+
+/* Of an NLMSG_ERROR or NLMSG_DONE: the negative errno it carries, or 0. */
+int netlink_carried_error(const struct nlmsghdr *message);
 
 /* The first attribute of `type` in `size` bytes of attributes, with at least `least` bytes of payload. */
 const struct nlattr *netlink_attribute(const void *attributes, size_t size, uint16_t type, size_t least);

@@ -379,7 +379,8 @@ int merminbpf_addresses_changed(struct merminbpf *handle);
 
 /*
  * A connection that the watched namespace translates: its keys (struct flow_key) as the initiator's packets
- * have them before and after. Ways lead from the initiator to the responder.
+ * have them before and after. Ways lead from the initiator to the responder. Two connections may have the
+ * same key at a time in two zones of conntrack's, and then be translated in two ways; 0 is the default zone.
  */
 struct merminbpf_translation {
 	uint8_t original[48];
@@ -388,6 +389,8 @@ struct merminbpf_translation {
 	uint8_t translated_way;
 	uint8_t is_gone; /* the connection has ended */
 	uint8_t padding;
+	uint16_t original_zone;   /* in which the key `original` is, host order */
+	uint16_t translated_zone; /* likewise */
 };
 
 /*
@@ -397,10 +400,16 @@ struct merminbpf_translation {
  */
 int merminbpf_conntrack_open(struct merminbpf *handle, uint32_t receive_bytes);
 
+/* Ends both; NULL and a handle that follows nothing are fine. */
+void merminbpf_conntrack_close(struct merminbpf *handle);
+
 /* Takes the events that wait, `max` at most, and reads no more datagrams than that. Never waits. */
 int merminbpf_conntrack_read(struct merminbpf *handle, struct merminbpf_translation *rows, uint32_t max);
 
-/* 1 where events were lost since the last call: what is listed from now on has them. */
+/*
+ * 1 where events were lost since the last call: what is listed from now on has them. It is told once all that
+ * waited is read: until then the kernel goes on losing, silently.
+ */
 int merminbpf_conntrack_overrun(struct merminbpf *handle);
 
 /* Begins to list the translated connections; the listing before must have come to its end. */

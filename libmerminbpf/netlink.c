@@ -42,8 +42,20 @@ static ssize_t receive(int fd, void *buffer, size_t size)
 	return (size_t)received > size ? -EMSGSIZE : received;
 }
 
-/* Of NLMSG_ERROR and NLMSG_DONE: the error they carry. */
-static int carried_error(const struct nlmsghdr *message)
+const struct nlmsghdr *netlink_message(const void *datagram, size_t size, size_t *at)
+{
+	const struct nlmsghdr *message;
+
+	if (*at > size || size - *at < sizeof(*message))
+		return NULL;
+	message = (const void *)((const char *)datagram + *at);
+	if (message->nlmsg_len < sizeof(*message) || message->nlmsg_len > size - *at)
+		return NULL;
+	*at += NLMSG_ALIGN((size_t)message->nlmsg_len);
+	return message;
+}
+
+int netlink_carried_error(const struct nlmsghdr *message)
 {
 	int error;
 
@@ -58,15 +70,16 @@ static int visit_datagram(const void *datagram, size_t size, netlink_visit visit
                           bool *interrupted)
 {
 	const struct nlmsghdr *message;
+	size_t at = 0;
 
-	for (message = datagram; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
+	while ((message = netlink_message(datagram, size, &at))) {
 		int result;
 
 		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 			*interrupted = true;
 		if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
 			*done = true;
-			return carried_error(message);
+			return netlink_carried_error(message);
 		}
 		result = visit(message, context);
 		if (result)

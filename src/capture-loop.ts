@@ -4,7 +4,7 @@
 import type { Interfaces } from "./capture/interfaces.ts";
 import type { Listeners } from "./capture/listeners.ts";
 import type { Reader } from "./capture/reader.ts";
-import type { CaptureStats, KernelCounter, Persistence } from "./capture/stats.ts";
+import { type CaptureStats, type KernelCounter, NOT_FOLLOWED, type Persistence } from "./capture/stats.ts";
 import type { ExportThread } from "./export-thread.ts";
 import { PRESSURE_SHARE } from "./flow/eviction.ts";
 import type { FlowTable } from "./flow/table.ts";
@@ -238,7 +238,7 @@ export class CaptureLoop {
       shortPackets: 0,
       packetsSetOff: this.#packetsSetOff,
       persistence: this.#parts.persistence,
-      conntrack: this.#parts.feed?.stats() ?? { isFollowed: false, resyncs: 0 },
+      conntrack: this.#parts.feed?.stats() ?? NOT_FOLLOWED,
     };
     thread.tell({ kind: "stats", capture, table: tableStats });
   }

@@ -8,7 +8,7 @@ import { Reader } from "./capture/reader.ts";
 import { REOPENED_EVENT_BYTES } from "./capture/record.ts";
 import { PacketRunner } from "./capture/replay.ts";
 import { ReplayClock } from "./capture/replay-clock.ts";
-import type { CaptureStats } from "./capture/stats.ts";
+import { type CaptureStats, NOT_FOLLOWED } from "./capture/stats.ts";
 import type { FlowConfig, SpanConfig } from "./flow/config.ts";
 import { createRecordFilter } from "./flow/filter.ts";
 import type { FilterConfig } from "./flow/filter-config.ts";
@@ -115,7 +115,7 @@ export class Poller {
       shortPackets: this.#runner.shortPackets,
       packetsSetOff: 0,
       persistence: { isWanted: false, failure: undefined },
-      conntrack: { isFollowed: false, resyncs: 0 },
+      conntrack: NOT_FOLLOWED,
     };
   }
 

@@ -37,7 +37,10 @@ export class Conntrack {
     return { count: this.#probe.check(count, ACTION), words: this.#events };
   }
 
-  /** Whether events were lost since the last call: only a listing tells what they said. */
+  /**
+   * Whether events were lost since the last call: only a listing tells what they said. Said once all that waited is
+   * read, as the kernel loses more until then.
+   */
   hasOverrun(): boolean {
     return this.#probe.library.merminbpf_conntrack_overrun(this.#probe.handle) !== 0;
   }
@@ -55,5 +58,9 @@ export class Conntrack {
     if (count === ENODATA) return { count: 0, words: this.#listed, status: "complete" };
     if (count === EINTR) return { count: 0, words: this.#listed, status: "interrupted" };
     return { count: this.#probe.check(count, ACTION), words: this.#listed, status: "listing" };
+  }
+  /** Ends the subscription, and a listing on its way. */
+  close(): void {
+    this.#probe.library.merminbpf_conntrack_close(this.#probe.handle);
   }
 }

@@ -56,6 +56,7 @@ export const SYMBOLS = {
   merminbpf_addresses_list: { args: ["i32", "ptr", "u32"], returns: "i32" },
   merminbpf_namespace_id: { args: ["i32"], returns: "i32" },
   merminbpf_addresses_changed: { args: ["ptr"], returns: "i32" },
+  merminbpf_conntrack_close: { args: ["ptr"], returns: "void" },
   merminbpf_conntrack_open: { args: ["ptr", "u32"], returns: "i32" },
   merminbpf_conntrack_read: { args: ["ptr", "ptr", "u32"], returns: "i32" },
   merminbpf_conntrack_overrun: { args: ["ptr"], returns: "i32" },

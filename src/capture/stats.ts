@@ -65,7 +65,12 @@ export interface ConntrackStats {
   readonly isFollowed: boolean;
   /** How often events were lost, so that all translated connections were listed anew. */
   readonly resyncs: number;
+  /** How often it could no longer be followed, and was tried again. */
+  readonly interruptions: number;
 }
+
+/** Where nobody asks conntrack. */
+export const NOT_FOLLOWED: ConntrackStats = { isFollowed: false, resyncs: 0, interruptions: 0 };
 
 /** A snapshot of the capture stage; cumulative unless said otherwise. */
 export interface CaptureStats {

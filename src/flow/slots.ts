@@ -55,7 +55,8 @@ export const TOLD = { packets: 0, bytes: 2, timeNs: 4 } as const;
  * frozen, `fresh` (2) the ways whose first packet of the open record was seen, `reason` (3) why it is ending, `scan`
  * (8) the last scan that met it; `hasStart`: SLOT.recordStart is a start, not the previous record's end; `filtered`: this
  * life is not told; `firstWay` (1) the way of this life's first packet; `translated`: this life is told by the other
- * view of its conversation; `tracesTranslation`: its trace is that of the translated tuple.
+ * view of its conversation; `tracesTranslation`: its trace is that of the translated tuple; `contested`: whether it is a
+ * view of one, and of which, nobody can tell.
  */
 export const STATE = {
   live: 1,
@@ -78,6 +79,7 @@ export const STATE = {
   firstWay: 0x2000000,
   translated: 0x4000000,
   tracesTranslation: 0x8000000,
+  contested: 0x10000000,
 } as const;
 
 /** Keys that {@link FlowSlots.touch} takes at once: what it reads of them, 100 KB, stays in a processor's own cache. */

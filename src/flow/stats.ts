@@ -38,4 +38,6 @@ export interface TableStats {
   /** Translated connections known now, and those forgotten for want of room. */
   readonly translations: number;
   readonly translationsEvicted: number;
+  /** Flows told in their own right, as zones of conntrack's translate them in different ways. */
+  readonly translationsContested: number;
 }

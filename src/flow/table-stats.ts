@@ -37,5 +37,6 @@ export function countTable(
     bytesTranslated: teller.bytesTranslated + others.bytesTranslated,
     translations: translator.size,
     translationsEvicted: translator.evicted,
+    translationsContested: translator.contested,
   };
 }

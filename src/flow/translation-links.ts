@@ -5,7 +5,7 @@ import { KEY_WORDS, WAY, WAY_WORDS } from "../capture/record.ts";
 import { type DirectionContext, RULE } from "./direction.ts";
 import { SlotRows } from "./slot-rows.ts";
 import { type FlowSlots, SLOT, SLOT_WORDS, STATE } from "./slots.ts";
-import { type Translations, VIEW } from "./translations.ts";
+import { CONTESTED, type Translations, VIEW } from "./translations.ts";
 
 /** What FLOW_STATS has under the key of 12 words at `at`, valid until the next call; undefined where nothing. */
 export type FindFlow = (keys: Uint32Array, at: number) => Uint32Array | undefined;
@@ -20,10 +20,15 @@ export const LINK_BIT = { isTranslated: 1, ownWay: 2, otherWay: 4 } as const;
 /** What is known of how a view was seen. */
 const SIGHT = { none: 0, outward: 1, workload: 2 } as const;
 
+/** A life that is told elsewhere, or in its own right, whatever else is found out. */
+const SETTLED = STATE.translated | STATE.contested;
+
 /** Links of one table's slots. */
 export class TranslationLinks {
   /** {@link LINK_WORDS} a row; row 0 is none. Replaced when it grows. */
   words: Uint32Array = new Uint32Array(0);
+  /** Lives that are told in their own right, as without conntrack: its zones translate their key in different ways. */
+  contested = 0;
   readonly #slots: FlowSlots;
   readonly #known: Translations;
   readonly #context: DirectionContext;
@@ -50,15 +55,14 @@ export class TranslationLinks {
   /** A life begins: what was known of the one before is not its own. */
   begin(slot: number): void {
     this.#rows.close(slot);
-    const found = this.#known.find(this.#slots.keys, slot * KEY_WORDS);
-    if (found >= 0) this.#link(slot, found >>> 1, found & 1);
+    this.#meet(slot);
   }
 
   /** An entry arrived: the slots of both its keys are views of it. */
   arrive(entry: number): void {
     for (let view = 0; view < 2; view++) {
       const slot = this.#slots.find(this.#known.words, this.#known.keyAt(entry, view));
-      if (slot >= 0) this.#link(slot, entry, view);
+      if (slot >= 0) this.#meet(slot);
     }
   }
 
@@ -76,13 +80,34 @@ export class TranslationLinks {
     if ((state & STATE.translated) !== 0) return true;
     if (this.#slots.words[slot * SLOT_WORDS + SLOT.recordNumber] !== 0) return false;
     // Keys with a VLAN or a tunnel are not found where the entry arrives.
-    if (this.rowOf(slot) === 0) this.begin(slot);
+    if (this.rowOf(slot) === 0 || this.#isContested(slot)) this.#meet(slot);
     const row = this.rowOf(slot);
     if (row === 0) return (this.#stateOf(slot) & STATE.translated) !== 0;
     const own = (this.words[row * LINK_WORDS + LINK_BITS] as number) & LINK_BIT.isTranslated;
     const told = this.#choose(slot, row, own);
     this.#settle(slot, row, own, told);
     return told !== own;
+  }
+
+  /** Brings to a slot what is known of its key by now. */
+  #meet(slot: number): void {
+    const found = this.#known.find(this.#slots.keys, slot * KEY_WORDS);
+    if (found === CONTESTED) this.#contest(slot);
+    else if (found >= 0 && (this.#stateOf(slot) & STATE.contested) === 0)
+      this.#link(slot, found >>> 1, found & 1);
+  }
+
+  #isContested(slot: number): boolean {
+    return this.#known.hasShared && this.#known.find(this.#slots.keys, slot * KEY_WORDS) === CONTESTED;
+  }
+
+  /** What was told already stays so. */
+  #contest(slot: number): void {
+    if (this.#slots.words[slot * SLOT_WORDS + SLOT.recordNumber] !== 0) return;
+    if ((this.#stateOf(slot) & SETTLED) !== 0) return;
+    this.#rows.close(slot);
+    this.#mark(slot, STATE.contested);
+    this.contested++;
   }
 
   /** The view that is to be told. */
@@ -92,7 +117,7 @@ export class TranslationLinks {
     const decided = entry < 0 ? -1 : this.#known.toldOf(entry);
     if (decided >= 0) return decided;
     const peer = this.#slots.find(this.words, row * LINK_WORDS);
-    if (peer >= 0 && (this.#stateOf(peer) & STATE.translated) !== 0) return own;
+    if (peer >= 0 && (this.#stateOf(peer) & SETTLED) !== 0) return own;
     if (peer >= 0 && this.#slots.words[peer * SLOT_WORDS + SLOT.recordNumber] !== 0) return other;
     const otherSight = this.#sightOf(peer, this.words, row * LINK_WORDS);
     if (otherSight === SIGHT.none) return own;
@@ -111,6 +136,7 @@ export class TranslationLinks {
     if (own === VIEW.original) this.#mark(slot, STATE.tracesTranslation);
     const peer = this.#slots.find(this.words, row * LINK_WORDS);
     if (peer < 0 || this.#slots.words[peer * SLOT_WORDS + SLOT.recordNumber] !== 0) return;
+    if ((this.#stateOf(peer) & SETTLED) !== 0) return;
     const back = this.rowOf(peer);
     if (back !== 0 && this.#isKey(this.words, back * LINK_WORDS, this.#slots.keys, slot * KEY_WORDS))
       this.#mark(peer, STATE.translated);

@@ -1,23 +1,29 @@
 // What is known of conversations that the node translates: two keys each, found by either. Bounded; the oldest go.
 // Comes in: rows of capture. Goes out: entries by number. Decides nothing but which entry of a key is the present one.
 //
-//   entry   original key (12 words) | translated key (12) | octets | number of the listing that confirmed it
-//   index   open addressing over both keys of all entries; a key that two entries have leads to the newer one
+//   entry   original key (12 words) | translated key (12) | octets | zones | number of the listing that confirmed it
+//
+// In a zone of conntrack's a key is of one connection at a time: the newest. Zones know nothing of each other: where
+// they translate a key in different ways nobody can tell which packets of the flow are whose, and it is contested.
 
 import { KEY_WORDS } from "../capture/record.ts";
 import { TRANSLATION, TRANSLATION_BYTE } from "../capture/translation.ts";
-import { hashKey } from "./key-hash.ts";
+import { TranslationIndex } from "./translation-index.ts";
 
 /** The two views of a conversation: as the initiator's packets arrive, and as they leave. */
 export const VIEW = { original: 0, translated: 1 } as const;
 
-const ENTRY_WORDS = 26;
+/** What {@link Translations.find} says of a key, or of one whose other key, zones translate in different ways. */
+export const CONTESTED = -2;
+
+const ENTRY_WORDS = 27;
 const ENTRY_OCTETS = 24;
-const ENTRY_LISTING = 25;
+const ENTRY_ZONES = 25;
+const ENTRY_LISTING = 26;
 /** Fourth octet: the view that is told, counted from 1; 0 none yet. */
 const TOLD_SHIFT = 24;
 const FIRST_ENTRIES = 256;
-/** 18 MB. A node that translates more at a time tells the oldest conversations as two. */
+/** 19 MB. A node that translates more at a time tells the oldest conversations as two. */
 const MOST_ENTRIES = 131_072;
 /** How long an entry outlives its connection: longer than the ring's and the scan's delay. */
 const KEEP_NS = 10e9;
@@ -33,10 +39,9 @@ export class Translations {
   /** Entries let go for want of room. */
   evicted = 0;
   readonly #most: number;
-  readonly #seed: number;
+  readonly #index: TranslationIndex;
   readonly #key = new Uint32Array(KEY_WORDS);
   #listing = 0;
-  #index = new Int32Array(0);
   #next = new Int32Array(0);
   #previous = new Int32Array(0);
   #endedNs = new Float64Array(0);
@@ -48,30 +53,39 @@ export class Translations {
 
   /** @param seed makes the places of keys unforeseeable to whoever sends packets */
   constructor(seed: number, most: number = MOST_ENTRIES) {
-    this.#seed = seed;
+    this.#index = new TranslationIndex(this, ENTRY_WORDS, seed);
     this.#most = most;
   }
 
   /** Bytes held. */
   get bytes(): number {
     const rows = this.words.byteLength + this.#endedNs.byteLength;
-    return rows + this.#next.byteLength * 2 + this.#index.byteLength;
+    return rows + this.#next.byteLength * 2 + this.#index.bytes;
   }
 
-  /** Entry × 2 + view of the flow key at `at`, whatever its VLAN or tunnel; −1: not known to be translated. */
+  /** Whether zones share any key at all: only then can one be contested. */
+  get hasShared(): boolean {
+    return this.#index.shared > 0;
+  }
+
+  /**
+   * Entry × 2 + view of the flow key at `at`, whatever its VLAN or tunnel; −1: not known to be translated;
+   * {@link CONTESTED}.
+   */
   find(keys: Uint32Array, at: number): number {
     if (this.size === 0 || ((keys[at + 10] as number) & MIRRORED) !== 0) return -1;
     const key = this.#key;
     for (let i = 0; i < KEY_WORDS; i++) key[i] = keys[at + i] as number;
     key[9] = (key[9] as number) & 0xffff;
     key[10] = 0;
-    const place = this.#placeOf(key, 0);
-    return place < 0 ? -1 : (this.#index[place] as number) - 1;
+    const found = this.#present(key, 0);
+    if (found < 0 || !this.hasShared) return found;
+    return this.#present(this.words, this.#index.keyAt(found ^ 1)) === CONTESTED ? CONTESTED : found;
   }
 
   /** Word offset in {@link words} of an entry's key. */
   keyAt(entry: number, view: number): number {
-    return entry * ENTRY_WORDS + view * KEY_WORDS;
+    return this.#index.keyAt(entry * 2 + view);
   }
 
   /** The way in a view's key that leads from the initiator to the responder. */
@@ -89,15 +103,19 @@ export class Translations {
     this.words[at] = ((this.words[at] as number) & 0xffffff) | ((view + 1) << TOLD_SHIFT);
   }
 
-  /** Takes in the row at `at` of a connection that lives; others with a key of its own have ended. Returns its entry. */
+  /**
+   * Takes in the row at `at` of a connection that lives; others with a key of its own in the same zone have ended.
+   * Returns its entry.
+   */
   add(rows: Uint32Array, at: number, nowNs: number): number {
     const known = this.#findRow(rows, at);
     if (known >= 0) {
       this.words[known * ENTRY_WORDS + ENTRY_LISTING] = this.#listing;
       return known;
     }
-    this.#retireAt(rows, at + TRANSLATION.original, nowNs);
-    this.#retireAt(rows, at + TRANSLATION.translated, nowNs);
+    const zones = rows[at + TRANSLATION.zones] as number;
+    this.#supersede(rows, at + TRANSLATION.original, zones & 0xffff, nowNs);
+    this.#supersede(rows, at + TRANSLATION.translated, zones >>> 16, nowNs);
     return this.#open(rows, at);
   }
 
@@ -121,6 +139,11 @@ export class Translations {
     }
   }
 
+  /** Nobody tells of ends any more: all that lives counts as ended. */
+  endAll(nowNs: number): void {
+    for (let entry = this.#first[LIVING]; entry >= 0; entry = this.#first[LIVING]) this.#retire(entry, nowNs);
+  }
+
   /** Forgets what ended some seconds ago. */
   expire(nowNs: number): void {
     for (let entry = this.#first[ENDED]; entry >= 0; entry = this.#first[ENDED]) {
@@ -129,14 +152,56 @@ export class Translations {
     }
   }
 
+  /** The reference that a key leads to: the newest living one, else the newest. */
+  #present(keys: Uint32Array, at: number): number {
+    const newest = this.#index.newest(keys, at);
+    if (newest < 0) return -1;
+    let present = newest;
+    for (let each = this.#index.older(newest); each >= 0; each = this.#index.older(each)) {
+      if (!this.#hasKey(newest ^ 1, this.words, this.#index.keyAt(each ^ 1))) return CONTESTED;
+      if (!this.#isLiving(present) && this.#isLiving(each)) present = each;
+    }
+    return present;
+  }
+
   /** The entry of a row, where it lives; else −1. */
   #findRow(rows: Uint32Array, at: number): number {
-    const found = this.find(rows, at + TRANSLATION.original);
-    if (found < 0 || (found & 1) !== VIEW.original || this.#endedNs[found >>> 1] !== 0) return -1;
-    const own = this.keyAt(found >>> 1, VIEW.translated);
-    for (let i = 0; i < KEY_WORDS; i++)
-      if (this.words[own + i] !== rows[at + TRANSLATION.translated + i]) return -1;
-    return found >>> 1;
+    const zones = rows[at + TRANSLATION.zones];
+    const newest = this.#index.newest(rows, at + TRANSLATION.original);
+    for (let each = newest; each >= 0; each = this.#index.older(each)) {
+      const entry = each >>> 1;
+      if ((each & 1) !== VIEW.original || !this.#isLiving(each)) continue;
+      if (this.words[entry * ENTRY_WORDS + ENTRY_ZONES] !== zones) continue;
+      if (this.#hasKey(each ^ 1, rows, at + TRANSLATION.translated)) return entry;
+    }
+    return -1;
+  }
+
+  /** Whatever has the key at `at` in the same zone has ended, and is not found by it any more. */
+  #supersede(keys: Uint32Array, at: number, zone: number, nowNs: number): void {
+    for (let each = this.#index.newest(keys, at); each >= 0; ) {
+      const older = this.#index.older(each);
+      if (this.#zoneOf(each) === zone) {
+        if (this.#isLiving(each)) this.#retire(each >>> 1, nowNs);
+        this.#index.remove(each);
+      }
+      each = older;
+    }
+  }
+
+  #zoneOf(reference: number): number {
+    const zones = this.words[(reference >>> 1) * ENTRY_WORDS + ENTRY_ZONES] as number;
+    return (reference & 1) === VIEW.original ? zones & 0xffff : zones >>> 16;
+  }
+
+  #isLiving(reference: number): boolean {
+    return this.#endedNs[reference >>> 1] === 0;
+  }
+
+  #hasKey(reference: number, keys: Uint32Array, at: number): boolean {
+    const own = this.#index.keyAt(reference);
+    for (let i = 0; i < KEY_WORDS; i++) if (this.words[own + i] !== keys[at + i]) return false;
+    return true;
   }
 
   #open(rows: Uint32Array, at: number): number {
@@ -146,23 +211,18 @@ export class Translations {
     for (let i = 0; i < 2 * KEY_WORDS; i++) this.words[to + i] = rows[at + i] as number;
     const octets = rows[at + TRANSLATION.octets] as number;
     this.words[to + ENTRY_OCTETS] = octets & ((1 << (TRANSLATION_BYTE.isGone * 8)) - 1);
+    this.words[to + ENTRY_ZONES] = rows[at + TRANSLATION.zones] as number;
     this.words[to + ENTRY_LISTING] = this.#listing;
     this.#endedNs[entry] = 0;
     this.#append(entry, LIVING);
     this.size++;
-    if (this.size * 8 > this.#index.length * 3) this.#growIndex();
-    else for (let view = 0; view < 2; view++) this.#place(entry, view);
+    for (let view = 0; view < 2; view++) this.#index.add(entry * 2 + view);
     return entry;
   }
 
   #evict(): void {
     this.evicted++;
     this.#remove(this.#first[ENDED] >= 0 ? this.#first[ENDED] : this.#first[LIVING]);
-  }
-
-  #retireAt(keys: Uint32Array, at: number, nowNs: number): void {
-    const found = this.find(keys, at);
-    if (found >= 0 && this.#endedNs[found >>> 1] === 0) this.#retire(found >>> 1, nowNs);
   }
 
   #retire(entry: number, nowNs: number): void {
@@ -173,7 +233,7 @@ export class Translations {
 
   #remove(entry: number): void {
     this.#unlink(entry, this.#endedNs[entry] === 0 ? LIVING : ENDED);
-    for (let view = 0; view < 2; view++) this.#displace(entry, view);
+    for (let view = 0; view < 2; view++) this.#index.remove(entry * 2 + view);
     this.#next[entry] = this.#free;
     this.#free = entry;
     this.size--;
@@ -212,60 +272,12 @@ export class Translations {
     const words = new Uint32Array(rows * ENTRY_WORDS);
     words.set(this.words);
     this.words = words;
+    this.#index.grow(rows);
     this.#next = grown(this.#next, rows);
     this.#previous = grown(this.#previous, rows);
     const endedNs = new Float64Array(rows);
     endedNs.set(this.#endedNs);
     this.#endedNs = endedNs;
-  }
-
-  /** The place in the index of the key at `at`, −1 where it has none. */
-  #placeOf(keys: Uint32Array, at: number): number {
-    const mask = this.#index.length - 1;
-    for (let place = hashKey(keys, at, this.#seed) & mask; ; place = (place + 1) & mask) {
-      const found = (this.#index[place] as number) - 1;
-      if (found < 0) return -1;
-      if (this.#hasKey(this.keyAt(found >>> 1, found & 1), keys, at)) return place;
-    }
-  }
-
-  #hasKey(own: number, keys: Uint32Array, at: number): boolean {
-    for (let i = 0; i < KEY_WORDS; i++) if (this.words[own + i] !== keys[at + i]) return false;
-    return true;
-  }
-
-  /** A key that an older entry has leads to this one from now on. */
-  #place(entry: number, view: number): void {
-    const at = this.keyAt(entry, view);
-    const known = this.#placeOf(this.words, at);
-    const mask = this.#index.length - 1;
-    let place = known < 0 ? hashKey(this.words, at, this.#seed) & mask : known;
-    if (known < 0) while (this.#index[place] !== 0) place = (place + 1) & mask;
-    this.#index[place] = entry * 2 + view + 1;
-  }
-
-  /** Takes a key of an entry out of the index, unless it leads to a newer one. Those behind it move up. */
-  #displace(entry: number, view: number): void {
-    const index = this.#index;
-    const mask = index.length - 1;
-    let hole = this.#placeOf(this.words, this.keyAt(entry, view));
-    if (hole < 0 || index[hole] !== entry * 2 + view + 1) return;
-    for (let place = (hole + 1) & mask; index[place] !== 0; place = (place + 1) & mask) {
-      const moved = (index[place] as number) - 1;
-      const home = hashKey(this.words, this.keyAt(moved >>> 1, moved & 1), this.#seed) & mask;
-      if (((place - home) & mask) < ((place - hole) & mask)) continue;
-      index[hole] = moved + 1;
-      hole = place;
-    }
-    index[hole] = 0;
-  }
-
-  /** The oldest first, so that the newest entry of a key is found. */
-  #growIndex(): void {
-    this.#index = new Int32Array(Math.max(FIRST_ENTRIES * 4, this.#index.length * 2));
-    for (const list of [ENDED, LIVING] as const)
-      for (let entry = this.#first[list]; entry >= 0; entry = this.#next[entry] as number)
-        for (let view = 0; view < 2; view++) this.#place(entry, view);
   }
 }
 

@@ -30,6 +30,11 @@ export class Translator {
     return this.#known.evicted;
   }
 
+  /** Lives told in their own right, as zones of conntrack's translate their key in different ways. */
+  get contested(): number {
+    return this.#links.reduce((sum, links) => sum + links.contested, 0);
+  }
+
   /** Bytes held, but for those of links. */
   get bytes(): number {
     return this.#known.bytes;
@@ -57,6 +62,11 @@ export class Translator {
   /** A listing was complete. */
   endListing(nowNs: number): void {
     this.#known.endListing(nowNs);
+  }
+
+  /** Conntrack is no longer followed: nobody will tell what ends. */
+  endAll(nowNs: number): void {
+    this.#known.endAll(nowNs);
   }
 
   /** Forgets what ended some seconds ago. */

@@ -72,6 +72,12 @@ const CAPTURE_METRICS: readonly Metric[] = [
     "Times that events of conntrack were lost, and all translated connections were listed anew.",
     ({ capture }) => capture.conntrack.resyncs,
   ),
+  ofReport(
+    "counter",
+    "mermin_conntrack_interruptions_total",
+    "Times that conntrack could no longer be followed: what it told is let go, and it is tried again for ever.",
+    ({ capture }) => capture.conntrack.interruptions,
+  ),
   ofMap(
     "mermin_bpf_map_entries",
     "Entries of a BPF map at the last scan.",
@@ -185,6 +191,12 @@ const FLOW_METRICS: readonly Metric[] = [
     "mermin_translations_evicted_total",
     "Translated connections forgotten for want of room: they may be told as two.",
     ({ table }) => table.translationsEvicted,
+  ),
+  ofReport(
+    "counter",
+    "mermin_translations_contested_total",
+    "Flows told in their own right, as without conntrack: its zones translate their addresses and ports in different ways.",
+    ({ table }) => table.translationsContested,
   ),
   ofReport(
     "counter",

@@ -191,7 +191,7 @@ describe("an agent and a translating node", () => {
         feed.read();
         feed.apply(turn);
       }
-      expect(feed.stats()).toEqual({ isFollowed: true, resyncs: 1 });
+      expect(feed.stats()).toEqual({ isFollowed: true, resyncs: 1, interruptions: 0 });
       expect(table.stats().translations).toBe(100);
     } finally {
       watchNamespace("");

@@ -18,8 +18,9 @@ const TRANSLATED = keyOf({ low: "10.0.0.1", high: "10.0.0.2", protocol: UDP, hig
 const ORIGINAL_TCP = keyOf({ low: "10.0.0.1", high: "10.96.0.1" });
 const BACKENDS = [1, 2].map((i) => keyOf({ low: "10.0.0.1", high: `10.0.1.${i}` }));
 
-function rowOf(original: Uint32Array, translated: Uint32Array, isGone = false): Uint32Array {
+function rowOf(original: Uint32Array, translated: Uint32Array, isGone = false, zone = 0): Uint32Array {
   const words = new Uint32Array(TRANSLATION_WORDS);
+  words[TRANSLATION.zones] = zone | (zone << 16);
   words.set(original, TRANSLATION.original);
   words.set(translated, TRANSLATION.translated);
   words[TRANSLATION.octets] = isGone ? 1 << 16 : 0;
@@ -186,5 +187,92 @@ describe("FlowTable tells a translated conversation once", () => {
     expect(others).toEqual([]);
     expect(record?.number).toBe(1);
     expect(view(record as RecordFields)).toEqual(AS_ORIGINAL);
+  });
+});
+
+describe("FlowTable and conntrack's zones", () => {
+  /** An entry in each of as many zones, numbered from 1. */
+  function tellZones(table: FlowTable, pairs: readonly (readonly [Uint32Array, Uint32Array])[]): void {
+    for (const [i, [original, translated]] of pairs.entries())
+      table.translator.add({ count: 1, words: rowOf(original, translated, false, i + 1) }, SECOND);
+  }
+
+  function endZone(table: FlowTable, zone: number, keys: readonly [Uint32Array, Uint32Array]): void {
+    table.translator.add({ count: 1, words: rowOf(...keys, true, zone) }, 2 * SECOND);
+  }
+
+  function send(kernel: KernelModel, keys: readonly Uint32Array[]): void {
+    for (const key of keys) kernel.packet(key, { way: 0, at: SECOND, flags: SYN, hook: POD });
+  }
+
+  const [first = ORIGINAL, second = ORIGINAL] = BACKENDS;
+  const toFirst = [ORIGINAL_TCP, first] as const;
+  const toSecond = [ORIGINAL_TCP, second] as const;
+  const further = keyOf({ low: "10.0.0.9", high: "10.0.1.1" });
+
+  test.each([
+    ["differ about a key: each view in its own right", [toFirst, toSecond], [ORIGINAL_TCP, first, second]],
+    [
+      "translate one after the other: each view in its own right",
+      [toFirst, [first, further]],
+      [ORIGINAL_TCP, first, further],
+    ],
+  ] as const)("that %s", (_, pairs, keys) => {
+    for (const isLate of [false, true]) {
+      const kernel = new KernelModel();
+      const table = newTable({ findFlow: kernel.findFlow });
+      if (!isLate) tellZones(table, pairs);
+      send(kernel, keys);
+      table.addEvents(kernel.drain(), { monotonicLow: 0, monotonicHigh: 1, offsetLow: 0, offsetHigh: 0 });
+      if (isLate) tellZones(table, pairs);
+      const records = scanWith(table, kernel, 62 * SECOND, { isFinal: true });
+      expect(records.map(({ detail }) => detail?.nat)).toEqual([undefined, undefined, undefined]);
+      expect(table.stats()).toMatchObject({ packetsTold: 3, packetsTranslated: 0, translationsContested: 3 });
+    }
+  });
+
+  test("that agree: told once, also when it has ended in one of them", () => {
+    for (const ended of [0, 1, 2]) {
+      const kernel = new KernelModel();
+      const table = newTable({ findFlow: kernel.findFlow });
+      tellZones(table, [toFirst, toFirst]);
+      if (ended > 0) endZone(table, ended, toFirst);
+      table.translator.expire(30 * SECOND);
+      expect(table.stats().translations).toBe(ended === 0 ? 2 : 1);
+      send(kernel, toFirst);
+      expect(scanWith(table, kernel, 62 * SECOND, { isFinal: true })).toMatchObject([
+        { destination: "10.96.0.1", detail: { nat: "10.0.0.1 40000 → 10.0.1.1 443" } },
+      ]);
+      expect(table.stats()).toMatchObject({ packetsTranslated: 1, translationsContested: 0 });
+    }
+  });
+
+  test("of which one is left: what begins then is told once", () => {
+    const kernel = new KernelModel();
+    const table = newTable({ findFlow: kernel.findFlow });
+    tellZones(table, [toFirst, toSecond]);
+    endZone(table, 1, toFirst);
+    table.translator.expire(30 * SECOND);
+    send(kernel, toSecond);
+    expect(scanWith(table, kernel, 62 * SECOND, { isFinal: true })).toMatchObject([
+      { destination: "10.96.0.1", detail: { nat: "10.0.0.1 40000 → 10.0.1.2 443" } },
+    ]);
+  });
+
+  test("of which one is left when a flow of both is told: that is nobody's, and hides nobody", () => {
+    const kernel = new KernelModel();
+    const table = newTable({ findFlow: kernel.findFlow });
+    tellZones(table, [toFirst, toSecond]);
+    send(kernel, [second, ORIGINAL_TCP, first]);
+    table.addEvents(kernel.drain(), { monotonicLow: 0, monotonicHigh: 1, offsetLow: 0, offsetHigh: 0 });
+    endZone(table, 1, toFirst);
+    table.translator.expire(30 * SECOND);
+    const records = scanWith(table, kernel, 62 * SECOND, { isFinal: true });
+    expect(records.map(({ destination }) => destination).toSorted()).toEqual([
+      "10.0.1.1",
+      "10.0.1.2",
+      "10.96.0.1",
+    ]);
+    expect(table.stats()).toMatchObject({ packetsTold: 3, packetsTranslated: 0 });
   });
 });

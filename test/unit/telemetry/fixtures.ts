@@ -34,7 +34,7 @@ export function captureStats(counters: Partial<Record<CounterName, number>> = {}
     shortPackets: 0,
     packetsSetOff: 0,
     persistence: { isWanted: true, failure: undefined },
-    conntrack: { isFollowed: true, resyncs: 1 },
+    conntrack: { isFollowed: true, resyncs: 1, interruptions: 0 },
   };
 }
 
@@ -62,6 +62,7 @@ export function tableStats(): TableStats {
     bytesTranslated: 0,
     translations: 8,
     translationsEvicted: 0,
+    translationsContested: 0,
   };
 }
 
