@@ -12,6 +12,7 @@ import {
 } from "../lib/setting.ts";
 import { KIND_FACTS, KINDS } from "./kinds.ts";
 import type { Kind } from "./objects.ts";
+import { compileExpression } from "./pattern.ts";
 
 /** One label or annotation that becomes an attribute of the span, or several whose keys match. */
 export interface ExtractRule {
@@ -167,12 +168,17 @@ function freeText(description: string, example: string): v.GenericSchema<unknown
 function pattern(description: string, example: string): v.GenericSchema<unknown, string> {
   const problem = (text: string): string | undefined => {
     if (text.length > LONGEST_PATTERN) return `must have ${LONGEST_PATTERN} characters at most`;
+    if (text === "") return undefined;
     try {
-      new RegExp(text, "u");
+      compileExpression(text);
       return undefined;
-    } catch {
-      return "must be a regular expression";
+    } catch (error) {
+      return error instanceof Error ? error.message : "must be a regular expression";
     }
   };
-  return textSetting("", { allowed: "a regular expression", problem }, { description, example });
+  return textSetting(
+    "",
+    { allowed: "a regular expression of RE2: no look-around, no back-references", problem },
+    { description, example },
+  );
 }

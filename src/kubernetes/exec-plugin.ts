@@ -4,7 +4,7 @@
 import { resolve } from "node:path";
 import type { Cluster } from "@kubernetes/client-node/dist/config_types.js";
 import type { AccessOptions } from "./has-cluster.ts";
-import { tableAt, tablesOf, textOf, timeOf } from "./json.ts";
+import { everyTextOf, tableAt, tablesOf, textOf, timeOf } from "./json.ts";
 
 export interface GivenCredentials {
   readonly token: string | undefined;
@@ -43,7 +43,7 @@ export class ExecPlugin {
     const command = textOf(exec["command"]);
     if (command === "") throw new Error("users[].user.exec.command is missing");
     this.#command = command.includes("/") ? resolve(options.folder, command) : command;
-    this.#args = textsOf(exec["args"]);
+    this.#args = everyTextOf(exec["args"]);
     const own = tablesOf(exec["env"]).map(({ name, value }) => [textOf(name), textOf(value)] as const);
     this.#environment = {
       ...options.environment,
@@ -142,9 +142,4 @@ function describeRequest(exec: Record<string, unknown>, cluster: Cluster): strin
     apiVersion: exec["apiVersion"],
     spec: { interactive: false, ...(exec["provideClusterInfo"] === true ? { cluster: told } : {}) },
   });
-}
-
-function textsOf(value: unknown): readonly string[] {
-  const items: readonly unknown[] = Array.isArray(value) ? value : [];
-  return items.filter((item) => typeof item === "string");
 }

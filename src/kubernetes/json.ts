@@ -21,10 +21,15 @@ export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
+/** Texts of a list, empty ones too. */
+export function everyTextOf(value: unknown): readonly string[] {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [];
+  return items.filter((item) => typeof item === "string");
+}
+
 /** Texts of a list, empty ones left out. */
 export function textsOf(value: unknown): readonly string[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter((item): item is string => typeof item === "string" && item !== "");
+  return everyTextOf(value).filter((text) => text !== "");
 }
 
 /** An RFC 3339 time in ms since 1970. */

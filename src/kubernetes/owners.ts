@@ -1,7 +1,7 @@
 // Whose an object is: owner references walked upwards, over what is known of the owners.
 
 import type { Directory } from "./directory.ts";
-import { KIND_FACTS } from "./kinds.ts";
+import { isKind, KIND_FACTS } from "./kinds.ts";
 import type { Known, Versioned } from "./known.ts";
 import type { KubernetesObject, OwnerReference } from "./object.ts";
 import type { Kind } from "./objects.ts";
@@ -60,10 +60,6 @@ function watchedKind({ kind, apiVersion }: OwnerReference): Kind | undefined {
   const slash = apiVersion.indexOf("/");
   const group = slash < 0 ? "" : apiVersion.slice(0, slash);
   return KIND_FACTS[kind].group === group ? kind : undefined;
-}
-
-function isKind(kind: string): kind is Kind {
-  return Object.hasOwn(KIND_FACTS, kind);
 }
 
 function isTold(kind: string, { includeKinds, excludeKinds }: OwnerOptions): boolean {

@@ -5,6 +5,7 @@ import type { Selection } from "./kind-store.ts";
 import { KIND_FACTS, KINDS } from "./kinds.ts";
 import type { LabelSelector } from "./object.ts";
 import type { Kind } from "./objects.ts";
+import { compileExpression } from "./pattern.ts";
 import type { RelationRule } from "./scope.ts";
 import { matchesLabels } from "./selectors.ts";
 
@@ -99,6 +100,6 @@ export function planSelection(config: KubernetesConfig): Selection {
 }
 
 function matcherOf(pattern: string): (key: string) => boolean {
-  const whole = new RegExp(`^(?:${pattern})$`, "u");
-  return (key) => whole.test(key);
+  const match = compileExpression(pattern);
+  return (key) => match(key) !== undefined;
 }
