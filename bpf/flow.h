@@ -378,6 +378,24 @@ struct flow_taken {
 	struct flow_exported told; /* zero: nothing */
 };
 
+/* flow_removal.outcome */
+enum flow_removal_outcome {
+	FLOW_REMOVAL_ABSENT = 0, /* there was none */
+	FLOW_REMOVAL_TAKEN = 1,  /* it is gone, `stats` has its last value */
+	FLOW_REMOVAL_BUSY = 2,   /* its bucket was locked: to be asked for again */
+};
+
+/* Flows that one run of flows_remove takes: some 20 µs, in which the CPU handles no packet. */
+#define FLOW_REMOVALS 64
+
+/* Element of REMOVALS, mmapable: what the agent asks flows_remove for, and its answer. */
+struct flow_removal {
+	struct flow_key key;
+	struct flow_stats stats;
+	__u32 outcome; /* enum flow_removal_outcome */
+	__u32 padding;
+};
+
 /* One entry of FLOW_EXPORTED as the agent hands it to the shim. */
 struct flow_exported_entry {
 	struct flow_key key;

@@ -44,6 +44,15 @@ struct {
 	__uint(max_entries, 1);
 } FLOW_TAKEN SEC(".maps");
 
+/* Between the agent and its own program, of each agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_removal);
+	__uint(max_entries, FLOW_REMOVALS);
+} REMOVALS SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, FLOW_EVENTS_BYTES);

@@ -26,6 +26,7 @@
 #include "stream.bpf.h"
 #include "filter.bpf.h"
 #include "account.bpf.h"
+#include "removal.bpf.h"
 
 /* TC_ACT_UNSPEC and TCX_NEXT: the next program, or the stack, decides. */
 #define NO_VERDICT (-1)
@@ -40,6 +41,7 @@ _Static_assert(sizeof(struct flow_layer) == 92, "flow_layer is 92 bytes");
 _Static_assert(sizeof(struct flow_details) == 320, "flow_details is 320 bytes");
 _Static_assert(sizeof(struct flow_exported) == 176, "flow_exported is 176 bytes");
 _Static_assert(sizeof(struct flow_taken) == 432, "flow_taken is 432 bytes");
+_Static_assert(sizeof(struct flow_removal) == 312, "flow_removal is 312 bytes");
 
 /*
  * Whether there is an agent to read what is counted: not before its first generation, not behind its last, so
@@ -94,6 +96,13 @@ SEC("tc")
 int mermin_egress(struct __sk_buff *skb)
 {
 	return observe_packet(skb, 1);
+}
+
+/* Attached nowhere: the agent runs it. */
+SEC("tc")
+int flows_remove(struct __sk_buff *skb)
+{
+	return remove_flows(skb);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "internal.h"
 
@@ -72,36 +73,107 @@ static void add_removed(struct merminbpf *handle, int taken)
 		__atomic_fetch_add(&handle->scan->removed, (uint64_t)taken, __ATOMIC_RELAXED);
 }
 
+/* What is asked for: `count` keys, and for each its last value, its details and what became of it. */
+struct taking {
+	const struct flow_key *keys;
+	struct flow_stats *values;
+	struct flow_details *details;
+	uint8_t *present;
+	uint32_t count;
+};
+
+/* Takes the flow at `i` by itself. 1: taken, 0: not, else -errno. */
+static int take_one(struct merminbpf *handle, const struct taking *taking, uint32_t i)
+{
+	int error = take_kept(handle, handle->maps[MAP_FLOW_STATS], &taking->keys[i], &taking->values[i]);
+
+	if (error == -EAGAIN)
+		taking->present[i] = MERMINBPF_FLOW_STAYS;
+	if (error == -ENOENT || error == -EAGAIN)
+		return 0;
+	if (error)
+		return failure_set(&handle->failure, error, "Cannot take flow %u of %u", i, taking->count);
+	taking->present[i] = MERMINBPF_FLOW_TAKEN;
+	return 1;
+}
+
+/* Runs flows_remove for `count` flows from `first` on. Whatever it does not come to is busy as before. */
+static void run_remover(struct merminbpf *handle, const struct taking *taking, uint32_t first, uint32_t count)
+{
+	uint8_t frame[64] = { 0 };
+	struct __sk_buff context = { .mark = count };
+
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+	            .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	for (uint32_t i = 0; i < count; i++) {
+		handle->removals[i].key = taking->keys[first + i];
+		handle->removals[i].outcome = FLOW_REMOVAL_BUSY;
+	}
+	bpf_prog_test_run_opts(bpf_program__fd(handle->remover), &options);
+}
+
+/* As take_one, of `count` flows from `first` on: the number taken. */
+static int take_together(struct merminbpf *handle, const struct taking *taking, uint32_t first,
+                         uint32_t count)
+{
+	int taken = 0;
+
+	run_remover(handle, taking, first, count);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct flow_removal *removal = &handle->removals[i];
+		int one = removal->outcome == FLOW_REMOVAL_TAKEN;
+
+		if (removal->outcome == FLOW_REMOVAL_BUSY)
+			one = take_one(handle, taking, first + i);
+		else if (one) {
+			taking->values[first + i] = removal->stats;
+			taking->present[first + i] = MERMINBPF_FLOW_TAKEN;
+		}
+		if (one < 0)
+			return one;
+		taken += one;
+	}
+	return taken;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Many at once where that is all that is to be done. Returns the number taken, or -errno. */
+static int take_next(struct merminbpf *handle, const struct taking *taking, uint32_t *next)
+{
+	uint32_t first = *next;
+
+	if (handle->keeps_exported || !handle->removals) {
+		*next = first + 1;
+		return take_one(handle, taking, first);
+	}
+	*next = first + least(FLOW_REMOVALS, taking->count - first);
+	return take_together(handle, taking, first, *next - first);
+}
+
 MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count,
                                        void *values, void *details, uint8_t *present)
 {
-	int fd = map_descriptor(handle, MAP_FLOW_STATS);
-	const struct flow_key *key = keys;
-	struct flow_stats *value = values;
-	struct flow_details *row = details;
-	int error = 0;
+	const struct taking taking = {
+		.keys = keys, .values = values, .details = details, .present = present, .count = count
+	};
+	int removed = 0;
 	int taken = 0;
 
 	memset(present, 0, count);
-	if (fd < 0)
-		return fd;
-	for (uint32_t i = 0; i < count; i++) {
-		error = take_kept(handle, fd, &key[i], &value[i]);
-		if (error == -EAGAIN)
-			present[i] = MERMINBPF_FLOW_STAYS;
-		if (error == -ENOENT || error == -EAGAIN)
-			continue;
-		if (error) {
-			failure_set(&handle->failure, error, "Cannot take flow %u of %u", i, count);
-			break;
-		}
-		if (value[i].flags & FLOW_HAS_DETAILS)
-			take_details(handle->maps[MAP_FLOW_DETAILS], &key[i], &row[i]);
-		present[i] = MERMINBPF_FLOW_TAKEN;
-		taken++;
-	}
-	add_removed(handle, taken);
-	return error && error != -ENOENT && error != -EAGAIN ? error : taken;
+	if (map_descriptor(handle, MAP_FLOW_STATS) < 0)
+		return -ENOENT;
+	for (uint32_t next = 0; next < count && taken >= 0; removed += taken > 0 ? taken : 0)
+		taken = take_next(handle, &taking, &next);
+	for (uint32_t i = 0; i < count; i++)
+		if (present[i] == MERMINBPF_FLOW_TAKEN && taking.values[i].flags & FLOW_HAS_DETAILS)
+			take_details(handle->maps[MAP_FLOW_DETAILS], &taking.keys[i], &taking.details[i]);
+	add_removed(handle, removed);
+	return taken < 0 ? taken : removed;
 }
 
 static int find(struct merminbpf *handle, enum map_name name, const void *key, void *value)

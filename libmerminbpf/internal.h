@@ -40,6 +40,7 @@ enum map_name {
 	MAP_TABLE_USE,
 	MAP_FLOW_EXPORTED,
 	MAP_FLOW_TAKEN,
+	MAP_REMOVALS,
 	MAP_NAMES,
 };
 
@@ -82,6 +83,7 @@ enum load_state { LOAD_NONE, LOAD_DONE, LOAD_FAILED };
 struct merminbpf {
 	struct bpf_object *object;
 	struct bpf_program *programs[2]; /* ingress, egress; NULL where the object has none */
+	struct bpf_program *remover;     /* flows_remove, likewise */
 	enum load_state state;
 	int maps[MAP_NAMES]; /* descriptors, or -ENOENT */
 	uint32_t counters_size;
@@ -90,6 +92,7 @@ struct merminbpf {
 
 	struct ring ring;
 	struct scan_state *scan;
+	struct flow_removal *removals; /* FLOW_REMOVALS of them; NULL where the object has none */
 	enum cursor_state cursor_state;
 	uint64_t cursor; /* opaque to us; the kernel writes 4 bytes for a hash */
 

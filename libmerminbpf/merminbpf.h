@@ -233,7 +233,8 @@ int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void
  * it was not taken its value is left alone. One stays where flows persist and the end of an earlier flow with
  * its key is not acknowledged: to be asked for again. Never touches another key. Returns the number taken.
  * After an error present[] still tells which flows were taken; the others may be asked for again. `details`
- * as in merminbpf_scan_next; the entries of FLOW_DETAILS go too. The number goes to SCAN's `removed`.
+ * as in merminbpf_scan_next; the entries of FLOW_DETAILS go too. The number goes to SCAN's `removed`. Flows
+ * that do not persist go FLOW_REMOVALS (bpf/flow.h) at a time: the CPU handles no packet while one lot goes.
  */
 int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
                          void *details, uint8_t *present);

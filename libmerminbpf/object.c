@@ -25,6 +25,7 @@ _Static_assert(sizeof(struct filter_rules) == 65824, "filter_rules");
 _Static_assert(sizeof(struct counter) == 16, "counter");
 _Static_assert(sizeof(struct flow_exported_entry) == 224, "flow_exported_entry");
 _Static_assert(sizeof(struct flow_taken) == 432, "flow_taken");
+_Static_assert(sizeof(struct flow_removal) == 312, "flow_removal");
 
 /* Buffers are sized by these, so an object whose maps differ is refused. */
 static const struct {
@@ -54,6 +55,7 @@ static const struct {
 	                        sizeof(struct flow_exported) },
 	[MAP_FLOW_TAKEN] = { "FLOW_TAKEN", BPF_MAP_TYPE_HASH, sizeof(struct flow_key),
 	                     sizeof(struct flow_taken) },
+	[MAP_REMOVALS] = { "REMOVALS", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct flow_removal) },
 	[MAP_TABLE_USE] = { "TABLE_USE", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct table_use) },
 };
 
@@ -95,6 +97,7 @@ static struct merminbpf *new_handle(struct bpf_object *object)
 		handle->maps[i] = -ENOENT;
 	for (int i = 0; i < 2; i++)
 		handle->programs[i] = bpf_object__find_program_by_name(object, program_names[i]);
+	handle->remover = bpf_object__find_program_by_name(object, "flows_remove");
 	handle->lock_fd = -1;
 	handle->label_fd = -1;
 	handle->links_fd = -1;
@@ -194,6 +197,19 @@ static void unmap(struct merminbpf *handle)
 	}
 	if (handle->scan)
 		munmap(handle->scan, page);
+	if (handle->removals)
+		munmap(handle->removals, FLOW_REMOVALS * sizeof(*handle->removals));
+}
+
+/* The `size` bytes of a map; NULL, with a text, where the kernel refuses. */
+static void *map_array(struct merminbpf *handle, enum map_name name, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, handle->maps[name], 0);
+
+	if (memory != MAP_FAILED)
+		return memory;
+	failure_set(&handle->failure, -errno, "Cannot map %s into memory", map_shapes[name].name);
+	return NULL;
 }
 
 static int map_memory(struct merminbpf *handle)
@@ -212,11 +228,14 @@ static int map_memory(struct merminbpf *handle)
 			return failure_set(&handle->failure, error, "Cannot map FLOW_EVENTS into memory");
 	}
 	if (handle->maps[MAP_SCAN] >= 0) {
-		void *scan = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, handle->maps[MAP_SCAN], 0);
-
-		if (scan == MAP_FAILED)
-			return failure_set(&handle->failure, -errno, "Cannot map SCAN into memory");
-		handle->scan = scan;
+		handle->scan = map_array(handle, MAP_SCAN, page);
+		if (!handle->scan)
+			return -ENOMEM;
+	}
+	if (handle->maps[MAP_REMOVALS] >= 0 && handle->remover) {
+		handle->removals = map_array(handle, MAP_REMOVALS, FLOW_REMOVALS * sizeof(*handle->removals));
+		if (!handle->removals)
+			return -ENOMEM;
 	}
 	return 0;
 }

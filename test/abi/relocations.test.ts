@@ -12,12 +12,14 @@ import { mostInstructions } from "../support/verified-instructions.ts";
 const ALLOWED = new Map([
   [1, "map_lookup_elem"],
   [2, "map_update_elem"],
+  [3, "map_delete_elem"],
   [5, "ktime_get_ns"],
   [26, "skb_load_bytes"],
   [131, "ringbuf_reserve"],
   [132, "ringbuf_submit"],
   [133, "ringbuf_discard"],
   [160, "ktime_get_coarse_ns"],
+  [181, "loop"],
 ]);
 
 const SHF_EXECINSTR = 0x4;

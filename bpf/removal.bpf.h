@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Taking flows out of FLOW_STATS for the agent, many in one call of its own. No hook runs this: it is a
+ * program of the same type as the others' only because the kernel runs those with no other at its side.
+ */
+#ifndef MERMIN_REMOVAL_BPF_H
+#define MERMIN_REMOVAL_BPF_H
+
+#define ENOENT 2
+
+/*
+ * The value is copied right before the entry goes. A packet in between is lost, as it is within the kernel's
+ * own operation of that kind to a program that has found the entry just before: only flows that were quiet
+ * are taken (src/flow/lifecycle.ts), unless there is no room.
+ */
+static __u32 remove_flow(struct flow_removal *removal)
+{
+	struct flow_stats *stats = bpf_map_lookup_elem(&FLOW_STATS, &removal->key);
+	int error;
+
+	if (!stats)
+		return FLOW_REMOVAL_ABSENT;
+	removal->stats = *stats;
+	error = (int)bpf_map_delete_elem(&FLOW_STATS, &removal->key);
+	if (!error)
+		return FLOW_REMOVAL_TAKEN;
+	return error == -ENOENT ? FLOW_REMOVAL_ABSENT : FLOW_REMOVAL_BUSY;
+}
+
+static long remove_next(__u32 index, void *context __attribute__((unused)))
+{
+	struct flow_removal *removal = bpf_map_lookup_elem(&REMOVALS, &index);
+
+	if (!removal)
+		return 1;
+	removal->outcome = remove_flow(removal);
+	return 0;
+}
+
+/* The mark says how many elements of REMOVALS are asked for. */
+static __always_inline int remove_flows(struct __sk_buff *skb)
+{
+	bpf_loop(skb->mark, remove_next, NULL, 0);
+	return 0;
+}
+
+#endif
