@@ -2,7 +2,7 @@
 
 import type { AssociationConfig } from "./config-association.ts";
 import { type Claimed, claimsOf, PROTOCOL_NUMBERS, RANK, SIDES } from "./directory-claims.ts";
-import type { Told } from "./known.ts";
+import type { Told } from "./kept.ts";
 import type { TransportProtocol } from "./object.ts";
 
 type Sources = AssociationConfig["pod"]["sources"];

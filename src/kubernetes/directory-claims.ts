@@ -1,9 +1,10 @@
 // Which addresses an object has, and since when: the rules of attribution as a list. Comes in: an object. Goes out: claims.
 
-import type { Known, Told } from "./known.ts";
+import type { Told } from "./kept.ts";
+import type { Known } from "./known.ts";
 import type { TransportProtocol } from "./object.ts";
 import type { EndpointSlice, Service } from "./objects-network.ts";
-import type { Pod } from "./objects-workload.ts";
+import type { ToldPod } from "./objects-workload.ts";
 
 /** The order in which claims to one address are asked; a lower one that answers silences those above. */
 export const RANK = {
@@ -82,7 +83,7 @@ const ANY_PORT = { port: 0, protocol: 0 } as const;
 
 type Range = Pick<Claimed, "startMs" | "endMs" | "sides">;
 
-function podClaims(pod: Pod): readonly Claimed[] {
+function podClaims(pod: ToldPod): readonly Claimed[] {
   const range = {
     startMs: pod.startTime ?? pod.createdTime,
     endMs: pod.endTime ?? Number.POSITIVE_INFINITY,

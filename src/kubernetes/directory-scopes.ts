@@ -1,7 +1,8 @@
 // Namespaces of which anything is known. Reading makes none: of any other the same is said, which is nothing, until one
 // begins.
 
-import type { Told, Versioned } from "./known.ts";
+import type { Kept, Told } from "./kept.ts";
+import type { Versioned } from "./known.ts";
 import { type RelationRule, Scope } from "./scope.ts";
 
 /** Scopes by the namespace's name; "" is that of objects of the whole cluster. */
@@ -26,8 +27,8 @@ export class Scopes {
   }
 
   /** Counts an object in, and begins its namespace where it is the first one of it. */
-  join(told: Told): Scope {
-    const name = scopeName(told);
+  join(kept: Kept): Scope {
+    const name = scopeName(kept);
     let scope = this.#scopes.get(name);
     if (scope === undefined) {
       scope = new Scope(this.#rules, this.#clock);
@@ -39,8 +40,8 @@ export class Scopes {
   }
 
   /** Counts an object out; its namespace goes with the last one. */
-  leave(told: Told): void {
-    const name = scopeName(told);
+  leave(kept: Kept): void {
+    const name = scopeName(kept);
     const scope = this.#scopes.get(name);
     if (scope === undefined || --scope.members > 0) return;
     this.#scopes.delete(name);
@@ -49,6 +50,6 @@ export class Scopes {
 }
 
 /** The namespace that an object is of: a Namespace is of its own. */
-export function scopeName({ kind, object }: Told): string {
+export function scopeName({ kind, object }: Kept | Told): string {
   return kind === "Namespace" ? object.name : object.namespace;
 }

@@ -7,7 +7,8 @@ import { ClaimChains } from "./directory-chains.ts";
 import type { Claim, Claimed } from "./directory-claims.ts";
 import { type AddressQuery, type Resolution, Resolver, SETTLE_MS } from "./directory-resolve.ts";
 import { Scopes, scopeName } from "./directory-scopes.ts";
-import { type Known, saysTheSame, type Told, toldBy, type Versioned } from "./known.ts";
+import { keep, saysTheSame, type Told } from "./kept.ts";
+import type { Known, Versioned } from "./known.ts";
 import type { DeletedObject, Kind, ObjectEvent } from "./objects.ts";
 import { Pool } from "./pool.ts";
 import { DEFAULT_RELATIONS, type RelationRule, type Scope } from "./scope.ts";
@@ -78,14 +79,13 @@ export class Directory {
   apply(event: ObjectEvent, now: number): void {
     this.expire(now);
     const known = this.findObject(event.kind, event.object.uid);
-    const told = toldBy(event, this.#pool);
-    if (told === undefined) {
+    if (event.type === "deleted") {
       if (known !== undefined && !known.isGone) this.#drop(known, event.object, now);
     } else if (known === undefined) {
-      this.#add(told, now);
-    } else if (scopeName(told) === scopeName(known.told)) {
+      this.#add(event, now);
+    } else if (scopeName(event) === scopeName(known.told)) {
       // Nothing moves to another namespace: what says so is not believed.
-      this.#change(known, told, now);
+      this.#change(known, event, now);
     }
   }
 
@@ -125,18 +125,19 @@ export class Directory {
   }
 
   #add(told: Told, now: number): void {
-    const known: Known = { number: ++this.#count, told, version: 0, isGone: false, claims: NO_CLAIMS };
-    const { kind, object } = told;
+    const kept = keep(told, this.#pool);
+    const { kind, object } = kept;
+    const known: Known = { number: ++this.#count, told: kept, version: 0, isGone: false, claims: NO_CLAIMS };
     this.#objectsOf(kind).set(object.uid, known);
     if (kind === "Node") {
       this.#nodes.set(object.name, known);
       this.nodeArrivals.version++;
     }
-    const scope = this.#scopes.join(told);
+    const scope = this.#scopes.join(kept);
     if (kind === "Namespace") scope.namespace = known;
     else if (kind !== "Pod") scope.raise(scope.arrivals);
-    scope.take(known, undefined);
-    this.#claim(known, now);
+    scope.take(known, { told, before: undefined });
+    this.#claim(known, told, now);
   }
 
   #objectsOf(kind: Kind): Map<string, Known> {
@@ -150,12 +151,13 @@ export class Directory {
 
   #change(known: Known, told: Told, now: number): void {
     const before = known.told;
-    known.told = told;
-    if (known.isGone || !saysTheSame(before, told)) known.version++;
+    const kept = keep(told, this.#pool);
+    known.told = kept;
+    if (known.isGone || !saysTheSame(before, kept)) known.version++;
     const wasGone = known.isGone;
     known.isGone = false;
-    this.scope(scopeName(told)).take(known, wasGone ? undefined : before);
-    this.#claim(known, now);
+    this.scope(scopeName(kept)).take(known, { told, before: wasGone ? undefined : before });
+    this.#claim(known, told, now);
   }
 
   /** What it is called stays known for the flows that began before; what it had ends. */
@@ -181,8 +183,8 @@ export class Directory {
   }
 
   /** Brings the object's claims to what it says now: those that are alike stay. */
-  #claim(known: Known, now: number): void {
-    const claimed = associate(known.told, this.#options.association);
+  #claim(known: Known, told: Told, now: number): void {
+    const claimed = associate(told, this.#options.association);
     if (known.claims.length === 0) {
       if (claimed.length > 0) known.claims = claimed.map((each) => this.#begin(known, each, now));
       return;

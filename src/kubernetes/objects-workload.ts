@@ -17,15 +17,20 @@ export interface Container {
   readonly ports: readonly ContainerPort[];
 }
 
+/** What is kept of a pod as long as it is known. */
 export interface Pod extends KubernetesObject {
   /** "" as long as it is not scheduled. */
   readonly nodeName: string;
   readonly isHostNetwork: boolean;
+  readonly containers: readonly Container[];
+}
+
+/** A pod as it is told: what it has, and since when, becomes claims. */
+export interface ToldPod extends Pod {
   /** All of `status.podIPs`, else `podIP`. */
   readonly podIPs: readonly string[];
   /** All of `status.hostIPs`, else `hostIP`. */
   readonly hostIPs: readonly string[];
-  readonly containers: readonly Container[];
   /** `status.startTime` in ms; undefined before the kubelet has seen it. */
   readonly startTime: number | undefined;
   /** The last container's `finishedAt` in ms, of a pod that is Succeeded or Failed; undefined while it runs. */

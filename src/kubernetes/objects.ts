@@ -3,11 +3,11 @@
 
 import type { KubernetesObject } from "./object.ts";
 import type { EndpointSlice, Ingress, NetworkPolicy, Service } from "./objects-network.ts";
-import type { Node, Pod, Workload } from "./objects-workload.ts";
+import type { Node, ToldPod, Workload } from "./objects-workload.ts";
 
-/** What is kept of an object, by its kind. Endpoints, where slices are not served, are told as EndpointSlice. */
+/** What is told of an object, by its kind. Endpoints, where slices are not served, are told as EndpointSlice. */
 export interface ObjectsByKind {
-  readonly Pod: Pod;
+  readonly Pod: ToldPod;
   readonly Node: Node;
   readonly Namespace: KubernetesObject;
   readonly Service: Service;
@@ -30,7 +30,7 @@ export interface DeletedObject {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
-  /** Of a pod: as {@link Pod.endTime}, where its last state says it. */
+  /** Of a pod: as {@link ToldPod.endTime}, where its last state says it. */
   readonly endTime?: number | undefined;
 }
 

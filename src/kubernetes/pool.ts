@@ -1,69 +1,66 @@
 // One copy of what many objects say alike: labels, containers, owners, names. What is shared is compared by identity, too.
 
-import type { KubernetesObject, LabelSelector } from "./object.ts";
-import type { Pod } from "./objects-workload.ts";
+import type { LabelSelector, OwnerReference } from "./object.ts";
+import { packPairs } from "./pairs.ts";
+import { Recent } from "./recent.ts";
 
-/** Different values a pool remembers before it starts over: sharing is lost then, nothing else. */
-const POOL_SIZE = 4096;
+/** Different values in each of two generations: those not asked for any more go, and sharing with them, nothing else. */
+const GENERATION = 8192;
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
+const NONE: readonly never[] = [];
 
 /** Gives equal values one identity, as long as they are asked for often enough. */
 export class Pool {
-  readonly #values: Map<string, unknown> = new Map();
+  readonly #texts: Recent<string, string> = new Recent(GENERATION);
+  /** By a hash of what they say. */
+  readonly #lists: Recent<number, object> = new Recent(GENERATION);
 
-  /** `object` with one copy of what other objects say too. */
-  share<T extends KubernetesObject>(object: T): T {
-    return {
-      ...object,
-      namespace: this.#text(object.namespace),
-      labels: this.#pairs(object.labels),
-      annotations: this.#pairs(object.annotations),
-      owners: this.#list(object.owners),
-    };
+  text(text: string): string {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    this.#texts.set(text, text);
+    return text;
   }
 
-  /** As {@link Pool.share}, with a pod's own lists. */
-  sharePod(pod: Pod): Pod {
-    return {
-      ...this.share(pod),
-      nodeName: this.#text(pod.nodeName),
-      hostIPs: this.#list(pod.hostIPs),
-      containers: this.#list(pod.containers),
-    };
+  pairs(pairs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+    if (pairs.size === 0) return NOTHING;
+    return this.#same(JSON.stringify([...pairs]), packPairs(pairs, this.#shareText));
   }
 
-  /** As {@link Pool.share}, with the object's selector. */
-  shareSelecting<T extends KubernetesObject & { readonly selector: LabelSelector | undefined }>(
-    object: T,
-  ): T {
-    const { selector } = object;
-    return { ...this.share(object), selector: selector && this.#selector(selector) };
+  list<T extends object>(list: readonly T[]): readonly T[] {
+    return list.length === 0 ? NONE : this.#same(JSON.stringify(list), list);
   }
 
-  #selector(selector: LabelSelector): LabelSelector {
+  owners(owners: readonly OwnerReference[]): readonly OwnerReference[] {
+    if (owners.length === 0) return NONE;
+    return this.list(
+      owners.map(({ uid, apiVersion, kind, name, isController }) => ({
+        uid,
+        apiVersion: this.text(apiVersion),
+        kind: this.text(kind),
+        name,
+        isController,
+      })),
+    );
+  }
+
+  selector(selector: LabelSelector | undefined): LabelSelector | undefined {
+    if (selector === undefined) return undefined;
     const { matchLabels, matchExpressions } = selector;
-    return this.#same(`selector ${JSON.stringify([[...matchLabels], matchExpressions])}`, selector);
+    const text = JSON.stringify([[...matchLabels], matchExpressions]);
+    return this.#same(text, { matchLabels: this.pairs(matchLabels), matchExpressions });
   }
 
-  #text(text: string): string {
-    return this.#same(`text ${text}`, text);
-  }
+  readonly #shareText = (text: string): string => this.text(text);
 
-  #pairs(pairs: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-    return pairs.size === 0 ? NOTHING : this.#same(`pairs ${JSON.stringify([...pairs])}`, pairs);
-  }
-
-  #list<T>(list: readonly T[]): readonly T[] {
-    return this.#same(`list ${JSON.stringify(list)}`, list);
-  }
-
-  /** @param key says the type, too: equal keys have values of one type */
-  #same<T>(key: string, value: T): T {
-    const known = this.#values.get(key);
-    if (known !== undefined) return known as T;
-    if (this.#values.size >= POOL_SIZE) this.#values.clear();
-    this.#values.set(key, value);
+  /** @param text what the value says: it is not kept, but for a hash of it */
+  #same<T extends object>(text: string, value: T): T {
+    const hash = Bun.hash.xxHash32(text);
+    const known = this.#lists.get(hash);
+    // Others may have the same hash.
+    if (known !== undefined && Bun.deepEquals(known, value, true)) return known as T;
+    this.#lists.set(hash, value);
     return value;
   }
 }

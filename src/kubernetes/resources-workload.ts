@@ -4,9 +4,9 @@ import { parseAddress } from "../lib/parse-address.ts";
 import { tableAt, tablesOf, textOf, textsOf, timeOf } from "./json.ts";
 import { portOf, protocolOf } from "./json-port.ts";
 import type { KubernetesObject } from "./object.ts";
-import type { Container, ContainerPort, Node, Pod } from "./objects-workload.ts";
+import type { Container, ContainerPort, Node, ToldPod } from "./objects-workload.ts";
 
-export function prunePod(json: unknown, base: KubernetesObject): Pod {
+export function prunePod(json: unknown, base: KubernetesObject): ToldPod {
   const spec = tableAt(json, "spec");
   const status = tableAt(json, "status");
   const sidecars = tablesOf(spec["initContainers"]).filter((one) => one["restartPolicy"] === "Always");

@@ -1,6 +1,7 @@
 // What is known of one namespace: its labels, and what of it selects pods. Kept as long as anything of it is known.
 
-import type { Known, Told, Versioned } from "./known.ts";
+import type { Kept, Told } from "./kept.ts";
+import type { Known, Versioned } from "./known.ts";
 import type { LabelSelector } from "./object.ts";
 import type { Kind } from "./objects.ts";
 import { compilePolicy, type Policy } from "./policies.ts";
@@ -83,10 +84,10 @@ export class Scope {
       this.raise(versioned);
   }
 
-  /** Takes in an object of the namespace that is new, or has changed from `before`. */
-  take(known: Known, before: Told | undefined): void {
-    if (known.told.kind === "NetworkPolicy") {
-      this.#takePolicy(known, compilePolicy(known.told.object));
+  /** Takes in an object of the namespace as it is `told`, that is new or was `before`. */
+  take(known: Known, { told, before }: { readonly told: Told; readonly before: Kept | undefined }): void {
+    if (told.kind === "NetworkPolicy") {
+      this.#takePolicy(known, compilePolicy(told.object));
       return;
     }
     const selector = selectorOf(known.told);
@@ -130,13 +131,11 @@ export class Scope {
   }
 }
 
-function readPart(
-  { matchLabels, matchExpressions }: LabelSelector,
-  reads: RelationRule["reads"],
-): LabelSelector | undefined {
+function readPart(selector: LabelSelector, reads: RelationRule["reads"]): LabelSelector | undefined {
+  const { matchLabels, matchExpressions } = selector;
   switch (reads) {
     case "all":
-      return { matchLabels, matchExpressions };
+      return selector;
     case "labels":
       return matchLabels.size === 0 ? undefined : { matchLabels, matchExpressions: [] };
     case "expressions":
@@ -147,7 +146,7 @@ function readPart(
 }
 
 /** The selector an object has, by which it may be related to others; one identity as long as it says the same. */
-function selectorOf(told: Told): LabelSelector | undefined {
+function selectorOf(told: Kept): LabelSelector | undefined {
   switch (told.kind) {
     case "Service":
     case "ReplicaSet":

@@ -58,19 +58,22 @@ export interface Selecting {
  * that fit; the ones that demand none are tried for all.
  */
 export class SelectorIndex<T extends Selecting> {
-  readonly #byLabel: Map<string, Set<T>> = new Map();
+  readonly #byLabel: Map<string, T[]> = new Map();
 
   add(selecting: T): void {
     const anchor = anchorOf(selecting.selector);
     const others = this.#byLabel.get(anchor);
-    if (others === undefined) this.#byLabel.set(anchor, new Set([selecting]));
-    else others.add(selecting);
+    if (others === undefined) this.#byLabel.set(anchor, [selecting]);
+    else others.push(selecting);
   }
 
   delete(selecting: T): void {
     const anchor = anchorOf(selecting.selector);
     const others = this.#byLabel.get(anchor);
-    if (others?.delete(selecting) && others.size === 0) this.#byLabel.delete(anchor);
+    const at = others?.indexOf(selecting) ?? -1;
+    if (others === undefined || at < 0) return;
+    if (others.length === 1) this.#byLabel.delete(anchor);
+    else others.splice(at, 1);
   }
 
   /** Those whose selector fits `labels`, in no order. */

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import type { Kind } from "../../../src/kubernetes/objects.ts";
 import { clusterOf, holderOf, NOW, resolve, SECOND } from "./cluster.ts";
-import { added, BEGAN, deleted, modified } from "./objects.ts";
+import { added, BEGAN, deleted, labelsOf, modified } from "./objects.ts";
 
 const WEB = { name: "web", podIPs: ["10.1.0.5", "fd00::5"], hostIPs: ["192.0.2.1"] };
 const NODE = added("Node", { name: "node-a", addresses: ["192.0.2.1", "203.0.113.9", "2001:db8::1"] });
@@ -257,4 +258,17 @@ test("Directory does not believe that an object moves to another namespace", () 
     1,
     "shop",
   ]);
+});
+
+test("Directory keeps neither addresses nor rules beside what it made of them", () => {
+  const web = { ...WEB, labels: labelsOf({ app: "web" }) };
+  const directory = clusterOf([
+    added("Pod", web),
+    added("Service", { name: "web", clusterIPs: ["10.96.0.1"] }),
+  ]);
+  const fieldsOf = (kind: Kind, uid: string): readonly string[] =>
+    Object.keys(directory.findObject(kind, uid)?.told.object ?? {});
+  const metadata = ["uid", "name", "namespace", "createdTime", "labels", "annotations", "owners"];
+  expect(fieldsOf("Pod", "Pod-shop-web")).toEqual([...metadata, "nodeName", "isHostNetwork", "containers"]);
+  expect(fieldsOf("Service", "Service-shop-web")).toEqual([...metadata, "selector"]);
 });
