@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads datagrams from standard input, each behind its size (4 bytes, host order), and writes of each how many rows
- * are in it (4 bytes), then the rows. Built with sanitizers: each datagram lies in memory of exactly its size.
+ * Reads datagrams from standard input, each behind its size (4 bytes, host order), and writes of each how
+ * many rows are in it (4 bytes), then the rows. Built with sanitizers: each datagram lies in memory of
+ * exactly its size.
  */
 #include <stdio.h>
 #include <stdlib.h>

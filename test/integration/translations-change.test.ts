@@ -2,64 +2,41 @@
 // conntrack forgets, uses a port again, or is not asked.
 
 import { describe, expect, test } from "bun:test";
-import { openProbe } from "../../src/capture/probe.ts";
-import { watchNamespace } from "../../src/capture/watched-namespace.ts";
-import { createLogger } from "../../src/lib/log.ts";
-import { TranslationFeed } from "../../src/translation-feed.ts";
 import { type Agent, type AgentEnd, holdMounts, startAgent } from "../support/agent.ts";
 import { endAgent, persisting, unique } from "../support/agent-handover.ts";
 import { type AgentSpan, withTransport } from "../support/agent-spans.ts";
-import { BACKEND_PORT, makeTranslatingNode, SERVICE } from "../support/namespace-nat.ts";
-import type { Neighbour, Node } from "../support/namespace-node.ts";
+import { makeTranslatingNode, SERVICE } from "../support/namespace-nat.ts";
+import {
+  askMany,
+  attributeOf,
+  flushConntrack,
+  lossesOf,
+  natOf,
+  packetsOf,
+  serveBackend,
+  startAsking,
+} from "../support/namespace-nat-talk.ts";
+import type { Node } from "../support/namespace-node.ts";
 import type { TestProcess } from "../support/namespace-process.ts";
-import { demandSuccess } from "../support/namespace-traffic.ts";
-import { newTable } from "../unit/flow/driver.ts";
+import { demandSuccess, type Speaker, startDatagrams } from "../support/namespace-traffic.ts";
 
-const EXCHANGE = new URL("../support/namespace-flood-exchange.ts", import.meta.url).pathname;
-const MANY = new URL("../support/namespace-many.ts", import.meta.url).pathname;
 const QUICK = { flow: { poll_interval: "200ms" } };
 const ASKED = 40;
-
-async function serve({ namespace, address }: Neighbour): Promise<void> {
-  const started = namespace.start([process.execPath, EXCHANGE, "serve", address, String(BACKEND_PORT)]);
-  await started.until(({ output }) => output.includes("ready"));
-}
+const FOLLOWED = "conntrack is followed";
 
 /** 40 requests, 50 ms apart. */
-function ask({ namespace, address }: Neighbour, to: string): TestProcess {
-  const words = [address, 41_000, to, BACKEND_PORT, ASKED, 50].map(String);
-  return namespace.start([process.execPath, EXCHANGE, "ask", ...words]);
+function ask(speaker: Speaker, to: string): TestProcess {
+  return startAsking(speaker, { from: 41_000, to, count: ASKED, pauseMs: 50 });
 }
 
-async function askMany({ namespace, address }: Neighbour, to: string, count: number): Promise<void> {
-  await demandSuccess(
-    namespace.start([process.execPath, MANY, address, to, String(BACKEND_PORT), String(count)]),
-  );
-}
-
-function attribute({ attributes }: AgentSpan, name: string): unknown {
-  return Object.entries(attributes).find(([key]) => key === name)?.[1];
-}
-
-function natOf(span: AgentSpan): unknown {
-  return attribute(span, "flow.nat.destination.address");
-}
-
-/** Packets of both ways that these spans tell. */
-function packetsOf(spans: readonly AgentSpan[]): readonly [number, number] {
-  const sum = (name: "flow.packets.delta" | "flow.reverse.packets.delta"): number =>
-    spans.reduce((all, { attributes }) => all + attributes[name], 0);
-  return [sum("flow.packets.delta"), sum("flow.reverse.packets.delta")];
-}
-
-function expectNoLoss({ statistics }: AgentEnd): void {
-  expect([...statistics.keys()].filter((name) => name.startsWith("lost_"))).toEqual([]);
+function expectNoLoss(end: AgentEnd): void {
+  expect(lossesOf(end)).toEqual([]);
 }
 
 describe("an agent and a translating node", () => {
   test("that was translating before it came: the listing tells", async () => {
     await using node = await makeTranslatingNode();
-    await serve(node.outside);
+    await serveBackend(node.outside);
     const asking = ask(node.pod, SERVICE.remote);
     await asking.until(({ output }) => output.includes("asked 5\n"));
     const agent = await startAgent(node.namespace, { config: QUICK });
@@ -76,7 +53,7 @@ describe("an agent and a translating node", () => {
     "and the next agent, after %s: one trace, counted once",
     async (signal) => {
       await using node = await makeTranslatingNode();
-      await serve(node.otherPod);
+      await serveBackend(node.otherPod);
       const options = { config: persisting(), mountsOf: await holdMounts(node.namespace) };
       const first = await startAgent(node.namespace, options);
       const asking = ask(node.pod, SERVICE.local);
@@ -98,7 +75,7 @@ describe("an agent and a translating node", () => {
   test("whose conntrack forgets before the flow is told", async () => {
     await using node = await makeTranslatingNode();
     const { pod, outside } = node;
-    await serve(outside);
+    await serveBackend(outside);
     const agent = await startAgent(node.namespace, { config: QUICK });
     await askMany(pod, SERVICE.remote, 1);
     // With an address goes what was masqueraded as it.
@@ -112,7 +89,7 @@ describe("an agent and a translating node", () => {
 
   test("with hundreds of short conversations: a record each", async () => {
     await using node = await makeTranslatingNode();
-    await serve(node.otherPod);
+    await serveBackend(node.otherPod);
     const agent = await startAgent(node.namespace, { config: QUICK });
     await askMany(node.pod, SERVICE.local, 400);
     const end = await agent.stopped("SIGTERM");
@@ -151,7 +128,7 @@ describe("an agent and a translating node", () => {
 
   test("that is not to be asked: two records", async () => {
     await using node = await makeTranslatingNode();
-    await serve(node.otherPod);
+    await serveBackend(node.otherPod);
     const agent = await startAgent(node.namespace, { config: { ...QUICK, capture: { conntrack: "off" } } });
     await askMany(node.pod, SERVICE.local, 1);
     const end = await agent.stopped("SIGTERM");
@@ -162,40 +139,58 @@ describe("an agent and a translating node", () => {
     expect(spans.map(natOf)).toEqual([undefined, undefined]);
   }, 60_000);
 
-  test("whose kernel tells nothing: two records, and one line that says why", async () => {
+  test("whose conntrack is emptied in the middle: one record, and what is not translated then tells nothing of it", async () => {
     await using node = await makeTranslatingNode();
-    node.namespace.run("sysctl", "-q", "-w", "net.netfilter.nf_conntrack_events=0");
-    await serve(node.otherPod);
-    const agent = await startAgent(node.namespace, { config: QUICK });
-    await askMany(node.pod, SERVICE.local, 1);
+    const { namespace, pod, otherPod } = node;
+    await serveBackend(otherPod);
+    const agent = await startAgent(namespace, { config: QUICK });
+    const asking = { from: 41_000, to: SERVICE.local, count: ASKED };
+    await demandSuccess(startAsking(pod, asking));
+    flushConntrack(namespace);
+    await demandSuccess(startAsking(pod, asking));
+    namespace.run("nft", "flush", "ruleset");
+    flushConntrack(namespace);
+    const port = 7000;
+    await demandSuccess(startDatagrams(pod, { ...pod, address: SERVICE.local }, { port, count: 3 }));
     const end = await agent.stopped("SIGTERM");
-    expect(withTransport(end.spans, "udp")).toHaveLength(2);
-    expect(end.stderr.split("\n").filter((line) => line.includes("conntrack is not followed"))).toHaveLength(
-      1,
-    );
-    expect(end.stderr).toContain("nf_conntrack_events is 0");
+    const spans = withTransport(end.spans, "udp");
+    const [translated, others] = [spans.filter(natOf), spans.filter((span) => natOf(span) === undefined)];
+    expect(translated.map(natOf)).toEqual([otherPod.address]);
+    expect(packetsOf(translated)).toEqual([2 * ASKED, 2 * ASKED]);
+    expect(others.map((span) => attributeOf(span, "destination.address"))).toEqual([SERVICE.local]);
+    expect(packetsOf(others)).toEqual([3, 0]);
+    expect(end.statistics.get("packets_translated")).toBe(4 * ASKED);
+    expectNoLoss(end);
   }, 60_000);
 
-  test("whose events are lost: all is listed anew", async () => {
+  test("whose kernel tells nothing at first: two records, then one, and a line at either change", async () => {
     await using node = await makeTranslatingNode();
-    await serve(node.otherPod);
-    watchNamespace(node.namespace.path);
-    try {
-      using probe = openProbe({ tableCapacity: 1024, ringBufferBytes: 1 << 18, isReplay: false });
-      const table = newTable();
-      const log = createLogger({ level: "error", format: "text" });
-      const feed = new TranslationFeed({ probe, translator: table.translator, log, receiveBytes: 4096 });
-      feed.start(0);
-      await askMany(node.pod, SERVICE.local, 100);
-      for (let turn = 0; turn < 50; turn++) {
-        feed.read();
-        feed.apply(turn);
-      }
-      expect(feed.stats()).toEqual({ isFollowed: true, resyncs: 1, interruptions: 0 });
-      expect(table.stats().translations).toBe(100);
-    } finally {
-      watchNamespace("");
-    }
+    const { namespace, pod, otherPod } = node;
+    const setEvents = (value: number): void =>
+      void namespace.run("sysctl", "-q", "-w", `net.netfilter.nf_conntrack_events=${value}`);
+    setEvents(0);
+    await serveBackend(otherPod);
+    const agent = await startAgent(namespace, { config: { ...QUICK, span: { udp_timeout: "1s" } } });
+    await demandSuccess(startAsking(pod, { from: 41_000, to: SERVICE.local, count: 3 }));
+    await agent.process.until(({ output }) => output.split("\n").length > 2);
+    setEvents(1);
+    await agent.process.until(({ errors }) => errors.includes(FOLLOWED));
+    await demandSuccess(startAsking(pod, { from: 41_001, to: SERVICE.local, count: 5 }));
+    const end = await agent.stopped("SIGTERM");
+    const spans = withTransport(end.spans, "udp");
+    const told = (port: number): readonly AgentSpan[] =>
+      spans.filter((span) => attributeOf(span, "source.port") === port);
+    expect(told(41_000).map((span) => [natOf(span), ...packetsOf([span])])).toEqual([
+      [undefined, 3, 3],
+      [undefined, 3, 3],
+    ]);
+    expect(told(41_001).map((span) => [natOf(span), ...packetsOf([span])])).toEqual([
+      [otherPod.address, 5, 5],
+    ]);
+    const lines = end.stderr.split("\n").filter((line) => line.includes("conntrack is"));
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toContain("nf_conntrack_events is 0");
+    expectNoLoss(end);
   }, 60_000);
 });
 

@@ -4,11 +4,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type AgentEnd, startAgent } from "../support/agent.ts";
 import type { AgentSpan } from "../support/agent-spans.ts";
-import { address6, BACKEND_PORT, makeTranslatingNode, NODE_PORT, SERVICE } from "../support/namespace-nat.ts";
-import type { Neighbour, Node } from "../support/namespace-node.ts";
+import { address6, makeTranslatingNode, NODE_PORT, SERVICE } from "../support/namespace-nat.ts";
+import { type Asking, lossesOf, serveBackend, startAsking } from "../support/namespace-nat-talk.ts";
+import type { Node } from "../support/namespace-node.ts";
 import { demandSuccess, type Speaker } from "../support/namespace-traffic.ts";
 
-const EXCHANGE = new URL("../support/namespace-flood-exchange.ts", import.meta.url).pathname;
 const RECORD_AT_ONCE = { flow: { poll_interval: "200ms" } };
 const REQUESTS = 7;
 
@@ -19,19 +19,20 @@ let there: AgentEnd;
 beforeAll(async () => {
   node = await makeTranslatingNode();
   const { pod, otherPod, outside, beyond } = node;
-  for (const each of [pod, otherPod, outside, beyond]) await serve(each, each.address);
-  await serve(otherPod, address6(otherPod));
+  for (const each of [pod, otherPod, outside, beyond]) await serveBackend(each);
+  await serveBackend({ ...otherPod, address: address6(otherPod) });
   const agents = [await startAgent(node.namespace, { config: RECORD_AT_ONCE })];
   agents.push(await startAgent(outside.namespace, { config: RECORD_AT_ONCE }));
-  await ask(pod, 41_001, SERVICE.local, BACKEND_PORT);
-  await ask(pod, 41_002, SERVICE.remote, BACKEND_PORT);
-  await ask(pod, 41_003, SERVICE.hairpin, BACKEND_PORT);
-  await ask(outside, 41_004, outside.node.address, NODE_PORT.local);
-  await ask(outside, 41_005, outside.node.address, NODE_PORT.remote);
-  await ask({ ...pod, address: address6(pod) }, 41_006, SERVICE.local6, BACKEND_PORT);
-  await ask(pod, 41_007, outside.address, BACKEND_PORT);
-  await ask(pod, 41_008, otherPod.address, BACKEND_PORT);
-  await demandSuccess(pod.namespace.start(["ping", "-c", "5", "-i", "0.01", "-q", SERVICE.local]));
+  await ask(pod, { from: 41_001, to: SERVICE.local });
+  await ask(pod, { from: 41_002, to: SERVICE.remote });
+  await ask(pod, { from: 41_003, to: SERVICE.hairpin });
+  await ask(outside, { from: 41_004, to: outside.node.address, port: NODE_PORT.local });
+  await ask(outside, { from: 41_005, to: outside.node.address, port: NODE_PORT.remote });
+  await ask({ ...pod, address: address6(pod) }, { from: 41_006, to: SERVICE.local6 });
+  await ask(pod, { from: 41_007, to: outside.address });
+  await ask(pod, { from: 41_008, to: otherPod.address });
+  for (const to of [SERVICE.local, SERVICE.remote, outside.address])
+    await demandSuccess(pod.namespace.start(["ping", "-c", "5", "-i", "0.01", "-q", to]));
   await call(pod, SERVICE.local, 80);
   const [first, second] = agents;
   if (first === undefined || second === undefined) throw new Error("two agents were started");
@@ -40,15 +41,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => node[Symbol.asyncDispose]());
 
-async function serve({ namespace }: Neighbour, address: string): Promise<void> {
-  const started = namespace.start([process.execPath, EXCHANGE, "serve", address, String(BACKEND_PORT)]);
-  await started.until(({ output }) => output.includes("ready"));
-}
-
-/** Requests that are answered one by one; each is a packet of 108 bytes (IPv6: 128), and so is each answer. */
-async function ask({ namespace, address }: Speaker, from: number, to: string, port: number): Promise<void> {
-  const words = [address, from, to, port, REQUESTS, 0].map(String);
-  await demandSuccess(namespace.start([process.execPath, EXCHANGE, "ask", ...words]));
+async function ask(speaker: Speaker, asking: Omit<Asking, "count">): Promise<void> {
+  await demandSuccess(startAsking(speaker, { ...asking, count: REQUESTS }));
 }
 
 /** A TCP connection to otherPod's port 7000 by whatever address, counted where it begins. */
@@ -154,10 +148,17 @@ describe("a translated conversation is one record", () => {
     ]);
   });
 
-  test("of ICMP", () => {
-    const [pod, otherPod] = [node.pod.address, node.otherPod.address];
+  test("of ICMP, also by masquerade", () => {
+    const { pod, otherPod, outside } = node;
     const pings = here.spans.filter(({ attributes }) => attributes["network.transport"] === "icmp");
-    expect(pings.map(tell)).toEqual([`CLIENT ${pod} 0 → ${SERVICE.local} 0 (${pod} 0 → ${otherPod} 0) 5 5`]);
+    const masqueraded = `${outside.node.address} 0 → ${outside.address} 0`;
+    expect(pings.map(tell).toSorted()).toEqual(
+      [
+        `CLIENT ${pod.address} 0 → ${SERVICE.local} 0 (${pod.address} 0 → ${otherPod.address} 0) 5 5`,
+        `CLIENT ${pod.address} 0 → ${SERVICE.remote} 0 (${masqueraded}) 5 5`,
+        `CLIENT ${pod.address} 0 → ${outside.address} 0 (${masqueraded}) 5 5`,
+      ].toSorted(),
+    );
   });
 
   test("of TCP to another port, counted as the caller's kernel counts it", () => {
@@ -194,8 +195,8 @@ test("the other node's record, which knows the translated view alone, is in the 
 
 test("every packet is told, or counted as told by the other view", () => {
   const { statistics } = here;
-  expect([...statistics.keys()].filter((name) => name.startsWith("lost_"))).toEqual([]);
-  // Views without a record: of six conversations of UDP, of the ping, of the TCP connection.
+  expect(lossesOf(here)).toEqual([]);
+  // Views without a record: of seven conversations of UDP, of the pings, of the TCP connection.
   const tcp = counted("out")[0] + counted("in")[0];
-  expect(statistics.get("packets_translated")).toBe(7 * 2 * REQUESTS + 2 * 5 + tcp);
+  expect(statistics.get("packets_translated")).toBe(7 * 2 * REQUESTS + 3 * 2 * 5 + tcp);
 });

@@ -1,6 +1,7 @@
 // A node that translates: Services before its pods and before networks outside, node ports, masquerade, a hairpin, in
 // both families. Services keep the port but for the one of port 80.
 
+import { connect, Namespace } from "./namespace.ts";
 import { makeNode, type Neighbour, type Node } from "./namespace-node.ts";
 
 /** Addresses that nobody has: the node translates them. */
@@ -55,10 +56,75 @@ export async function makeTranslatingNode(): Promise<Node> {
   const node = makeNode();
   for (const neighbour of [node.pod, node.otherPod]) addAddress6(node, neighbour);
   node.namespace.run("sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=1");
-  const path = `${node.namespace.folder}/nat`;
-  await Bun.write(path, RULES(node));
-  node.namespace.run("nft", "-f", path);
+  await loadRules(node, RULES(node));
   return node;
+}
+
+/** A translating node whose conntrack has two zones, and a second pod that has the first one's address. */
+export interface ZonedNode extends AsyncDisposable {
+  readonly node: Node;
+  readonly twin: Neighbour;
+}
+
+const ZONE = { pod: 1, twin: 2 } as const;
+
+const ZONED_RULES = ({ pod, otherPod, outside }: Node, twin: string): string => `
+table ip zones {
+  chain before {
+    type filter hook prerouting priority raw
+    iifname { "${pod.device}", "${otherPod.device}" } ct zone set ${ZONE.pod}
+    iifname { "${twin}", "${outside.device}" } ct zone set ${ZONE.twin} meta mark set ${ZONE.twin}
+  }
+}
+table ip nat {
+  chain before {
+    type nat hook prerouting priority dstnat
+    iifname "${pod.device}" ip daddr ${SERVICE.local} dnat to ${otherPod.address}
+    iifname "${twin}" ip daddr ${SERVICE.local} dnat to ${outside.address}
+  }
+}
+`;
+
+/** Makes it: {@link SERVICE}.local is of otherPod in the pod's zone, and of outside in the twin's. */
+export async function makeZonedNode(): Promise<ZonedNode> {
+  const node = makeNode();
+  const { pod } = node;
+  const namespace = new Namespace("twin");
+  const device = "to-twin";
+  connect({ namespace: node.namespace, device }, { namespace, device: "eth0" });
+  namespace.ip("address", "add", `${pod.address}/24`, "dev", "eth0");
+  namespace.ip("route", "add", "default", "via", pod.node.address);
+  const table = String(100 + ZONE.twin);
+  node.namespace.ip(
+    "route",
+    "add",
+    `${pod.address}/32`,
+    "dev",
+    device,
+    "src",
+    pod.node.address,
+    "table",
+    table,
+  );
+  node.namespace.ip("rule", "add", "fwmark", String(ZONE.twin), "table", table);
+  for (const each of ["all", device])
+    node.namespace.run("sysctl", "-q", "-w", `net.ipv4.conf.${each}.rp_filter=0`);
+  await loadRules(node, ZONED_RULES(node, device));
+  const twin = { ...pod, namespace, device };
+  return {
+    node,
+    twin,
+    [Symbol.asyncDispose]: async () => {
+      await namespace[Symbol.asyncDispose]();
+      await node[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function loadRules({ namespace }: Node, rules: string): Promise<void> {
+  const path = `${namespace.folder}/nat`;
+  await Bun.write(path, rules);
+  namespace.run("nft", "-f", path);
 }
 
 /** A neighbour's IPv6 address. */
