@@ -21,7 +21,7 @@ const MODULES = [
     "tcp_diag",
     "udp_diag",
   ],
-  ...["nf_tables", "nft_chain_nat", "nft_masq", "nf_conntrack_netlink"],
+  ...["nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nf_conntrack_netlink"],
 ];
 
 const GUEST_SOURCES = join(import.meta.dir, "guest");

@@ -165,21 +165,33 @@ function compareAmount(flow: ToldFlow, way: "" | "reverse.", expected: Amount): 
 }
 
 function compareObservation(span: Span, planned: PlannedExchange, scenario: Scenario): string[] {
-  const { vlanId, isLayer3Device, authentication, translatedAddress } = planned.exchange;
+  const { vlanId, isLayer3Device, authentication } = planned.exchange;
   const attributes = span.attributes;
   const device = attributes["network.interface.name"];
   const vlan = attributes["network.vlan.id"];
   const mac = attributes["network.interface.mac"];
   const spi = attributes["flow.ipsec.ah.spi"];
-  const nat = attributes["flow.nat.source.address"];
   return [
-    ...(nat === translatedAddress
-      ? []
-      : [`flow.nat.source.address is ${nat} instead of ${translatedAddress}`]),
+    ...compareTranslation(attributes, planned.exchange),
     ...(device !== undefined && scenario.hooked.includes(device) ? [] : [`seen at "${device ?? ""}"`]),
     ...(vlanId === undefined || vlan === (vlanId ?? undefined) ? [] : [`VLAN ${vlan} instead of ${vlanId}`]),
     ...(spi === authentication?.spi ? [] : [`flow.ipsec.ah.spi is ${spi}`]),
     ...(isLayer3Device && mac !== undefined ? [`a MAC address (${mac}) on a device without`] : []),
+  ];
+}
+
+function compareTranslation(
+  attributes: Span["attributes"],
+  { translatedAddress, serverAddress, backendAddress = serverAddress }: PlannedExchange["exchange"],
+): string[] {
+  const backend = translatedAddress === undefined ? undefined : backendAddress;
+  const [source, destination] = [
+    attributes["flow.nat.source.address"],
+    attributes["flow.nat.destination.address"],
+  ];
+  return [
+    ...(source === translatedAddress ? [] : [`translated from ${source} instead of ${translatedAddress}`]),
+    ...(destination === backend ? [] : [`translated to ${destination} instead of ${backend}`]),
   ];
 }
 

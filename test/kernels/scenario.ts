@@ -63,6 +63,8 @@ export interface Exchange {
   readonly isHidden?: boolean;
   /** The client's address behind the node's translation: the flow tells it, and there is no other one. */
   readonly translatedAddress?: string;
+  /** The server's own address, where the one that is called is translated to it. */
+  readonly backendAddress?: string;
   /** Absent: every kind. */
   readonly kinds?: readonly ExchangeKind[];
 }

@@ -159,8 +159,10 @@ add_address root veth1 10.13.2.1/24
 add_address other veth0 10.13.2.2/24
 in_namespace peer ip route add default via 10.13.1.1
 sysctl -q -w net.ipv4.ip_forward=1
-modprobe -a nf_tables nft_chain_nat nft_masq nf_conntrack_netlink
+modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nf_conntrack_netlink
 nft add table ip nat
+nft 'add chain ip nat before { type nat hook prerouting priority dstnat; }'
+nft 'add rule ip nat before ip daddr 10.96.0.1 dnat to 10.13.2.2'
 nft 'add chain ip nat after { type nat hook postrouting priority srcnat; }'
 nft 'add rule ip nat after oifname "veth1" masquerade'`,
     exchanges: [
@@ -168,8 +170,12 @@ nft 'add rule ip nat after oifname "veth1" masquerade'`,
         client: "peer",
         server: "other",
         translatedAddress: "10.13.2.1",
-        // The server of datagrams answers the address that it was told of.
-        kinds: ["tcp", "icmp"],
+      }),
+      between("by a service's address and masqueraded", ["10.13.1.2", "10.96.0.1"], {
+        client: "peer",
+        server: "other",
+        translatedAddress: "10.13.2.1",
+        backendAddress: "10.13.2.2",
       }),
     ],
   },

@@ -52,12 +52,13 @@ export function planExchanges(scenario: Scenario, index: number): PlannedExchang
 function exchangeCommand(planned: PlannedExchange): string {
   const { exchange, kind } = planned;
   const sizes = EXCHANGE_SIZES;
+  const { serverAddress, backendAddress } = exchange;
   const ends = [
     exchange.client,
     exchange.clientAddress,
     planned.clientPort,
     exchange.server,
-    exchange.serverAddress,
+    backendAddress === undefined ? serverAddress : `${serverAddress}=${backendAddress}`,
     planned.serverPort,
   ].join(" ");
   switch (kind) {

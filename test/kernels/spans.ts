@@ -10,6 +10,7 @@ export interface SpanAttributes extends SpanCounts {
   readonly "network.vlan.id"?: number | undefined;
   readonly "flow.icmp.type.id"?: number | undefined;
   readonly "flow.nat.source.address"?: string | undefined;
+  readonly "flow.nat.destination.address"?: string | undefined;
   readonly "tunnel.type"?: string | undefined;
   readonly "tunnel.id"?: string | undefined;
   readonly "tunnel.network.interface.mac"?: string | undefined;
@@ -41,6 +42,7 @@ const attributesSchema: v.GenericSchema<unknown, SpanAttributes> = v.looseObject
   "network.vlan.id": v.optional(count),
   "flow.icmp.type.id": v.optional(count),
   "flow.nat.source.address": v.optional(v.string()),
+  "flow.nat.destination.address": v.optional(v.string()),
   "tunnel.type": v.optional(v.string()),
   "tunnel.id": v.optional(v.string()),
   "tunnel.network.interface.mac": v.optional(v.string()),

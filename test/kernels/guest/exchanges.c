@@ -52,36 +52,64 @@ static int open_socket(const char *namespace, int type, const struct sockaddr_st
 	return fd;
 }
 
-/* ---- exchanges: CLIENT_NS CLIENT CLIENT_PORT SERVER_NS SERVER SERVER_PORT, then what ---- */
+/*
+ * ---- exchanges: CLIENT_NS CLIENT CLIENT_PORT SERVER_NS SERVER SERVER_PORT, then what. SERVER is an address,
+ * or CALLED=OWN where another one is called than the server has. ----
+ */
 
 struct ends {
 	int client;
 	int server;
-	struct sockaddr_storage client_address;
-	struct sockaddr_storage server_address;
+	struct sockaddr_storage server_address; /* as the client calls it */
+	struct sockaddr_storage heard_address;  /* of the client, as the server was told of it last */
 	socklen_t address_size;
 };
 
 static void open_ends(struct ends *ends, int type, char **arguments)
 {
-	ends->address_size = parse_address(arguments[1], arguments[2], &ends->client_address);
+	struct sockaddr_storage own_address;
+	struct sockaddr_storage client_address;
+	char *own = strchr(arguments[4], '=');
+
+	if (own)
+		*own = '\0';
+	ends->address_size = parse_address(arguments[1], arguments[2], &client_address);
 	parse_address(arguments[4], arguments[5], &ends->server_address);
-	ends->server = open_socket(arguments[3], type, &ends->server_address, ends->address_size);
+	parse_address(own ? own + 1 : arguments[4], arguments[5], &own_address);
+	ends->server = open_socket(arguments[3], type, &own_address, ends->address_size);
 	if (type == SOCK_STREAM && listen(ends->server, 1))
 		fail("listen");
-	ends->client = open_socket(arguments[0], type, &ends->client_address, ends->address_size);
+	ends->client = open_socket(arguments[0], type, &client_address, ends->address_size);
 }
 
 static void pass_datagram(int from, int to, const struct sockaddr_storage *address, socklen_t address_size,
-                          size_t size)
+                          size_t size, struct sockaddr_storage *heard)
 {
+	socklen_t heard_size = sizeof(*heard);
 	ssize_t got;
 
 	if (sendto(from, buffer, size, 0, (const struct sockaddr *)address, address_size) != (ssize_t)size)
 		fail("sendto");
-	got = recv(to, buffer, sizeof(buffer), 0);
+	got = recvfrom(to, buffer, sizeof(buffer), 0, (struct sockaddr *)heard, &heard_size);
 	if (got != (ssize_t)size)
 		fail("recv gave %zd of %zu bytes", got, size);
+}
+
+static void pass_request(struct ends *ends, size_t size)
+{
+	pass_datagram(ends->client, ends->server, &ends->server_address, ends->address_size, size,
+	              &ends->heard_address);
+}
+
+/* To whom the request came from, and as whoever was called: a translation on the way is undone. */
+static void pass_answer(struct ends *ends, size_t size)
+{
+	struct sockaddr_storage heard;
+
+	memset(&heard, 0, sizeof(heard));
+	pass_datagram(ends->server, ends->client, &ends->heard_address, ends->address_size, size, &heard);
+	if (memcmp(&heard, &ends->server_address, ends->address_size) != 0)
+		fail("the answer is not of who was called");
 }
 
 /* udp … COUNT SIZE EVERY REPLY_SIZE: every EVERYth datagram is answered; each waits for the one before. */
@@ -94,11 +122,9 @@ int exchange_udp(char **arguments)
 	stay_on_one_processor();
 	open_ends(&ends, SOCK_DGRAM, arguments);
 	for (int i = 1; i <= count; i++) {
-		pass_datagram(ends.client, ends.server, &ends.server_address, ends.address_size,
-		              atoi(arguments[7]));
+		pass_request(&ends, atoi(arguments[7]));
 		if (i % every == 0)
-			pass_datagram(ends.server, ends.client, &ends.client_address, ends.address_size,
-			              atoi(arguments[9]));
+			pass_answer(&ends, atoi(arguments[9]));
 	}
 	return 0;
 }
@@ -220,10 +246,8 @@ int send_datagrams(char **arguments)
 	send_until_told();
 	open_ends(&ends, SOCK_DGRAM, arguments);
 	for (; !is_over && (count == 0 || sent < count); sent++) {
-		pass_datagram(ends.client, ends.server, &ends.server_address, ends.address_size,
-		              atoi(arguments[6]));
-		pass_datagram(ends.server, ends.client, &ends.client_address, ends.address_size,
-		              atoi(arguments[7]));
+		pass_request(&ends, atoi(arguments[6]));
+		pass_answer(&ends, atoi(arguments[7]));
 		pause_ms(atol(arguments[8]));
 	}
 	printf("%ld\n", sent);
