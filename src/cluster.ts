@@ -36,7 +36,7 @@ export type OwnFacts = Readonly<Record<"k8s.cluster.uid" | "k8s.node.uid", strin
 
 /**
  * Begins to watch the cluster, and never ends trying.
- * @throws Error, one line, where the kubeconfig or the service account cannot be used
+ * @throws Error, one line, where the environment names no API server and the config no kubeconfig
  */
 export function followCluster(
   { kubernetes, span }: Pick<Config, "kubernetes" | "span">,
@@ -46,7 +46,7 @@ export function followCluster(
   const access = openAccess({ kubeconfigPath: kubernetes.kubeconfig_path, environment });
   const client = new KubernetesClient(access, `mermin/${version}`);
   const kinds = planKinds(kubernetes);
-  log.info("kubernetes: watching the cluster", { server: client.server, kinds: kinds.length });
+  log.info("kubernetes: watching the cluster", { from: access.origin, kinds: kinds.length });
   const directory = new Directory({
     graceMs: kubernetes.grace,
     // A flow's first record comes that late.

@@ -10,7 +10,7 @@ import { BUILD } from "./version.ts";
  * Begins to watch the cluster where the config wants it: what cannot be reached is tried again for ever, and flows are
  * told meanwhile.
  * @returns undefined where there is no cluster, or none is wanted
- * @throws Error, one line, where the kubeconfig or the service account cannot be used
+ * @throws Error, one line, where the environment names no API server and the config no kubeconfig
  */
 export async function openCluster(
   config: Pick<Config, "kubernetes" | "span">,

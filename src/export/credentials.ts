@@ -4,8 +4,8 @@
 import { getCACertificates } from "node:tls";
 import { RereadFile } from "../lib/reread-file.ts";
 import type { Secret } from "../lib/secret.ts";
+import { findTlsProblem, type PemTexts } from "../lib/tls-problem.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
-import { findTlsProblem } from "./tls-problem.ts";
 
 /** PEM texts, undefined where there is none. The same object for as long as nothing changes. */
 export interface TlsMaterial {
@@ -16,6 +16,8 @@ export interface TlsMaterial {
 }
 
 type CredentialConfig = Pick<OtlpConfig, "endpoint" | "headers" | "auth" | "tls">;
+
+const TLS_SETTINGS: PemTexts<string> = { ca: "tls.ca_cert", cert: "tls.client_cert", key: "tls.client_key" };
 
 export class Credentials {
   readonly #secrets: readonly (readonly [name: string, secret: () => string])[];
@@ -75,7 +77,7 @@ export class Credentials {
       return this.#material;
     }
     const [ca, cert, key] = texts;
-    const problem = findTlsProblem({ ca, cert, key });
+    const problem = findTlsProblem({ ca, cert, key }, TLS_SETTINGS);
     if (problem !== undefined) throw new Error(problem);
     this.#materialTexts = texts;
     this.#material = { ca: ca === undefined ? undefined : [ca, ...getCACertificates("default")], cert, key };

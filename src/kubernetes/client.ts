@@ -42,25 +42,20 @@ export class KubernetesClient {
     this.#userAgent = userAgent;
   }
 
-  get server(): string {
-    return this.#access.server;
-  }
-
   /** @throws ApiError where the API server answers with anything but success; Error where it does not answer */
   async get({ path, query, accept, signal }: ApiRequest): Promise<Response> {
-    const { headers, tls } = await this.#access.find();
-    const url = `${this.server}${path}?${new URLSearchParams(query)}`;
-    const response = await fetchPlainly(url, {
+    const { server, headers, tls, proxy = false } = await this.#access.find();
+    const response = await fetchPlainly(`${server}${path}?${new URLSearchParams(query)}`, {
       headers: { ...headers, accept, "user-agent": this.#userAgent },
       tls,
       signal,
-      // A token goes to the API server alone.
+      // A token goes to the API server alone, and there without the proxies of the environment.
       redirect: "error",
-      proxy: false,
+      proxy,
     });
     if (response.ok) return response;
     if (response.status === 401) this.#access.renew();
-    throw await describeRefusal(response);
+    throw await describeRefusal(response, `${new URL(server).pathname.replace(/\/$/, "")}${path}`);
   }
 }
 
@@ -80,7 +75,7 @@ const LONGEST_REASON = 300;
 /** No answer of a server, or of what stands before it, silences the agent for longer. */
 const LONGEST_RETRY_S = 300;
 
-async function describeRefusal(response: Response): Promise<ApiError> {
+async function describeRefusal(response: Response, path: string): Promise<ApiError> {
   const { status, headers } = response;
   let reason = response.statusText;
   try {
@@ -92,7 +87,9 @@ async function describeRefusal(response: Response): Promise<ApiError> {
   }
   const seconds = Number(headers.get("retry-after"));
   const [line = ""] = reason.split("\n");
-  return new ApiError(`${status} ${line.slice(0, LONGEST_REASON)}`.trim(), {
+  // The path may be what is wrong, of the server's URL too.
+  const place = status === 404 ? `: ${path}` : "";
+  return new ApiError(`${status} ${line.slice(0, LONGEST_REASON)}`.trim() + place, {
     status,
     retryAfterMs:
       Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, LONGEST_RETRY_S) * 1000 : undefined,

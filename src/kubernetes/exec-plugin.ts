@@ -44,6 +44,9 @@ export class ExecPlugin {
     if (command === "") throw new Error("users[].user.exec.command is missing");
     this.#command = command.includes("/") ? resolve(options.folder, command) : command;
     this.#args = everyTextOf(exec["args"]);
+    if (Array.isArray(exec["args"]) && this.#args.length < exec["args"].length) {
+      throw new Error("users[].user.exec.args has what is no text: put it in quotes");
+    }
     const own = tablesOf(exec["env"]).map(({ name, value }) => [textOf(name), textOf(value)] as const);
     this.#environment = {
       ...options.environment,

@@ -67,9 +67,8 @@ describeWithKubernetes("openAccess", () => {
     expect(hasCluster({ kubeconfigPath: "/some/file", environment: {} })).toBe(true);
     expect(() => openAccess({ kubeconfigPath: "", environment: {} })).toThrow("KUBERNETES_SERVICE_HOST");
     const six = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" };
-    expect(openAccess({ kubeconfigPath: "", environment: six, serviceAccountFolder }).server).toBe(
-      "https://[fd00::1]:443",
-    );
+    const found = await openAccess({ kubeconfigPath: "", environment: six, serviceAccountFolder }).find();
+    expect(found.server).toBe("https://[fd00::1]:443");
   });
 
   test("reads a rotated token again, and comes back after one that is refused", async () => {
@@ -186,23 +185,59 @@ echo '${status(await requestToken(server))}'
     await expectSynced(kubeconfig("blind", { cluster: blind, user }));
   });
 
-  test.each([
-    ["is no YAML", "{"],
-    ["current-context is missing", "{}"],
-    ['its context "a" is missing', "current-context: a"],
-    [
-      "users[0].name is missing",
-      "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://h'}}]\nusers: [{}]",
-    ],
-    [
-      "is no URL",
-      "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: h}}]",
-    ],
-  ])("refuses a kubeconfig that %s", (problem, content) => {
-    const path = join(server.folder, "broken.kubeconfig");
-    writeFileSync(path, content);
-    const open = (): unknown => openAccess({ kubeconfigPath: path, environment: {} });
-    expect(open).toThrow(`Cannot use the kubeconfig "${path}": `);
-    if (content !== "{") expect(open).toThrow(problem);
+  test("begins without its kubeconfig, warns once, and goes on when that comes", async () => {
+    const path = join(server.folder, "late.kubeconfig");
+    const access = openAccess({ kubeconfigPath: path, environment: {} });
+    await using watcher = new Watcher(access, { kinds: ["Namespace", "Pod", "Service"] });
+    await watcher.until(() => watcher.kinds.every((kind) => watcher.statsOf(kind).lists > 2));
+    expect(watcher.lines).toHaveLength(1);
+    expect(watcher.lines[0]).toContain(`Cannot use the kubeconfig "${path}": `);
+    const user = { token: await requestToken(server), "client-certificate": "late.pem" };
+    writeKubeconfig(server, "late", { user });
+    await watcher.until(() => watcher.statsOf("Pod").failure.includes("late.pem"));
+    writeKubeconfig(server, "late", { user: { token: user.token } });
+    await watcher.until(() => watcher.isSynced);
+    expect(watcher.lines.filter((line) => line.includes("WARN"))).toHaveLength(1);
+  });
+
+  test("stands in for whom the kubeconfig says, with group, uid and the rest", async () => {
+    const token = "administrator";
+    const nobody = {
+      token,
+      as: "nobody",
+      "as-uid": "uid-7",
+      "as-user-extra": { "Example.com/Scope": ["all"] },
+    };
+    expect(await refusalOf(kubeconfig("as", { user: nobody }))).toContain('User "nobody" cannot list');
+    const user = { ...nobody, "as-groups": ["system:masters"] };
+    const access = kubeconfig("as-groups", { user });
+    await expectSynced(access);
+    const { headers } = await access.find();
+    const answer = await fetch(`${server.url}/apis/authentication.k8s.io/v1/selfsubjectreviews`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      tls: { ca: readFileSync(server.authority.cert, "utf8") },
+      body: '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}',
+    });
+    expect(await answer.json()).toMatchObject({
+      status: {
+        userInfo: {
+          username: "nobody",
+          uid: "uid-7",
+          groups: ["system:masters", "system:authenticated"],
+          extra: { "example.com/scope": ["all"] },
+        },
+      },
+    });
+  });
+
+  test("warns once that nothing is found where the kubeconfig has a path too many, and says where", async () => {
+    const cluster = { server: `${server.url}/elsewhere` };
+    await using watcher = new Watcher(kubeconfig("path", { cluster, user: { token: "administrator" } }));
+    await watcher.until(() => watcher.statsOf("Pod").lists > 3);
+    expect(watcher.isSynced).toBe(false);
+    const warnings = watcher.lines.filter((line) => line.includes("WARN"));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/404 .*: \/elsewhere\/apis?\//);
   });
 });
