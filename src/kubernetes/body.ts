@@ -1,7 +1,7 @@
 // Bodies of responses that others write: read whole up to a limit, or line by line as they come.
 
 /** A body is longer than what is taken. */
-class TooLongError extends Error {
+export class TooLongError extends Error {
   override readonly name = "TooLongError";
 }
 

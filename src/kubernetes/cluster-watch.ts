@@ -8,6 +8,7 @@ import type { Kind, ObjectEvent } from "./objects.ts";
 import type { PlannedKind } from "./plan.ts";
 import { Waste } from "./waste.ts";
 import { KindWatch, type WatchStats } from "./watch.ts";
+import { WatchLog } from "./watch-log.ts";
 
 export interface ClusterWatchOptions {
   readonly client: KubernetesClient;
@@ -20,10 +21,13 @@ export interface ClusterWatchOptions {
   readonly backoff?: BackoffRange;
   /** The first list begins at a time of its own within it, in ms; 2 s by default: agents start together, on all nodes. */
   readonly spreadMs?: number;
+  /** A stream that is silent for longer, in ms, leads nowhere; 150 s by default: a bookmark comes each minute. */
+  readonly silenceMs?: number;
 }
 
 const BACKOFF: BackoffRange = { first: 1000, longest: 60_000 };
 const SPREAD_MS = 2000;
+const SILENCE_MS = 150_000;
 
 /** The cluster as it is told, until it is disposed. Constructing begins it; nothing of it ever throws. */
 export class ClusterWatch implements AsyncDisposable {
@@ -32,11 +36,9 @@ export class ClusterWatch implements AsyncDisposable {
   readonly #ended: Promise<unknown>;
 
   constructor(options: ClusterWatchOptions) {
-    const { kinds, backoff = BACKOFF, spreadMs = SPREAD_MS } = options;
-    const waste = new Waste();
-    this.#watches = kinds.map(
-      ({ kind, isMetadataOnly }) => new KindWatch(kind, isMetadataOnly, { ...options, backoff, waste }),
-    );
+    const { kinds, backoff = BACKOFF, spreadMs = SPREAD_MS, silenceMs = SILENCE_MS } = options;
+    const shared = { ...options, backoff, silenceMs, waste: new Waste(), log: new WatchLog(options.log) };
+    this.#watches = kinds.map(({ kind, isMetadataOnly }) => new KindWatch(kind, isMetadataOnly, shared));
     const { signal } = this.#ending;
     // One spread for all: on one node the first list is waited for by the others in any case.
     const wait = Math.random() * spreadMs;

@@ -10,6 +10,8 @@ export interface KindFacts {
   /** Plural, as in paths and in RBAC rules. */
   readonly resource: string;
   readonly isNamespaced: boolean;
+  /** An API server may serve none: of a custom resource, or of a version that is younger than those of the others. */
+  readonly isOptional: boolean;
   /** Fields of its selector of pods; undefined: it has none. */
   readonly selector: SelectorFields | undefined;
 }
@@ -33,8 +35,16 @@ const SERVICE_SELECTOR: SelectorFields = { matchLabels: "spec.selector", matchEx
 const namespaced = (
   group: string,
   resource: string,
-  { version = "v1", selector }: { readonly version?: string; readonly selector?: SelectorFields } = {},
-): KindFacts => ({ group, version, resource, isNamespaced: true, selector });
+  more: Partial<Pick<KindFacts, "selector" | "isOptional">> = {},
+): KindFacts => ({
+  group,
+  version: "v1",
+  resource,
+  isNamespaced: true,
+  isOptional: false,
+  selector: undefined,
+  ...more,
+});
 
 const clusterWide = (resource: string): KindFacts => ({ ...namespaced("", resource), isNamespaced: false });
 
@@ -50,10 +60,10 @@ export const KIND_FACTS: { readonly [K in Kind]: KindFacts } = {
   StatefulSet: namespaced("apps", "statefulsets", { selector: WORKLOAD_SELECTOR }),
   DaemonSet: namespaced("apps", "daemonsets", { selector: WORKLOAD_SELECTOR }),
   Job: namespaced("batch", "jobs", { selector: WORKLOAD_SELECTOR }),
-  CronJob: namespaced("batch", "cronjobs"),
+  CronJob: namespaced("batch", "cronjobs", { isOptional: true }),
   NetworkPolicy: namespaced("networking.k8s.io", "networkpolicies", { selector: POLICY_SELECTOR }),
-  Ingress: namespaced("networking.k8s.io", "ingresses"),
-  Gateway: namespaced("gateway.networking.k8s.io", "gateways"),
+  Ingress: namespaced("networking.k8s.io", "ingresses", { isOptional: true }),
+  Gateway: namespaced("gateway.networking.k8s.io", "gateways", { isOptional: true }),
 };
 
 /** Endpoints stand in for slices where the API server has none of those. */

@@ -2,33 +2,29 @@
 // stream is gone. Comes in: the API server's JSON. Goes out: batches of changes. Never throws for what a peer does.
 
 import { type BackoffRange, backoffAfter } from "../lib/backoff.ts";
-import type { Logger } from "../lib/log.ts";
 import { pause } from "../lib/pause.ts";
-import { CutError, readBounded, readLines } from "./body.ts";
+import { CutError, readLines } from "./body.ts";
 import { ApiError, type KubernetesClient } from "./client.ts";
 import { tableAt, textOf } from "./json.ts";
 import { KindStore, type Selection } from "./kind-store.ts";
 import { ENDPOINTS_FACTS, KIND_FACTS, type KindFacts } from "./kinds.ts";
+import { getPage } from "./list-page.ts";
 import type { Kind, ObjectEvent } from "./objects.ts";
 import type { Waste } from "./waste.ts";
+import type { WatchLog } from "./watch-log.ts";
+import { WatchPlace } from "./watch-place.ts";
 
 export interface WatchOptions {
   readonly client: KubernetesClient;
   readonly selection: Selection;
   /** Takes batches, in their order. */
   readonly accept: (events: readonly ObjectEvent[]) => void;
-  readonly log: Logger;
+  readonly log: WatchLog;
   /** After a failure. */
   readonly backoff: BackoffRange;
   readonly waste: Waste;
-}
-
-interface Page {
-  readonly bytes: number;
-  readonly items: readonly unknown[];
-  /** Where the next one begins; "" behind the last. */
-  readonly next: string;
-  readonly version: string;
+  /** A stream without a line for so long is given up, in ms. */
+  readonly silenceMs: number;
 }
 
 /** absent: the API server does not serve the kind. forbidden: the agent may not read it. */
@@ -48,15 +44,10 @@ export interface WatchStats {
   bytes: number;
 }
 
-const PAGE_OBJECTS = 100;
-const PAGE_BYTES = 256 * 1024 * 1024;
 /** etcd takes no object above 1.5 MiB. */
 const EVENT_BYTES = 16 * 1024 * 1024;
-const LIST_TIMEOUT_MS = 60_000;
 /** The API server ends a watch after so long, each agent's at another time. */
 const WATCH_SECONDS = { least: 300, more: 300 };
-/** A bookmark comes each minute: a stream that is silent for longer leads nowhere. */
-const SILENCE_MS = 150_000;
 /** A stream that lasted so long was none that failed. */
 const STEADY_MS = 10_000;
 
@@ -78,12 +69,11 @@ export class KindWatch {
   readonly #options: WatchOptions;
   readonly #accepted: { readonly list: string; readonly watch: string };
   readonly #store: KindStore;
+  readonly #place: WatchPlace = new WatchPlace();
   #facts: KindFacts;
-  /** Place in the stream; "" before a list. */
-  #version = "";
   #failures = 0;
-  /** Status of the failure that was told last, 0 for no answer; undefined while all is well. */
-  #told: number | undefined;
+  /** The last stream failed behind its head: another head, or a list, says nothing of the next one. */
+  #isStreamBad = false;
 
   /** @param isMetadataOnly the API server sends names, labels and owners alone */
   constructor(kind: Kind, isMetadataOnly: boolean, options: WatchOptions) {
@@ -100,7 +90,7 @@ export class KindWatch {
     while (!signal.aborted) {
       let wait = 0;
       try {
-        if (this.#version === "") await this.#list(signal);
+        if (this.#place.version === "") await this.#list(signal);
         wait = await this.#follow(signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -116,7 +106,13 @@ export class KindWatch {
     let next = "";
     let version = "";
     do {
-      const page = await this.#getPage(next, signal);
+      const page = await getPage(this.#options.client, {
+        path: pathOf(this.#facts),
+        accept: this.#accepted.list,
+        from: next,
+        signal,
+      });
+      this.stats.bytes += page.bytes;
       const events: ObjectEvent[] = [];
       for (const item of page.items) {
         const event = this.#store.take(item);
@@ -128,30 +124,8 @@ export class KindWatch {
     } while (next !== "");
     this.#tell(this.#store.endList());
     if (version === "") throw new Error("a list without a resourceVersion");
-    this.#version = version;
+    this.#place.begin(version);
     this.#succeed();
-  }
-
-  async #getPage(next: string, signal: AbortSignal): Promise<Page> {
-    const response = await this.#options.client.get({
-      path: pathOf(this.#facts),
-      // Without a resourceVersion: newer API servers answer from memory, and older ones in pages, as they do not with "0".
-      query: { limit: String(PAGE_OBJECTS), ...(next === "" ? {} : { continue: next }) },
-      accept: this.#accepted.list,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]),
-    });
-    const body = await readBounded(response, PAGE_BYTES);
-    this.stats.bytes += body.length;
-    const page: unknown = JSON.parse(decoder.decode(body));
-    const { items } = tableAt(page);
-    const metadata = tableAt(page, "metadata");
-    if (!Array.isArray(items) && items !== null) throw new Error("a list without items");
-    return {
-      bytes: body.length,
-      items: items ?? [],
-      next: textOf(metadata["continue"]),
-      version: textOf(metadata["resourceVersion"]),
-    };
   }
 
   /** @returns how long to wait before the next stream, in ms */
@@ -159,32 +133,42 @@ export class KindWatch {
     this.stats.watches++;
     const seconds = WATCH_SECONDS.least + Math.floor(Math.random() * WATCH_SECONDS.more);
     const silence = new AbortController();
-    const timer = setTimeout(() => silence.abort(new Error("the stream is silent")), SILENCE_MS);
+    const reason = new Error("the stream is silent");
+    const timer = setTimeout(() => silence.abort(reason), this.#options.silenceMs);
     const began = performance.now();
+    let isAnswered = false;
     try {
       const response = await this.#options.client.get({
         path: pathOf(this.#facts),
         query: {
           watch: "1",
           allowWatchBookmarks: "true",
-          resourceVersion: this.#version,
+          resourceVersion: this.#place.version,
           timeoutSeconds: String(seconds),
         },
         accept: this.#accepted.watch,
         signal: AbortSignal.any([signal, silence.signal]),
       });
+      isAnswered = true;
       this.#succeed();
       for await (const lines of readLines(response, EVENT_BYTES)) {
-        timer.refresh();
         this.#takeLines(lines);
+        // Bytes that make no line are as good as none.
+        if (lines.length === 0) continue;
+        timer.refresh();
+        this.#mend();
       }
     } catch (error) {
       // A stream may end at any time, and in any way.
-      if (signal.aborted || !(error instanceof CutError)) throw error;
+      if (signal.aborted || !(error instanceof CutError)) {
+        this.#isStreamBad = isAnswered;
+        throw error;
+      }
     } finally {
       clearTimeout(timer);
       if (performance.now() - began >= STEADY_MS) this.#failures = 0;
     }
+    this.#mend();
     this.#failures++;
     const { first, longest } = this.#options.backoff;
     return backoffAfter(this.#failures, { first, longest: Math.min(longest, 5 * first) });
@@ -219,8 +203,7 @@ export class KindWatch {
         : type === "ADDED" || type === "MODIFIED"
           ? this.#store.take(object)
           : undefined;
-    const version = textOf(tableAt(object, "metadata")["resourceVersion"]);
-    if (version !== "") this.#version = version;
+    this.#place.advance(textOf(tableAt(object, "metadata")["resourceVersion"]));
     return event;
   }
 
@@ -232,10 +215,15 @@ export class KindWatch {
 
   #succeed(): void {
     this.stats.state = "synced";
+    if (this.#isStreamBad) return;
     this.stats.failure = "";
-    if (this.#told === undefined) return;
-    this.#told = undefined;
-    this.#options.log.info("kubernetes: watching again", { kind: this.kind });
+    this.#options.log.succeed(this.kind);
+  }
+
+  #mend(): void {
+    if (!this.#isStreamBad) return;
+    this.#isStreamBad = false;
+    this.#succeed();
   }
 
   /** @returns how long to wait before the next attempt, in ms */
@@ -243,45 +231,53 @@ export class KindWatch {
     this.#failures++;
     const { backoff } = this.#options;
     const wait = backoffAfter(this.#failures, backoff);
-    if (!(error instanceof ApiError)) return this.#fail(error, wait);
-    if (error.status === GONE) {
-      this.#version = "";
+    const status = error instanceof ApiError ? error.status : 0;
+    if (status === GONE) {
+      this.#place.forget();
+      // Slices may be served by now.
+      this.#facts = KIND_FACTS[this.kind];
       return wait;
     }
-    if (error.status === 404) return this.#leave(wait);
-    if (error.status === 403) {
+    if (status === 404) return this.#miss(error, wait);
+    this.#place.fail(error);
+    if (status === 403) {
       this.stats.state = "forbidden";
       // An API server that has just begun knows no rights yet; a right that stays missing is asked for seldom.
       const isNew = wait < backoff.longest / 2;
       return this.#fail(error, isNew ? wait : backoff.longest * (1 + Math.random()));
     }
     // All agents are told the same, in whole seconds: chance keeps them apart.
-    return this.#fail(error, Math.max(wait, (error.retryAfterMs ?? 0) * (1 + Math.random() / 2)));
+    const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    return this.#fail(error, Math.max(wait, asked * (1 + Math.random() / 2)));
   }
 
-  /** The first failure of a sort is told, those that follow it are not. */
   #fail(error: unknown, wait: number): number {
-    const { log } = this.#options;
-    const sort = error instanceof ApiError ? error.status : 0;
-    const tell = this.#told === sort ? log.debug : log.warn;
-    this.#told = sort;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.stats.failure = reason;
-    tell(`kubernetes: cannot watch ${this.#facts.resource}: ${reason}`, { kind: this.kind });
+    this.stats.failure = error instanceof Error ? error.message : String(error);
+    this.#options.log.fail(this.kind, this.#facts.resource, error);
     return wait;
   }
 
-  /** The kind is not served, or no more; a custom resource may come later. */
-  #leave(wait: number): number {
-    this.#version = "";
-    if (this.kind === "EndpointSlice" && this.#facts !== ENDPOINTS_FACTS) {
+  /** Nothing is served at the kind's path: only of some kinds is that no failure. */
+  #miss(error: unknown, wait: number): number {
+    const isSlices = this.#facts === KIND_FACTS.EndpointSlice;
+    if (!isSlices && !this.#facts.isOptional) {
+      this.#facts = KIND_FACTS[this.kind];
+      return this.#fail(error, wait);
+    }
+    if (this.#place.version !== "") {
+      // It was served: what answers for a restarting API server says so too. A list decides.
+      this.#place.forget();
+      return wait;
+    }
+    if (isSlices) {
       this.#facts = ENDPOINTS_FACTS;
       return wait;
     }
-    this.#facts = KIND_FACTS[this.kind];
     this.stats.state = "absent";
     this.stats.failure = "";
+    this.#options.log.succeed(this.kind);
     this.#tell(this.#store.clear());
+    // A custom resource may come later.
     return this.#options.backoff.longest * (1 + Math.random());
   }
 }

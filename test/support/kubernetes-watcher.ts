@@ -17,6 +17,7 @@ export interface WatcherOptions {
   /** Only these of the kinds that the config needs. */
   readonly kinds?: readonly Kind[];
   readonly backoff?: { readonly first: number; readonly longest: number };
+  readonly silenceMs?: number;
 }
 
 const DEADLINE_MS = 30_000;
@@ -30,7 +31,7 @@ export class Watcher implements AsyncDisposable {
 
   constructor(access: ClusterAccess, options: WatcherOptions = {}) {
     const config: KubernetesConfig = v.parse(kubernetesSchema, options.config ?? {});
-    const { kinds, backoff = { first: 50, longest: 500 } } = options;
+    const { kinds, backoff = { first: 50, longest: 500 }, silenceMs } = options;
     this.#watch = new ClusterWatch({
       client: new KubernetesClient(access, "mermin/test"),
       kinds: planKinds(config).filter(({ kind }) => kinds?.includes(kind) ?? true),
@@ -39,6 +40,7 @@ export class Watcher implements AsyncDisposable {
       log: createLogger({ level: "info", format: "text", write: (line) => this.lines.push(line) }),
       backoff,
       spreadMs: 10,
+      ...(silenceMs === undefined ? {} : { silenceMs }),
     });
   }
 
