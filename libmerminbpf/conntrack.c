@@ -106,7 +106,7 @@ MERMINBPF_API int merminbpf_conntrack_open(struct merminbpf *handle, uint32_t re
 	namespace_leave(home);
 	if (error)
 		conntrack_close(conntrack);
-	return error ? failure_set(&handle->failure, error, "Cannot follow conntrack") : 0;
+	return error ? failure_set(&handle->failure, error, "Cannot subscribe to its events") : 0;
 }
 
 MERMINBPF_API int merminbpf_conntrack_read(struct merminbpf *handle, struct merminbpf_translation *rows,
@@ -125,7 +125,7 @@ MERMINBPF_API int merminbpf_conntrack_read(struct merminbpf *handle, struct merm
 			continue;
 		}
 		if (size < 0)
-			return failure_set(&handle->failure, (int)size, "Cannot follow conntrack");
+			return failure_set(&handle->failure, (int)size, "Cannot read its events");
 		if (size == 0) {
 			conntrack->has_overrun |= conntrack->is_losing;
 			conntrack->is_losing = false;
@@ -176,7 +176,7 @@ MERMINBPF_API int merminbpf_conntrack_list(struct merminbpf *handle)
 	handle->conntrack.listing = 0;
 	handle->conntrack.is_interrupted = false;
 	error = send_request(&handle->conntrack);
-	return error ? failure_set(&handle->failure, error, "Cannot list what conntrack translates") : 0;
+	return error ? failure_set(&handle->failure, error, "Cannot list what it translates") : 0;
 }
 
 /* What the last message of a datagram says: 0 goes on, 1 the end, or the kernel's negative errno. */
@@ -212,6 +212,6 @@ MERMINBPF_API int merminbpf_conntrack_listed(struct merminbpf *handle, struct me
 	if (end > 0)
 		end = ++conntrack->listing < LISTINGS ? send_request(conntrack) : 0;
 	if (end < 0)
-		return failure_set(&handle->failure, end, "Cannot list what conntrack translates");
+		return failure_set(&handle->failure, end, "Cannot list what it translates");
 	return (int)conntrack_read_entries(buffer, (size_t)size, rows, max);
 }

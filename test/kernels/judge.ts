@@ -32,6 +32,9 @@ export function judgeScenario(evidence: Evidence): Check[] {
   const { opaque = [], wire } = scenario;
   return [
     check(label("devices are set up"), () => demandCode(folder, "setup")),
+    ...(scenario.whenStarted === undefined
+      ? []
+      : [check(label("what comes later is set up"), () => demandCode(folder, "started"))]),
     check(label(`attaches by ${scenario.attachMode ?? evidence.mode} where it should`), () =>
       judgeHooks(evidence),
     ),

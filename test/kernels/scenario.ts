@@ -91,6 +91,8 @@ export interface Scenario {
   readonly warning?: string;
   /** Shell commands in the words of guest/steps.sh. */
   readonly setup: string;
+  /** Likewise, once the agent counts, before anything is exchanged. */
+  readonly whenStarted?: string;
   readonly exchanges: readonly Exchange[];
   readonly opaque?: readonly OpaqueFlow[];
   /**

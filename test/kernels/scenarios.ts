@@ -12,6 +12,38 @@ add_address peer veth0 10.2.0.2/24
 add_address root veth0.100 10.2.100.1/24
 add_address peer veth0.100 10.2.100.2/24`;
 
+const TRANSLATING_CABLES = `${CABLE}
+add_namespace other
+add_cable root veth1 other veth0
+add_address root veth0 10.13.1.1/24
+add_address peer veth0 10.13.1.2/24
+add_address root veth1 10.13.2.1/24
+add_address other veth0 10.13.2.2/24
+in_namespace peer ip route add default via 10.13.1.1
+sysctl -q -w net.ipv4.ip_forward=1`;
+
+const TRANSLATING_RULES = `modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nf_conntrack_netlink
+nft flush ruleset
+nft add table ip nat
+nft 'add chain ip nat before { type nat hook prerouting priority dstnat; }'
+nft 'add rule ip nat before ip daddr 10.96.0.1 dnat to 10.13.2.2'
+nft 'add chain ip nat after { type nat hook postrouting priority srcnat; }'
+nft 'add rule ip nat after oifname "veth1" masquerade'`;
+
+const TRANSLATED: Scenario["exchanges"] = [
+  between("masqueraded", ["10.13.1.2", "10.13.2.2"], {
+    client: "peer",
+    server: "other",
+    translatedAddress: "10.13.2.1",
+  }),
+  between("by a service's address and masqueraded", ["10.13.1.2", "10.96.0.1"], {
+    client: "peer",
+    server: "other",
+    translatedAddress: "10.13.2.1",
+    backendAddress: "10.13.2.2",
+  }),
+];
+
 const LINK_SCENARIOS: readonly Scenario[] = [
   {
     name: "veth",
@@ -148,36 +180,23 @@ sysctl -q -w net.ipv4.ip_forward=1`,
     exchanges: [between("forwarded", ["10.8.1.2", "10.8.2.2"], { client: "peer", server: "other" })],
   },
   {
+    name: "conntrack-later",
+    hooked: ["veth0", "veth1"],
+    setup: `${TRANSLATING_CABLES}
+! grep -q '^nf_conntrack' /proc/modules
+modprobe -a sch_ingress cls_bpf tcp_diag udp_diag
+sysctl -q -w kernel.modprobe=/bin/false`,
+    whenStarted: `await_line 'conntrack is not followed'
+${TRANSLATING_RULES}
+await_line 'conntrack is followed'`,
+    exchanges: TRANSLATED,
+  },
+  {
     name: "masquerade",
     hooked: ["veth0", "veth1"],
-    setup: `${CABLE}
-add_namespace other
-add_cable root veth1 other veth0
-add_address root veth0 10.13.1.1/24
-add_address peer veth0 10.13.1.2/24
-add_address root veth1 10.13.2.1/24
-add_address other veth0 10.13.2.2/24
-in_namespace peer ip route add default via 10.13.1.1
-sysctl -q -w net.ipv4.ip_forward=1
-modprobe -a nf_tables nft_chain_nat nft_nat nft_masq nf_conntrack_netlink
-nft add table ip nat
-nft 'add chain ip nat before { type nat hook prerouting priority dstnat; }'
-nft 'add rule ip nat before ip daddr 10.96.0.1 dnat to 10.13.2.2'
-nft 'add chain ip nat after { type nat hook postrouting priority srcnat; }'
-nft 'add rule ip nat after oifname "veth1" masquerade'`,
-    exchanges: [
-      between("masqueraded", ["10.13.1.2", "10.13.2.2"], {
-        client: "peer",
-        server: "other",
-        translatedAddress: "10.13.2.1",
-      }),
-      between("by a service's address and masqueraded", ["10.13.1.2", "10.96.0.1"], {
-        client: "peer",
-        server: "other",
-        translatedAddress: "10.13.2.1",
-        backendAddress: "10.13.2.2",
-      }),
-    ],
+    setup: `${TRANSLATING_CABLES}
+${TRANSLATING_RULES}`,
+    exchanges: TRANSLATED,
   },
   {
     name: "shared-qdisc",

@@ -84,6 +84,9 @@ export function formatScript(scenario: Scenario, planned: readonly PlannedExchan
     const { client, server } = one.exchange;
     return `exchange ${one.id} ${client} ${server} ${exchangeCommand(one)}`;
   });
+  const { whenStarted } = scenario;
+  if (whenStarted !== undefined)
+    lines.unshift(`(\nset -e\n${whenStarted.trim()}\n) >started.log 2>&1`, "echo $? >started.rc");
   return [
     `hooked="${scenario.hooked.join(" ")}"`,
     `await_spans=${scenario.awaitsTimeouts ? planned.length : 0}`,

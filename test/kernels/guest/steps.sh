@@ -209,6 +209,16 @@ await_spans() {
 	done
 }
 
+# await_line TEXT: until the agent has said it.
+await_line() {
+	left=$DEADLINE
+	until grep -q "$1" agent.log; do
+		left=$((left - 1))
+		if [ "$left" -le 0 ] || ! is_running "$agent"; then return 1; fi
+		sleep 0.1
+	done
+}
+
 # Ends the agent; its exit code goes to agent.rc: 137 when only the deadline's SIGKILL ended it.
 stop_agent() {
 	kill -TERM "$agent"
