@@ -99,7 +99,12 @@ function* cluster(): Generator<ObjectEvent> {
   for (let i = 0; i < SIZE.namespaces; i++)
     yield added("Namespace", { name: namespaceOf(i), uid: uid("f", i) });
   for (let i = 0; i < SIZE.nodes; i++) {
-    yield added("Node", { name: `node-${i}`, uid: uid("d", i), addresses: [`172.16.${i >> 8}.${i & 255}`] });
+    yield added("Node", {
+      name: `node-${i}`,
+      uid: uid("d", i),
+      addresses: [`172.16.${i >> 8}.${i & 255}`],
+      podCIDRs: [fresh(`10.${i >> 8}.${i & 255}.0/24`), fresh(`fd00:${i.toString(16)}::/64`)],
+    });
   }
   for (let i = 0; i < SIZE.pods; i++) yield podEvent(i);
   for (let i = 0; i < SIZE.pods / 10; i++) {
@@ -162,11 +167,13 @@ async function main(): Promise<void> {
 }
 
 async function measureRecords(directory: Directory, addresses: readonly Uint32Array[]): Promise<void> {
-  const attribution = new Attribution(directory, {
+  const options = {
     clusterName: "bench",
     owners: { maxDepth: 5, includeKinds: [], excludeKinds: [] },
     extractor: new Extractor({ labels: [], annotations: [] }),
-  });
+  };
+  const surroundings = { isWhole: (): boolean => true, isHostAddress: (): boolean => false };
+  const attribution = new Attribution(directory, options, surroundings);
   const record: AttributedRecord = {
     words: new Uint32Array(8),
     sourceAt: 0,
@@ -175,6 +182,7 @@ async function measureRecords(directory: Directory, addresses: readonly Uint32Ar
     destinationPort: 8080,
     calledAt: -1,
     calledPort: 0,
+    isSourceTranslated: false,
     protocol: 6,
     startMs: NOW,
     flowId: new Uint32Array(5),

@@ -56,6 +56,8 @@ export class CaptureLoop {
   /** Whether the present scan, or the last, was begun because the table was nearly full. */
   #isPressed = false;
   #counters: readonly KernelCounter[] = [];
+  /** As {@link Listeners.hostAddresses} was when it was told last. */
+  #toldAddresses: Uint32Array | undefined;
   #packetsSetOff = 0;
 
   constructor(parts: CaptureParts) {
@@ -121,7 +123,7 @@ export class CaptureLoop {
     const { table } = this.#parts;
     this.#drain();
     this.#followLinks(now);
-    this.#parts.listeners.turn(now);
+    this.#followAddresses(now);
     if (this.#scan === undefined && (table.isPressed || now >= this.#nextScan)) this.#beginScan(now);
     this.#continueScan(now);
     this.#sendRecords();
@@ -141,6 +143,14 @@ export class CaptureLoop {
     this.#tellInterfaces();
     listeners.follow(interfaces.links, (ifindex) => interfaces.roleOf(ifindex));
     if (isTraced) this.#tellSync(now);
+  }
+
+  #followAddresses(now: number): void {
+    const { listeners, thread } = this.#parts;
+    listeners.turn(now);
+    if (listeners.hostAddresses === this.#toldAddresses) return;
+    this.#toldAddresses = listeners.hostAddresses;
+    thread.tell({ kind: "addresses", words: this.#toldAddresses });
   }
 
   #tellSync(began: number): void {

@@ -3,6 +3,7 @@
 
 import type { Config } from "./config/schema.ts";
 import { Extractor } from "./kubernetes/attributes-extract.ts";
+import type { FactOptions } from "./kubernetes/attributes-facts.ts";
 import { Attribution } from "./kubernetes/attribution.ts";
 import { KubernetesClient } from "./kubernetes/client.ts";
 import { ClusterWatch } from "./kubernetes/cluster-watch.ts";
@@ -10,7 +11,8 @@ import type { KubernetesConfig } from "./kubernetes/config.ts";
 import { openAccess } from "./kubernetes/credentials.ts";
 import { Directory } from "./kubernetes/directory.ts";
 import type { AccessOptions } from "./kubernetes/has-cluster.ts";
-import { planKinds, planRelations, planSelection } from "./kubernetes/plan.ts";
+import { planDenial, planKinds, planRelations, planSelection } from "./kubernetes/plan.ts";
+import type { PolicySurroundings } from "./kubernetes/policies-denial.ts";
 import type { Logger } from "./lib/log.ts";
 import type { ClusterSnapshot } from "./telemetry/cluster-metrics.ts";
 
@@ -27,6 +29,8 @@ export interface ClusterOptions {
   readonly log: Logger;
   /** Name of the node that the agent runs on; undefined or "" where it is not known. */
   readonly nodeName?: string;
+  /** Whether an address (four words in memory order) is of an interface of this host. */
+  readonly isHostAddress: (words: Uint32Array, at: number) => boolean;
   /** Told what the cluster says of the agent itself, as attributes of its resource, whenever that is another. */
   readonly onOwnFacts?: (facts: OwnFacts) => void;
 }
@@ -66,7 +70,10 @@ export function followCluster(
       tellOwnFacts();
     },
   });
-  const attribution = createAttribution(directory, kubernetes);
+  const attribution = createAttribution(directory, kubernetes, {
+    isWhole: knowsAll(kubernetes, watch),
+    isHostAddress: options.isHostAddress,
+  });
   return {
     attribution,
     snapshot: () => ({
@@ -78,9 +85,13 @@ export function followCluster(
   };
 }
 
-function createAttribution(directory: Directory, config: KubernetesConfig): Attribution {
+function createAttribution(
+  directory: Directory,
+  config: KubernetesConfig,
+  surroundings: PolicySurroundings,
+): Attribution {
   const { cluster_name, owner_relations, extract } = config;
-  return new Attribution(directory, {
+  const options: FactOptions = {
     clusterName: cluster_name === "" ? undefined : cluster_name,
     owners: {
       maxDepth: owner_relations.max_depth,
@@ -88,7 +99,15 @@ function createAttribution(directory: Directory, config: KubernetesConfig): Attr
       excludeKinds: owner_relations.exclude_kinds,
     },
     extractor: new Extractor(extract),
-  });
+  };
+  return new Attribution(directory, options, surroundings);
+}
+
+/** Whether all that a flow may be admitted by is known now: no list is incomplete, and no watch fails. */
+function knowsAll(config: KubernetesConfig, watch: ClusterWatch): () => boolean {
+  const kinds = planDenial(config);
+  const stats = kinds?.map((kind) => watch.stats.get(kind)) ?? [undefined];
+  return () => stats.every((each) => each?.state === "synced" && each.failure === "");
 }
 
 /** Tells on each call what has changed since the last: a node may be deleted and come again under its name. */

@@ -115,6 +115,7 @@ const NO_RECORD: Omit<AttributedRecord, "words" | "flowId"> = {
   destinationPort: 0,
   calledAt: -1,
   calledPort: 0,
+  isSourceTranslated: false,
   protocol: 0,
   startMs: 0,
   isLast: false,
@@ -128,6 +129,7 @@ function readRow(record: AttributedRecord, words: Uint32Array, at: number): void
   const high = words[at + RECORD.flowStartNs + 1] as number;
   record.words = words;
   record.calledAt = -1;
+  record.isSourceTranslated = false;
   record.sourceAt = at + RECORD.sourceAddress;
   record.destinationAt = at + RECORD.destinationAddress;
   record.sourcePort = ports & 0xffff;
@@ -153,7 +155,9 @@ function readNat(record: AttributedRecord, details: Uint32Array, scratch: Uint32
   const isBehind = (flags & RECORD_DETAIL_FLAG.isNatBehind) !== 0;
   const otherAt = isBehind ? 4 : 8;
   for (let i = 0; i < 4; i++) {
-    scratch[i] = record.words[record.sourceAt + i] as number;
+    const word = record.words[record.sourceAt + i] as number;
+    if (details[row + RECORD_DETAIL.natSource + i] !== word) record.isSourceTranslated = true;
+    scratch[i] = word;
     scratch[12 - otherAt + i] = record.words[record.destinationAt + i] as number;
     scratch[otherAt + i] = details[row + RECORD_DETAIL.natDestination + i] as number;
   }

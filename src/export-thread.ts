@@ -6,6 +6,7 @@ import type { FlowRecordBatch } from "./flow/flow.ts";
 import type { RecordChunk } from "./flow/record-chunks.ts";
 import type {
   AcceptedMessage,
+  AddressesMessage,
   FinishedMessage,
   FromExport,
   InterfacesMessage,
@@ -100,7 +101,7 @@ export class ExportThread {
   }
 
   /** Tells what the export side needs to know beside the records. */
-  tell(message: InterfacesMessage | StatsMessage | OperationMessage): void {
+  tell(message: InterfacesMessage | AddressesMessage | StatsMessage | OperationMessage): void {
     this.#post(message);
   }
 

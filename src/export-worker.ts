@@ -2,13 +2,21 @@
 // A throw, a garbage collection or a stalled peer here never delays the capture thread.
 
 import { Acknowledgement } from "./acknowledgement.ts";
+import { AddressTable } from "./capture/address-table.ts";
 import type { Cluster } from "./cluster.ts";
 import { decorate } from "./decorate.ts";
 import { selectAttributes } from "./export/attributes-config.ts";
 import { createExporters } from "./export/create-exporters.ts";
 import type { RecordExporter } from "./export/exporter.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
-import type { FromExport, InterfacesMessage, RecordsMessage, StartMessage, ToExport } from "./messages.ts";
+import type {
+  AddressesMessage,
+  FromExport,
+  InterfacesMessage,
+  RecordsMessage,
+  StartMessage,
+  ToExport,
+} from "./messages.ts";
 import { openCluster } from "./open-cluster.ts";
 import { openOwnResource } from "./own-resource.ts";
 import { observeAttempts, openOwnTraces } from "./own-traces.ts";
@@ -46,6 +54,8 @@ interface ExportSide {
 const GONE_NAMES = 1024;
 
 let side: ExportSide | undefined;
+/** Of the host's own interfaces. */
+let hostAddresses: AddressTable<true> = new AddressTable();
 /** Messages are handled one after the other, also where handling one waits. */
 let turn: Promise<void> = Promise.resolve();
 
@@ -77,6 +87,9 @@ async function receive(message: ToExport, arrived: number): Promise<void> {
   switch (message.kind) {
     case "interfaces":
       rememberNames(side.names, message);
+      return;
+    case "addresses":
+      rememberAddresses(message);
       return;
     case "records":
       await acceptRecords(side, message);
@@ -111,7 +124,7 @@ async function open(start: StartMessage): Promise<void> {
   const isLive = start.mode === "run";
   let cluster: Cluster | undefined;
   try {
-    if (isLive) cluster = await openCluster(config, { log, onOwnFacts: learn });
+    if (isLive) cluster = await openCluster(config, { log, onOwnFacts: learn, isHostAddress });
     const recorder = createRecorder({ build: BUILD, exporters, cluster: cluster?.snapshot });
     const servers = isLive
       ? await startServers({
@@ -166,6 +179,15 @@ function rememberNames(names: Map<number, string>, { names: watched }: Interface
     if (names.size <= watched.length + GONE_NAMES) break;
     names.delete(ifindex);
   }
+}
+
+function isHostAddress(words: Uint32Array, at: number): boolean {
+  return hostAddresses.has(words, at);
+}
+
+function rememberAddresses({ words }: AddressesMessage): void {
+  hostAddresses = new AddressTable();
+  for (let at = 0; at < words.length; at += 4) hostAddresses.add(words, at, true);
 }
 
 async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise<void> {

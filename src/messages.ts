@@ -19,6 +19,12 @@ export interface InterfacesMessage {
   readonly names: readonly (readonly [ifindex: number, name: string])[];
 }
 
+/** Addresses of the host's own interfaces as they are now, four words each in memory order. */
+export interface AddressesMessage {
+  readonly kind: "addresses";
+  readonly words: Uint32Array;
+}
+
 /** A batch of records; answered by {@link AcceptedMessage}, which brings its buffers back. */
 export interface RecordsMessage {
   readonly kind: "records";
@@ -52,6 +58,7 @@ export interface FinishMessage {
 export type ToExport =
   | StartMessage
   | InterfacesMessage
+  | AddressesMessage
   | RecordsMessage
   | StatsMessage
   | OperationMessage

@@ -51,6 +51,11 @@ export class Listeners {
     return this.#hostRevision + this.#namespaces.revision;
   }
 
+  /** Addresses of the host's interfaces, four words each in memory order; another array once they are others. */
+  get hostAddresses(): Uint32Array {
+    return this.#host.addressWords;
+  }
+
   /** net.ipv4.ip_local_port_range of the host. */
   get localPortRange(): readonly [low: number, high: number] {
     return this.#host.localPortRange;

@@ -80,6 +80,6 @@ function policy(way: "ingress" | "egress", side: string): ClusterAttribute {
     name: `network.policy.${way}`,
     kind: "strings",
     requirement: conditional(`NetworkPolicies for ${way} select the ${side} pod and both ends are known`),
-    description: `\`namespace/name\` of those that admit the flow; where none does, of all that select the pod, each with \` (deny)\` behind it.`,
+    description: `\`namespace/name\` of those that admit the flow; where surely none does, of all that select the pod, each with \` (deny)\` behind it.`,
   };
 }

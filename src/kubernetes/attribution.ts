@@ -14,7 +14,9 @@ import {
   SETTLE_MS,
 } from "./directory-resolve.ts";
 import { FlowMemory } from "./flow-memory.ts";
-import { type JudgedFlow, PolicyVerdict } from "./policies-verdict.ts";
+import type { PolicySurroundings } from "./policies-denial.ts";
+import type { JudgedFlow } from "./policies-question.ts";
+import { PolicyVerdict } from "./policies-verdict.ts";
 
 /** One record to be attributed. Reused, so mutable. */
 export interface AttributedRecord {
@@ -30,6 +32,8 @@ export interface AttributedRecord {
    */
   calledAt: number;
   calledPort: number;
+  /** The node puts another address in the place of the source's. */
+  isSourceTranslated: boolean;
   /** IANA number. */
   protocol: number;
   /** The flow's first packet, ms since 1970. */
@@ -78,14 +82,18 @@ export class Attribution {
     sourceAt: 0,
     destinationAt: 0,
     destinationPort: 0,
+    calledAt: -1,
+    calledPort: 0,
+    isSourceTranslated: false,
     protocol: 0,
+    startMs: 0,
     isSettled: false,
   };
 
-  constructor(directory: Directory, options: FactOptions) {
+  constructor(directory: Directory, options: FactOptions, surroundings: PolicySurroundings) {
     this.#directory = directory;
     this.#attributes = new HolderAttributes(directory, options);
-    this.#verdict = new PolicyVerdict(directory);
+    this.#verdict = new PolicyVerdict(directory, surroundings);
   }
 
   /** Writes into `said` what is known at `now` (ms since 1970) of `record`. */
@@ -156,7 +164,11 @@ export class Attribution {
     judged.sourceAt = record.sourceAt;
     judged.destinationAt = record.destinationAt;
     judged.destinationPort = record.destinationPort;
+    judged.calledAt = record.calledAt;
+    judged.calledPort = record.calledPort;
+    judged.isSourceTranslated = record.isSourceTranslated;
     judged.protocol = record.protocol;
+    judged.startMs = record.startMs;
     judged.isSettled = now >= record.startMs + SETTLE_MS;
     return this.#verdict.find(judged);
   }

@@ -3,12 +3,10 @@
 import type { ClaimChains } from "./directory-chains.ts";
 import { type Claim, RANK, SIDES } from "./directory-claims.ts";
 import type { Known } from "./known.ts";
+import { API_TIME_MS } from "./object.ts";
 
 /** So long after a flow's start, news of what began before it may still be under way. */
 export const SETTLE_MS = 5000;
-
-/** The API's times are whole seconds: what began within the second before a flow may have begun after it. */
-const API_TIME_MS = 1000;
 
 /** One end of a flow. Reused, so mutable. */
 export interface AddressQuery {

@@ -10,6 +10,7 @@ import { Scopes, scopeName } from "./directory-scopes.ts";
 import { keep, saysTheSame, type Told } from "./kept.ts";
 import type { Known, Versioned } from "./known.ts";
 import type { DeletedObject, Kind, ObjectEvent } from "./objects.ts";
+import { PodNetworks } from "./pod-networks.ts";
 import { Pool } from "./pool.ts";
 import { DEFAULT_RELATIONS, type RelationRule, type Scope } from "./scope.ts";
 
@@ -51,6 +52,9 @@ export class Directory {
   #count = 0;
   /** Raised when a node arrives that pods may have waited for. */
   readonly nodeArrivals: Versioned = { version: 0 };
+  /** Also of nodes that are gone of late. */
+  readonly podNetworks: PodNetworks = new PodNetworks();
+  readonly #labelledMs: WeakMap<Known, number> = new WeakMap();
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
@@ -115,6 +119,11 @@ export class Directory {
     return this.#objects.get(kind)?.get(uid);
   }
 
+  /** When an object was seen to change its labels, ms since 1970; 0 where that was never. */
+  labelledMs(known: Known): number {
+    return this.#labelledMs.get(known) ?? 0;
+  }
+
   findNode(name: string): Known | undefined {
     return this.#nodes.get(name);
   }
@@ -136,7 +145,8 @@ export class Directory {
     const scope = this.#scopes.join(kept);
     if (kind === "Namespace") scope.namespace = known;
     else if (kind !== "Pod") scope.raise(scope.arrivals);
-    scope.take(known, { told, before: undefined });
+    scope.take(known, { told, before: undefined, now });
+    if (told.kind === "Node") this.podNetworks.set(known, told.object.podCIDRs);
     this.#claim(known, told, now);
   }
 
@@ -154,16 +164,18 @@ export class Directory {
     const kept = keep(told, this.#pool);
     known.told = kept;
     if (known.isGone || !saysTheSame(before, kept)) known.version++;
+    if (before.object.labels !== kept.object.labels) this.#labelledMs.set(known, now);
+    if (told.kind === "Node") this.podNetworks.set(known, told.object.podCIDRs);
     const wasGone = known.isGone;
     known.isGone = false;
-    this.scope(scopeName(kept)).take(known, { told, before: wasGone ? undefined : before });
+    this.scope(scopeName(kept)).take(known, { told, before: wasGone ? undefined : before, now });
     this.#claim(known, told, now);
   }
 
   /** What it is called stays known for the flows that began before; what it had ends. */
   #drop(known: Known, { endTime }: DeletedObject, now: number): void {
     known.isGone = true;
-    this.scope(scopeName(known.told)).drop(known);
+    this.scope(scopeName(known.told)).drop(known, now);
     for (const claim of known.claims)
       this.#end(claim, { endMs: Math.min(endTime ?? now, claim.endMs), isTold: endTime !== undefined }, now);
     known.claims = NO_CLAIMS;
@@ -176,6 +188,7 @@ export class Directory {
     // It went twice, and is forgotten since the first time.
     if (objects.get(object.uid) !== known) return;
     objects.delete(object.uid);
+    this.podNetworks.delete(known);
     if (kind === "Node" && this.#nodes.get(object.name) === known) this.#nodes.delete(object.name);
     const scope = this.scope(scopeName(known.told));
     if (scope.namespace === known) scope.namespace = undefined;

@@ -39,3 +39,6 @@ export interface LabelSelector {
 
 /** Protocols the API has; one that is not given is TCP. */
 export type TransportProtocol = "TCP" | "UDP" | "SCTP";
+
+/** The API's times are whole seconds: what says that it began within the second before something may have begun after it. */
+export const API_TIME_MS = 1000;

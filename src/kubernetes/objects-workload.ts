@@ -40,6 +40,8 @@ export interface ToldPod extends Pod {
 export interface Node extends KubernetesObject {
   /** `status.addresses` of the types InternalIP and ExternalIP, and others that are an IP address. */
   readonly addresses: readonly string[];
+  /** All of `spec.podCIDRs`, else `podCIDR`: networks of addresses for its pods, and often of its own bridge or tunnel. */
+  readonly podCIDRs: readonly string[];
 }
 
 /** ReplicaSet, Deployment, StatefulSet, DaemonSet, Job, CronJob. */

@@ -71,6 +71,19 @@ export function planRelations({ selector_relations }: KubernetesConfig): readonl
   });
 }
 
+/** What policies admit a flow by: who is unknown may be any of these, where some are missing. */
+const ADMITTING: readonly Kind[] = ["Pod", "Node", "NetworkPolicy"];
+
+/**
+ * Kinds all of whose objects must be known before a flow is told as denied.
+ * @returns undefined where the config leaves some out, or knows pods or nodes by other than their addresses
+ */
+export function planDenial({ selectors, association }: KubernetesConfig): readonly Kind[] | undefined {
+  if (selectors.some(({ kind }) => ADMITTING.includes(kind))) return undefined;
+  const isElsewhere = association.pod.sources.length > 0 || association.node.sources.length > 0;
+  return isElsewhere ? undefined : ADMITTING;
+}
+
 /** Which objects are kept, and which of their annotations. */
 export function planSelection(config: KubernetesConfig): Selection {
   const rules = config.extract.annotations.map(({ from, key, key_regex }) => ({

@@ -68,9 +68,10 @@ function readEndpointPort(json: Record<string, unknown>): EndpointSlice["ports"]
 export function pruneNetworkPolicy(json: unknown, base: KubernetesObject): NetworkPolicy {
   const spec = tableAt(json, "spec");
   const types = spec["policyTypes"];
-  const given = Array.isArray(types)
-    ? types.filter((one) => one === "Ingress" || one === "Egress")
-    : undefined;
+  const given =
+    Array.isArray(types) && types.length > 0
+      ? types.filter((one) => one === "Ingress" || one === "Egress")
+      : undefined;
   return {
     ...base,
     podSelector: readSelector(spec["podSelector"]),
@@ -82,18 +83,24 @@ export function pruneNetworkPolicy(json: unknown, base: KubernetesObject): Netwo
 
 function readRule(json: Record<string, unknown>, peers: "from" | "to"): PolicyRule {
   return {
-    peers: tablesOf(json[peers]).map((peer) => ({
+    peers: entriesOf(json[peers]).map((peer) => ({
       podSelector: readGivenSelector(peer["podSelector"]),
       namespaceSelector: readGivenSelector(peer["namespaceSelector"]),
       ipBlock: readBlock(peer["ipBlock"]),
     })),
-    ports: tablesOf(json["ports"]).map(({ protocol, port, endPort }) => ({
+    ports: entriesOf(json["ports"]).map(({ protocol, port, endPort }) => ({
       protocol: protocolOf(protocol),
       // One that is given and not understood is nobody's name, rather than any port.
       port: port === undefined || typeof port === "string" ? port : (portOf(port) ?? ""),
       endPort: portOf(endPort),
     })),
   };
+}
+
+/** Entries of a list, what is none as one without fields: to leave it out would make a list of few one of any. */
+function entriesOf(json: unknown): readonly Record<string, unknown>[] {
+  if (json === undefined || json === null) return [];
+  return Array.isArray(json) ? json.map((each) => tableAt(each)) : [{}];
 }
 
 function readGivenSelector(json: unknown): LabelSelector | undefined {

@@ -1,5 +1,6 @@
 // What is kept of pods and nodes.
 
+import { parsePrefix } from "../lib/cidr.ts";
 import { parseAddress } from "../lib/parse-address.ts";
 import { tableAt, tablesOf, textOf, textsOf, timeOf } from "./json.ts";
 import { portOf, protocolOf } from "./json-port.ts";
@@ -26,7 +27,12 @@ export function pruneNode(json: unknown, base: KubernetesObject): Node {
   const addresses = tablesOf(tableAt(json, "status")["addresses"])
     .map(({ address }) => textOf(address))
     .filter((address) => parseAddress(address) !== undefined);
-  return { ...base, addresses: [...new Set(addresses)] };
+  const spec = tableAt(json, "spec");
+  const networks = textsOf(spec["podCIDRs"]);
+  const podCIDRs = (networks.length > 0 ? networks : textsOf([spec["podCIDR"]])).filter(
+    (network) => parsePrefix(network) !== undefined,
+  );
+  return { ...base, addresses: [...new Set(addresses)], podCIDRs };
 }
 
 function readIPs(several: unknown, one: unknown): readonly string[] {

@@ -2,7 +2,7 @@
 
 import type { Kept, Told } from "./kept.ts";
 import type { Known, Versioned } from "./known.ts";
-import type { LabelSelector } from "./object.ts";
+import { API_TIME_MS, type LabelSelector } from "./object.ts";
 import type { Kind } from "./objects.ts";
 import { compilePolicy, type Policy } from "./policies.ts";
 import { SelectorIndex } from "./selectors.ts";
@@ -28,6 +28,13 @@ export interface Relation {
   readonly to: Kind;
 }
 
+/** An object that is `told` at `now`, in ms since 1970: it is new, or was `before`. */
+interface ScopeChange {
+  readonly told: Told;
+  readonly before: Kept | undefined;
+  readonly now: number;
+}
+
 /**
  * Versions are raised by what may change what is said of the namespace's objects. Those of all scopes are from one clock:
  * a namespace that comes again is never taken for what it was.
@@ -39,6 +46,8 @@ export class Scope {
   readonly relationsVersion: Versioned;
   /** Raised by every change of a policy. */
   readonly policiesVersion: Versioned;
+  /** Until when what the policies say may have been something else, ms since 1970. */
+  policiesMs = 0;
   /** Raised when an object arrives that others may have waited for: an owner, the namespace itself. */
   readonly arrivals: Versioned;
   /** Objects of the namespace that are known, itself included. */
@@ -84,9 +93,11 @@ export class Scope {
       this.raise(versioned);
   }
 
-  /** Takes in an object of the namespace as it is `told`, that is new or was `before`. */
-  take(known: Known, { told, before }: { readonly told: Told; readonly before: Kept | undefined }): void {
+  /** Takes in an object of the namespace. */
+  take(known: Known, { told, before, now }: ScopeChange): void {
     if (told.kind === "NetworkPolicy") {
+      const changedMs = before === undefined ? told.object.createdTime + API_TIME_MS : now;
+      this.policiesMs = Math.max(this.policiesMs, changedMs);
       this.#takePolicy(known, compilePolicy(told.object));
       return;
     }
@@ -105,8 +116,9 @@ export class Scope {
   }
 
   /** Takes an object of the namespace away. */
-  drop(known: Known): void {
+  drop(known: Known, now: number): void {
     this.#dropRelations(known);
+    if (this.#policyOf.has(known)) this.policiesMs = Math.max(this.policiesMs, now);
     this.#takePolicy(known, undefined);
   }
 

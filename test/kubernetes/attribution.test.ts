@@ -34,7 +34,8 @@ describeWithKubernetes("followCluster", () => {
     const validation = validateConfig(table, describeConfig());
     if (validation.status !== "valid") throw new Error("the config is not valid");
     const log = createLogger({ level: "info", format: "text", write: (line) => lines.push(line) });
-    const opened = followCluster(validation.config, { log, version: "test", environment: {} });
+    const options = { log, version: "test", environment: {}, isHostAddress: () => false };
+    const opened = followCluster(validation.config, options);
     if (opened === undefined) throw new Error("a kubeconfig is a cluster");
     cluster = opened;
     await until(() => cluster.snapshot().isSynced);
@@ -103,6 +104,20 @@ describeWithKubernetes("followCluster", () => {
     const startMs = Math.min(before, Math.floor(Date.parse(startTime) / 1000) * 1000 - 1);
     const said = attribute(cluster.attribution, { ...flow, startMs }, Date.now());
     expect(saidOf(said, "destination.k8s.pod.name")).toBe("first");
+  }, 60_000);
+
+  test("denies nothing while the API server is away, nor what began under other policies", async () => {
+    const guarded = runningPod("guarded", { ips: ["10.1.0.4"], labels: { app: "guarded" } });
+    await server.create(guarded);
+    const flow = { ...FLOW, destination: "10.1.0.4" };
+    await told("destination.k8s.pod.name", "guarded", flow);
+    const before = Date.now();
+    await server.create(policyOf("guard", "guarded", []));
+    await told("network.policy.ingress", ["shop/guard (deny)"], flow);
+    const earlier = attribute(cluster.attribution, { ...flow, startMs: before }, before + 60_000);
+    expect(saidOf(earlier, "network.policy.ingress")).toBeUndefined();
+    await server.kill();
+    await told("network.policy.ingress", undefined, flow);
   }, 60_000);
 });
 

@@ -11,6 +11,8 @@ export const GUARD_PORTS = [7100, 7105, 7111] as const;
 const CLIENTS = { podSelector: { matchLabels: { app: "client" } } };
 const SHOP = { namespaceSelector: { matchExpressions: [{ key: "team", operator: "In", values: ["shop"] }] } };
 const DATA = { namespaceSelector: { matchLabels: { tier: "data" } } };
+const LEGACY = { ipBlock: { cidr: "198.51.100.0/24" } };
+const OTHER_NODE = { ipBlock: { cidr: "192.0.2.20/32" } };
 const STRANGERS = { ipBlock: { cidr: "203.0.113.0/24", except: ["203.0.113.8/32"] } };
 
 /** Specs by the name of the policy; pods are named like them but for what is behind a dot. */
@@ -27,7 +29,7 @@ const SPECS: Readonly<Record<string, object>> = {
   open: { ingress: [{}] },
   "several.some": { ingress: [{ from: [CLIENTS] }] },
   "several.none": { policyTypes: ["Ingress"] },
-  leaving: { policyTypes: ["Egress"], egress: [{ to: [{ ipBlock: { cidr: "198.51.100.0/24" } }] }] },
+  leaving: { policyTypes: ["Egress"], egress: [{ to: [LEGACY, OTHER_NODE] }] },
   "leaving.open": {
     policyTypes: ["Egress"],
     egress: [{ to: [{ podSelector: { matchLabels: { rule: "open" } } }] }],

@@ -3,10 +3,12 @@
 import type { Case } from "./kubernetes-cases.ts";
 import { addressOf } from "./kubernetes-policies.ts";
 import type { Said, Told } from "./kubernetes-said.ts";
-import { ADDRESS, POD, SERVICE } from "./kubernetes-town.ts";
+import { ADDRESS, NODE_OWN, POD, SERVICE } from "./kubernetes-town.ts";
 import { NODE_ADDRESSES } from "./namespace-cluster.ts";
 
-type Peer = "client" | "db" | "logger" | "friend" | "stranger" | "otherStranger" | "node";
+type Peer = "client" | "db" | "logger" | "friend" | "stranger" | "otherStranger" | "node" | OwnPeer;
+/** Of nodes; no object has the address. */
+type OwnPeer = "bridge" | "tunnel" | "otherBridge" | "otherNode";
 
 const PEERS: Readonly<Record<Peer, Pick<Case, "by" | "from" | "source">>> = {
   client: { by: "client", from: POD.client[0], source: clientSaid },
@@ -16,6 +18,10 @@ const PEERS: Readonly<Record<Peer, Pick<Case, "by" | "from" | "source">>> = {
   stranger: { by: "outside", from: ADDRESS.stranger, source: () => ({}) },
   otherStranger: { by: "outside", from: ADDRESS.otherStranger, source: () => ({}) },
   node: { by: "node", from: NODE_ADDRESSES.own[0], source: (told) => told.node("node-a") },
+  bridge: { by: "node", from: NODE_OWN.bridge, source: () => ({}) },
+  tunnel: { by: "node", from: NODE_OWN.tunnel, source: () => ({}) },
+  otherBridge: { by: "outside", from: ADDRESS.otherBridge, source: () => ({}) },
+  otherNode: { by: "outside", from: NODE_ADDRESSES.other[0], source: (told) => told.node("node-b") },
 };
 
 /** What the span says of policies for ingress; undefined: nothing. */
@@ -48,6 +54,8 @@ export const POLICY_CASES: readonly Case[] = [
     ["friend", 7100, ["guard/pods"]],
     ["client", 7100, ["guard/pods (deny)"]],
     ["stranger", 7100, ["guard/pods (deny)"]],
+    // It may send for a pod that the rule admits.
+    ["otherNode", 7100, undefined],
   ]),
   ...toPod("namespaces", [
     ["client", 7100, ["guard/namespaces"]],
@@ -80,8 +88,13 @@ export const POLICY_CASES: readonly Case[] = [
   ...toPod("protocol", [["client", 7100, ["guard/protocol (deny)"]]]),
   ...toPod("closed", [
     ["friend", 7100, ["guard/closed (deny)"]],
-    // No policy keeps a node from its own pods.
+    ["stranger", 7100, ["guard/closed (deny)"]],
+    ["otherNode", 7100, ["guard/closed (deny)"]],
+    // No policy keeps a node from its own pods, by whatever address.
     ["node", 7100, undefined],
+    ["bridge", 7100, undefined],
+    ["tunnel", 7100, undefined],
+    ["otherBridge", 7100, undefined],
   ]),
   ...toPod("open", [["stranger", 7111, ["guard/open"]]]),
   ...toPod("several", [
@@ -135,6 +148,29 @@ export const POLICY_CASES: readonly Case[] = [
     port: 80,
     destination: (told) => ({ ...told.pod("served"), ...told.named("guarded") }),
     policies: { "network.policy.ingress": ["guard/served"] },
+  },
+  {
+    ...fromPod("leaving"),
+    name: "egress to a Service before another node",
+    to: SERVICE.api,
+    port: 443,
+    destination: (told) => ({ ...told.node("node-b"), ...told.object("api") }),
+    policies: { "network.policy.egress": ["guard/leaving"] },
+  },
+  {
+    ...PEERS.client,
+    name: "client to closed, masqueraded as the node: nothing said",
+    to: SERVICE.closed,
+    port: 80,
+    destination: (told) => told.pod("closed"),
+  },
+  {
+    ...PEERS.bridge,
+    ...{ by: "outside", from: ADDRESS.stranger },
+    name: "stranger to closed by a node port, masqueraded as the node's bridge: nothing said",
+    to: NODE_ADDRESSES.own[0],
+    port: SERVICE.closedNodePort,
+    destination: (told) => told.pod("closed"),
   },
 ];
 

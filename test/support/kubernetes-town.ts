@@ -34,7 +34,11 @@ export const ADDRESS = {
   balancer: "198.51.100.41",
   stranger: "203.0.113.9",
   otherStranger: "203.0.113.8",
+  otherBridge: "10.244.1.1",
 } as const;
+
+/** What the node has beside the addresses of its Node: one from the network of its pods, and one from nowhere. */
+export const NODE_OWN = { bridge: "10.244.0.1", tunnel: "10.99.0.1" } as const;
 
 /** Addresses of Services, which the node translates, and a port of the node. */
 export const SERVICE = {
@@ -42,7 +46,10 @@ export const SERVICE = {
   web6: "fd00:96::50",
   legacy: "10.96.0.60",
   guarded: "10.96.0.70",
+  closed: "10.96.0.71",
+  api: "10.96.0.80",
   nodePort: 30_080,
+  closedNodePort: 30_081,
 } as const;
 
 /** Ports at the node itself. */
@@ -82,12 +89,16 @@ table ip nat {
     ip daddr ${SERVICE.web} udp dport 80 dnat to ${POD.web[0]}:${PORT}
     ip daddr ${SERVICE.legacy} udp dport 80 dnat to ${ADDRESS.backend}:${PORT}
     ip daddr ${SERVICE.guarded} udp dport 80 dnat to ${addressOf("served")}:${PORT}
+    ip daddr ${SERVICE.closed} udp dport 80 dnat to ${addressOf("closed")}:${PORT}
+    ip daddr ${SERVICE.api} udp dport 443 dnat to ${NODE_ADDRESSES.other[0]}:${PORT}
+    ip daddr ${NODE_ADDRESSES.own[0]} udp dport ${SERVICE.closedNodePort} dnat to ${addressOf("closed")}:${PORT}
     ip daddr ${NODE_ADDRESSES.own[0]} udp dport ${HOST_PORT} dnat to ${POD.logger[0]}:${PORT}
     ip daddr ${NODE_ADDRESSES.own[0]} udp dport ${SERVICE.nodePort} dnat to ${POD.web[0]}:${PORT}
   }
   chain after {
     type nat hook postrouting priority srcnat
     ip saddr 10.244.0.0/24 ip daddr ${ADDRESS.backend} ct status dnat masquerade
+    ip daddr ${addressOf("closed")} ct status dnat snat to ${NODE_OWN.bridge}
   }
 }
 table ip6 nat {
@@ -114,8 +125,8 @@ export async function makeObjects(server: KubernetesServer): Promise<Objects> {
     ["guard", {}],
   ] as const)
     await make(name, { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
-  await make("node-a", nodeOf("node-a", NODE_ADDRESSES.own, "eu-1a"));
-  await make("node-b", nodeOf("node-b", NODE_ADDRESSES.other, "eu-1b"));
+  await make("node-a", nodeOf("node-a", NODE_ADDRESSES.own, { zone: "eu-1a", network: "10.244.0.0/24" }));
+  await make("node-b", nodeOf("node-b", NODE_ADDRESSES.other, { zone: "eu-1b", network: "10.244.1.0/24" }));
   await makePods(make);
   await makeServices(make);
   await makeEntries(server, make);
@@ -172,6 +183,8 @@ async function makeServices(make: Make): Promise<void> {
   await make("web", service("web", web, { loadBalancer: { ingress: [{ ip: ADDRESS.balancer }] } }));
   const toLegacy = [{ port: 80, targetPort: PORT, protocol: "UDP" }];
   await make("legacy", service("legacy", { clusterIP: SERVICE.legacy, ports: toLegacy }));
+  const toApi = [{ port: 443, targetPort: PORT, protocol: "UDP" }];
+  await make("api", service("api", { clusterIP: SERVICE.api, ports: toApi }));
   const guarded = { clusterIP: SERVICE.guarded, selector: { rule: "served" }, ports: toLegacy };
   await make("guarded", {
     ...service("guarded", guarded),
@@ -215,10 +228,15 @@ async function makeEntries(server: KubernetesServer, make: Make): Promise<void> 
 
 const DEFINITION_MS = 20_000;
 
-function nodeOf(name: string, addresses: readonly string[], zone: string): ApiObject {
+function nodeOf(
+  name: string,
+  addresses: readonly string[],
+  { zone, network }: { readonly zone: string; readonly network: string },
+): ApiObject {
   return {
     ...{ apiVersion: "v1", kind: "Node" },
     metadata: { name, labels: { "topology.kubernetes.io/zone": zone } },
+    spec: { podCIDR: network, podCIDRs: [network] },
     status: { addresses: addresses.map((address) => ({ type: "InternalIP", address })) },
   };
 }
@@ -239,6 +257,7 @@ export async function makeTown(): Promise<Town> {
   const guard = network.addPod(Object.values(others));
   namespaces.set("leaving", network.addPod([leaving]));
   network.addOutside([...Object.values(ADDRESS), ...POD.far, ...POD.twins]);
+  network.addOwn(Object.values(NODE_OWN));
   const path = `${node.folder}/nat`;
   await Bun.write(path, TRANSLATIONS);
   node.run("nft", "-f", path);
@@ -264,6 +283,7 @@ export async function makeTown(): Promise<Town> {
       ...[ADDRESS.backend, ADDRESS.ingress, ADDRESS.gateway, ADDRESS.stranger].map((one) => udp(one)),
       ...[...POD.far, ...POD.twins].map((one) => udp(one)),
       ...[ADDRESS.external, ADDRESS.balancer].flatMap((one) => [udp(one, 80), udp(one, 81)]),
+      udp(NODE_ADDRESSES.other[0]),
       udp(NODE_ADDRESSES.other[0], SERVICE.nodePort),
       udp(NODE_ADDRESSES.other[0], HOST_PORT),
     ]),

@@ -42,6 +42,13 @@ export class ClusterNetwork implements AsyncDisposable {
     addAddresses(this.outside, "eth0", { addresses, bits: HOST_BITS });
   }
 
+  /** Gives the node more addresses, as network plug-ins do: on a bridge. */
+  addOwn(addresses: readonly string[]): void {
+    this.node.ip("link", "add", "cni0", "type", "bridge");
+    this.node.ip("link", "set", "cni0", "up");
+    addAddresses(this.node, "cni0", { addresses, bits: HOST_BITS });
+  }
+
   /** Makes a namespace that has these addresses; several pods may share it. */
   addPod(addresses: readonly string[]): Namespace {
     const number = ++this.#made;

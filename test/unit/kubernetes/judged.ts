@@ -17,6 +17,8 @@ export interface Flow {
   readonly port?: number;
   /** Whom the source called, where the node translates. */
   readonly called?: { readonly address: string; readonly port: number };
+  /** The node puts another address in the place of the source's. */
+  readonly isSourceTranslated?: boolean;
   readonly protocol?: number;
   readonly startMs?: number;
   readonly isLast?: boolean;
@@ -25,12 +27,26 @@ export interface Flow {
   readonly id?: number;
 }
 
-export function attributionOf(directory: Directory): Attribution {
+export interface Surroundings {
+  readonly isWhole?: boolean;
+  readonly hostAddresses?: readonly string[];
+}
+
+/** Nothing is missing, and the host has no address; what is given is otherwise. */
+export function attributionOf(
+  directory: Directory,
+  { isWhole = true, hostAddresses = [] }: Surroundings = {},
+): Attribution {
   const owners = { maxDepth: 5, includeKinds: [], excludeKinds: [] };
-  return new Attribution(directory, {
+  const options = {
     clusterName: undefined,
     owners,
     extractor: new Extractor({ labels: [], annotations: [] }),
+  };
+  const host = new Set(hostAddresses.map((address) => wordsOf(address).join()));
+  return new Attribution(directory, options, {
+    isWhole: () => isWhole,
+    isHostAddress: (words, at) => host.has(words.subarray(at, at + 4).join()),
   });
 }
 
@@ -49,6 +65,7 @@ export function attribute(attribution: Attribution, flow: Flow, now?: number): R
     destinationPort: flow.port ?? 80,
     calledAt: flow.called === undefined ? -1 : 8,
     calledPort: flow.called?.port ?? 0,
+    isSourceTranslated: flow.isSourceTranslated ?? false,
     protocol: flow.protocol ?? 6,
     startMs,
     flowId: Uint32Array.of(flow.id ?? 1, 2, 3, 4, 5),

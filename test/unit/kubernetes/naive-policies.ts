@@ -1,14 +1,18 @@
-// NetworkPolicies judged from the API's own words, one flow and all policies at a time, by text and bigint: what the
-// compiled ones are compared with. Shares no code with them.
+// NetworkPolicies judged from the API's own words, one flow and all policies at a time, by text and bigint, once for what
+// is certain and once for what is possible: what the compiled ones are compared with. Shares no code with them.
 
 import type { LabelSelector } from "../../../src/kubernetes/object.ts";
 import type { NetworkPolicy, PolicyRule } from "../../../src/kubernetes/objects-network.ts";
 import type { Pod } from "../../../src/kubernetes/objects-workload.ts";
 
-/** One end: its address, and the pod that has it. */
+/** One end: its address, and who has it. A pod on the host's network has its node's. */
 export interface NaiveEnd {
   readonly address: string;
-  readonly pod: Pod | undefined;
+  readonly pod?: Pod | undefined;
+  /** The node that has the address. */
+  readonly node?: string | undefined;
+  /** Nobody is known to have it, and it may be a node's, or is one that no pod can be known by. */
+  readonly isBound?: boolean;
 }
 
 export interface NaiveFlow {
@@ -16,11 +20,29 @@ export interface NaiveFlow {
   readonly destination: NaiveEnd;
   readonly port: number;
   readonly protocol: "TCP" | "UDP" | "SCTP";
+  /** The node puts another address in the place of the source's. */
+  readonly isMasked?: boolean;
+  /** Whom the source called, where that is another than the destination. */
+  readonly called?:
+    | { readonly address: string; readonly port: number; readonly isOfHost: boolean }
+    | undefined;
 }
 
 export interface NaiveCluster {
   readonly policies: readonly NetworkPolicy[];
   readonly namespaceLabels: ReadonlyMap<string, ReadonlyMap<string, string>>;
+}
+
+/**
+ * How rules are read: for what they admit whatever the network does, or for what they may admit in some network, where
+ * the API leaves it open who a peer is.
+ */
+type Reading = "certain" | "possible";
+
+interface Asked {
+  readonly cluster: NaiveCluster;
+  readonly flow: NaiveFlow;
+  readonly way: "Ingress" | "Egress";
 }
 
 /** Names of the policies that admit the flow at one of its ends, or of all that deny it there; sorted. */
@@ -29,25 +51,42 @@ export function naivePolicies(
   flow: NaiveFlow,
   way: "Ingress" | "Egress",
 ): readonly string[] {
-  const own = way === "Ingress" ? flow.destination : flow.source;
-  const other = way === "Ingress" ? flow.source : flow.destination;
-  const { pod } = own;
-  if (pod === undefined) return [];
+  const { pod } = way === "Ingress" ? flow.destination : flow.source;
+  if (pod === undefined || pod.isHostNetwork) return [];
   const isolating = cluster.policies.filter(
     (policy) =>
       policy.namespace === pod.namespace &&
       isSelected(policy.podSelector, pod.labels) &&
       typesOf(policy).includes(way),
   );
-  const allowing = isolating.filter((policy) => {
-    const rules = way === "Ingress" ? policy.ingress : policy.egress;
-    return rules.some((rule) => isPortAllowed(rule, flow) && isPeerAllowed(rule, policy, { other, cluster }));
-  });
-  const isSelf = flow.source.pod !== undefined && flow.source.pod === flow.destination.pod;
-  const isDenied = allowing.length === 0 && !isSelf;
-  return (isDenied ? isolating : allowing)
-    .map(({ namespace, name }) => `${namespace}/${name}${isDenied ? " (deny)" : ""}`)
-    .sort();
+  const asked = { cluster, flow, way };
+  const admitting = (reading: Reading): readonly NetworkPolicy[] =>
+    isolating.filter((policy) => isAdmitted(policy, asked, reading));
+  const certain = admitting("certain");
+  if (certain.length > 0) return certain.map(({ namespace, name }) => `${namespace}/${name}`).sort();
+  if (admitting("possible").length > 0 || isAlwaysAllowed(asked, pod)) return [];
+  return isolating.map(({ namespace, name }) => `${namespace}/${name} (deny)`).sort();
+}
+
+/** "A pod cannot block access to itself", and "traffic to and from the node where a Pod is running is always allowed". */
+function isAlwaysAllowed({ flow, way }: Asked, own: Pod): boolean {
+  const other = way === "Ingress" ? flow.source : flow.destination;
+  if (other.pod === own || other.node === own.nodeName || other.isBound === true) return true;
+  return way === "Ingress" ? flow.isMasked === true : flow.called?.isOfHost === true;
+}
+
+function isAdmitted(policy: NetworkPolicy, { cluster, flow, way }: Asked, reading: Reading): boolean {
+  const rules = way === "Ingress" ? policy.ingress : policy.egress;
+  const other = way === "Ingress" ? flow.source : flow.destination;
+  const admits = (rule: PolicyRule): boolean =>
+    isPortAllowed(rule, flow) &&
+    (rule.peers.length === 0 ||
+      rule.peers.some((peer) => isPeerAllowed(peer, { policy, cluster, other, way, flow, reading })));
+  if (rules.some(admits)) return true;
+  const { called } = flow;
+  if (reading === "certain" || called === undefined || way === "Ingress") return false;
+  const before = { ...flow, destination: { address: called.address }, port: called.port, called: undefined };
+  return isAdmitted(policy, { cluster, flow: before, way }, reading);
 }
 
 /** "If no policyTypes are specified … Ingress will always be set and Egress will be set if there are egress rules." */
@@ -77,7 +116,8 @@ function isPortAllowed({ ports }: PolicyRule, flow: NaiveFlow): boolean {
     if (protocol !== flow.protocol) return false;
     if (port === undefined) return true;
     if (typeof port === "number") return flow.port >= port && flow.port <= (endPort ?? port);
-    const named = (flow.destination.pod?.containers ?? [])
+    const { pod } = flow.destination;
+    const named = (pod?.isHostNetwork === false ? pod.containers : [])
       .flatMap((container) => container.ports)
       .filter((each) => each.name === port && each.protocol === protocol);
     return named.some(({ containerPort }) => containerPort === flow.port);
@@ -85,26 +125,33 @@ function isPortAllowed({ ports }: PolicyRule, flow: NaiveFlow): boolean {
 }
 
 function isPeerAllowed(
-  { peers }: PolicyRule,
-  policy: NetworkPolicy,
-  { other, cluster }: { readonly other: NaiveEnd; readonly cluster: NaiveCluster },
+  { podSelector, namespaceSelector, ipBlock }: PolicyRule["peers"][number],
+  {
+    policy,
+    cluster,
+    other,
+    way,
+    flow,
+    reading,
+  }: Asked & { policy: NetworkPolicy; other: NaiveEnd; reading: Reading },
 ): boolean {
-  if (peers.length === 0) return true;
-  return peers.some(({ podSelector, namespaceSelector, ipBlock }) => {
-    if (ipBlock !== undefined) {
-      return (
-        isInCidr(other.address, ipBlock.cidr) && !ipBlock.except.some((cidr) => isInCidr(other.address, cidr))
-      );
-    }
-    const { pod } = other;
-    if (pod === undefined) return false;
-    const namespaceLabels = cluster.namespaceLabels.get(pod.namespace) ?? new Map<string, string>();
-    const isNamespace =
-      namespaceSelector === undefined
-        ? pod.namespace === policy.namespace
-        : isSelected(namespaceSelector, namespaceLabels);
-    return isNamespace && (podSelector === undefined || isSelected(podSelector, pod.labels));
-  });
+  const isPossible = reading === "possible";
+  if (way === "Ingress" && flow.isMasked === true) return isPossible;
+  const isSender = way === "Ingress" && other.node !== undefined;
+  if (ipBlock !== undefined) {
+    const isInside =
+      isInCidr(other.address, ipBlock.cidr) && !ipBlock.except.some((cidr) => isInCidr(other.address, cidr));
+    return isInside || (isSender && isPossible);
+  }
+  const { pod } = other;
+  if (isSender || (pod === undefined && other.node !== undefined)) return isPossible;
+  if (pod === undefined || (pod.isHostNetwork && !isPossible)) return false;
+  const namespaceLabels = cluster.namespaceLabels.get(pod.namespace) ?? new Map<string, string>();
+  const isNamespace =
+    namespaceSelector === undefined
+      ? pod.namespace === policy.namespace
+      : isSelected(namespaceSelector, namespaceLabels);
+  return isNamespace && (podSelector === undefined || isSelected(podSelector, pod.labels));
 }
 
 /** IPv4 alone is enough to compare by: what it does with words is the same in both families. */

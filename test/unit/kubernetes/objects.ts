@@ -24,7 +24,7 @@ const PLAIN: { readonly [K in Kind]: Own<K> } = {
     startTime: BEGAN,
     endTime: undefined,
   },
-  Node: { addresses: [] },
+  Node: { addresses: [], podCIDRs: [] },
   Namespace: {},
   Service: {
     clusterIPs: [],

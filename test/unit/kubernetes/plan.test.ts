@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type KubernetesConfig, kubernetesSchema } from "../../../src/kubernetes/config.ts";
 import { KIND_FACTS, KINDS } from "../../../src/kubernetes/kinds.ts";
 import type { KubernetesObject } from "../../../src/kubernetes/object.ts";
-import { planKinds, planSelection } from "../../../src/kubernetes/plan.ts";
+import { planDenial, planKinds, planSelection } from "../../../src/kubernetes/plan.ts";
 import { readShippedRole } from "../../support/kubernetes-access.ts";
 
 describe("planKinds", () => {
@@ -80,6 +80,19 @@ describe("planSelection", () => {
     );
     expect(isWanted("Pod", objectOf("kube-system", {}))).toBe(false);
     expect(isWanted("Pod", objectOf("shop", {}))).toBe(true);
+  });
+});
+
+describe("planDenial", () => {
+  test("needs all pods, nodes and policies", () => {
+    const all = ["Pod", "Node", "NetworkPolicy"] as const;
+    expect(planDenial(config({}))).toEqual([...all]);
+    expect(planDenial(config({ selectors: [{ kind: "Service", namespaces: ["shop"] }] }))).toEqual([...all]);
+    for (const kind of all) {
+      expect(planDenial(config({ selectors: [{ kind, namespaces: ["shop"] }] }))).toBeUndefined();
+    }
+    const sources = [{ from: "source.ip", to: ["status.hostIP"] }];
+    expect(planDenial(config({ association: { pod: { sources } } }))).toBeUndefined();
   });
 });
 

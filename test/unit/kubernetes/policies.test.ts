@@ -116,7 +116,10 @@ test("PolicyVerdict tells all that admit, and those that deny only where none do
     added("NetworkPolicy", { name: "away", ...select, ingress: open, namespace: "other" }),
   ]);
   const attribution = attributionOf(directory);
-  const names = (): unknown => saidOf(attribute(attribution, TO_WEB), "network.policy.ingress");
+  let startMs = NOW;
+  // Each flow begins after all changes.
+  const names = (): unknown =>
+    saidOf(attribute(attribution, { ...TO_WEB, startMs: startMs++ }), "network.policy.ingress");
   expect(names()).toEqual(["shop/a", "shop/b"]);
   directory.apply(deleted("NetworkPolicy", { name: "a" }), NOW);
   directory.apply(modified("NetworkPolicy", { name: "b", ...select }), NOW);

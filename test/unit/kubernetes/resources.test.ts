@@ -102,6 +102,15 @@ describe("pruneObject", () => {
     });
   });
 
+  test("keeps the networks that nodes give pods addresses from", () => {
+    const networks = (spec: object): unknown => prune("Node", { metadata: METADATA, spec });
+    expect(networks({ podCIDR: "10.1.0.0/24", podCIDRs: ["10.1.0.0/24", "fd00::/64", "x"] })).toMatchObject({
+      podCIDRs: ["10.1.0.0/24", "fd00::/64"],
+    });
+    expect(networks({ podCIDR: "10.1.0.0/24" })).toMatchObject({ podCIDRs: ["10.1.0.0/24"] });
+    expect(networks({})).toMatchObject({ podCIDRs: [] });
+  });
+
   test("keeps the addresses, ports and selector of a Service", () => {
     const spec = {
       clusterIP: "10.96.0.10",
@@ -187,9 +196,24 @@ describe("pruneObject", () => {
       ],
       egress: [],
     });
-    expect(prune("NetworkPolicy", { metadata: METADATA, spec: { podSelector: {} } })).toMatchObject({
-      policyTypes: undefined,
-    });
+    for (const types of [undefined, null, []]) {
+      const bare = { podSelector: {}, policyTypes: types };
+      expect(prune("NetworkPolicy", { metadata: METADATA, spec: bare })).toMatchObject({
+        policyTypes: undefined,
+      });
+    }
+    const peer = { podSelector: undefined, namespaceSelector: undefined, ipBlock: undefined };
+    for (const [from, peers] of [
+      [undefined, []],
+      [[], []],
+      [[{}], [peer]],
+      [["all"], [peer]],
+      [{}, [peer]],
+    ]) {
+      expect(prune("NetworkPolicy", { metadata: METADATA, spec: { ingress: [{ from }] } })).toMatchObject({
+        ingress: [{ peers, ports: [] }],
+      });
+    }
   });
 
   test("reads an expression that it does not know as one that nothing fits", () => {
