@@ -86,7 +86,7 @@ export class Directory {
     if (event.type === "deleted") {
       if (known !== undefined && !known.isGone) this.#drop(known, event.object, now);
     } else if (known === undefined) {
-      this.#add(event, now);
+      if (!isNobody(event)) this.#add(event, now);
     } else if (scopeName(event) === scopeName(known.told)) {
       // Nothing moves to another namespace: what says so is not believed.
       this.#change(known, event, now);
@@ -248,6 +248,11 @@ export class Directory {
     claim.endMs = end.endMs;
     this.#expiries.push({ atMs: now + this.#options.keptMs, known: claim.known, claim });
   }
+}
+
+/** Most slices have the addresses of pods alone, which are the pods': no flow is ever such a slice's. */
+function isNobody(told: Told): boolean {
+  return told.kind === "EndpointSlice" && told.object.addresses.length === 0;
 }
 
 function claimId({ rank, address, port, protocol, sides }: Claimed | Claim): string {

@@ -13,14 +13,6 @@ export interface Selection {
   readonly isWanted: (kind: Kind, object: KubernetesObject) => boolean;
 }
 
-interface Known {
-  readonly name: string;
-  readonly namespace: string;
-  version: Version;
-  /** The list that had it last. */
-  list: number;
-}
-
 /** A resourceVersion, only ever compared: as a number, where it is one, it takes no memory of its own. */
 type Version = string | number;
 
@@ -28,8 +20,10 @@ type Version = string | number;
 export class KindStore {
   readonly #kind: Kind;
   readonly #selection: Selection;
-  readonly #known: Map<string, Known> = new Map();
-  #list = 0;
+  /** By uid, of which the directory has the same text. */
+  readonly #known: Map<string, Version> = new Map();
+  /** What the list under way has had so far; undefined where none is. */
+  #listed: Set<string> | undefined;
 
   constructor(kind: Kind, selection: Selection) {
     this.#kind = kind;
@@ -42,26 +36,25 @@ export class KindStore {
 
   /** A list from the first page on. */
   beginList(): void {
-    this.#list++;
+    this.#listed = new Set();
   }
 
   /** An object that is, in a list or in a watch. @returns undefined where nothing changed */
   take(json: unknown): ObjectEvent | undefined {
     const metadata = tableAt(json, "metadata");
-    const known = this.#known.get(textOf(metadata["uid"]));
+    const uid = textOf(metadata["uid"]);
     const version = versionOf(metadata["resourceVersion"]);
-    if (known !== undefined) {
-      known.list = this.#list;
-      if (known.version === version) return undefined;
-      known.version = version;
-    }
+    const known = this.#known.get(uid);
+    if (known !== undefined) this.#listed?.add(uid);
+    if (known === version) return undefined;
+    if (known !== undefined) this.#known.set(uid, version);
     const change = this.#prune(json, known === undefined ? "added" : "modified");
     if (change === undefined) return undefined;
     const { object } = change;
     if (!this.#selection.isWanted(this.#kind, object)) return this.#forget(object);
     if (known === undefined) {
-      const { uid, name, namespace } = object;
-      this.#known.set(uid, { name, namespace, version, list: this.#list });
+      this.#known.set(object.uid, version);
+      this.#listed?.add(object.uid);
     }
     return change;
   }
@@ -75,11 +68,12 @@ export class KindStore {
   /** The list is complete: what it did not have is gone. */
   endList(): readonly ObjectEvent[] {
     const gone: ObjectEvent[] = [];
-    for (const [uid, { name, namespace, list }] of this.#known) {
-      if (list === this.#list) continue;
+    for (const uid of this.#known.keys()) {
+      if (this.#listed?.has(uid)) continue;
       this.#known.delete(uid);
-      gone.push({ type: "deleted", kind: this.#kind, object: { uid, name, namespace } });
+      gone.push({ type: "deleted", kind: this.#kind, object: { uid } });
     }
+    this.#listed = undefined;
     return gone;
   }
 

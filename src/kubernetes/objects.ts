@@ -28,8 +28,6 @@ export type Kind = keyof ObjectsByKind;
 /** An object that is no more: all that must be known of it. A whole object will do. */
 export interface DeletedObject {
   readonly uid: string;
-  readonly name: string;
-  readonly namespace: string;
   /** Of a pod: as {@link ToldPod.endTime}, where its last state says it. */
   readonly endTime?: number | undefined;
 }

@@ -2,7 +2,7 @@
 // and what is kept then lies scattered among what is not: pages that are never given back (bench/kubernetes.ts).
 
 /** What is parsed between two collections. */
-const UNCOLLECTED_BYTES = 4 * 1024 * 1024;
+const UNCOLLECTED_BYTES = 2 * 1024 * 1024;
 
 /** Collects after so much was parsed; one for all watches. */
 export class Waste {

@@ -40,7 +40,7 @@ describeWithKubernetes("ClusterWatch", () => {
     await watcher.until(() => JSON.stringify(watcher.find("Pod", "later")).includes("fd00::9"));
     await server.delete(later);
     await watcher.until(() => watcher.find("Pod", "later") === undefined);
-    const told = watcher.events.filter(({ object }) => object.name === "later").map(({ type }) => type);
+    const told = watcher.events.filter(({ name }) => name === "later").map(({ type }) => type);
     expect(told[0]).toBe("added");
     expect(told.at(-1)).toBe("deleted");
     expect(watcher.statsOf("Pod")).toMatchObject({
@@ -126,7 +126,7 @@ describeWithKubernetes("ClusterWatch", () => {
     using _back = await startCuttingProxy(server.port, proxy.port);
     await watcher.until(() => watcher.find("Pod", "gone") === undefined);
 
-    const told = watcher.events.slice(before).map(({ type, object }) => `${type} ${object.name}`);
+    const told = watcher.events.slice(before).map(({ type, name }) => `${type} ${name}`);
     expect(told.toSorted()).toEqual(["added new", "deleted gone", "modified changed"]);
     expect(watcher.statsOf("Pod").lists).toBe(2);
     expect(watcher.lines.filter((line) => line.includes("WARN"))).toHaveLength(1);

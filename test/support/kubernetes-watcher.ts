@@ -24,7 +24,7 @@ const DEADLINE_MS = 30_000;
 
 /** Mirrors the cluster from the events alone. */
 export class Watcher implements AsyncDisposable {
-  readonly events: ObjectEvent[] = [];
+  readonly events: (ObjectEvent & { readonly name: string | undefined })[] = [];
   readonly lines: string[] = [];
   readonly #objects: Map<Kind, Map<string, KubernetesObject>> = new Map();
   readonly #watch: ClusterWatch;
@@ -96,14 +96,16 @@ export class Watcher implements AsyncDisposable {
     for (const event of events) {
       const objects = this.#objects.get(event.kind) ?? new Map<string, KubernetesObject>();
       this.#objects.set(event.kind, objects);
-      if (objects.has(event.object.uid) === (event.type === "added")) {
+      const before = objects.get(event.object.uid);
+      const name = event.type === "deleted" ? before?.name : event.object.name;
+      if ((before !== undefined) === (event.type === "added")) {
         throw new Error(
-          `${event.type} ${event.kind} ${event.object.name}, which is ${event.type === "added" ? "known" : "not"}`,
+          `${event.type} ${event.kind} ${name ?? event.object.uid}, which is ${event.type === "added" ? "known" : "not"}`,
         );
       }
       if (event.type === "deleted") objects.delete(event.object.uid);
       else objects.set(event.object.uid, event.object);
-      this.events.push(event);
+      this.events.push({ ...event, name });
     }
   }
 }

@@ -272,3 +272,14 @@ test("Directory keeps neither addresses nor rules beside what it made of them", 
   expect(fieldsOf("Pod", "Pod-shop-web")).toEqual([...metadata, "nodeName", "isHostNetwork", "containers"]);
   expect(fieldsOf("Service", "Service-shop-web")).toEqual([...metadata, "selector"]);
 });
+
+test("Directory keeps a slice from when it has an address of its own", () => {
+  const slice = { name: "db-x", ports: [{ port: 5432, protocol: "TCP" as const }] };
+  const directory = clusterOf([added("EndpointSlice", slice)]);
+  expect(directory.size).toBe(0);
+  directory.apply(modified("EndpointSlice", { ...slice, addresses: ["203.0.113.7"] }), NOW);
+  expect(holderOf(directory, "203.0.113.7", { port: 5432 })).toBe("EndpointSlice db-x");
+  directory.apply(modified("EndpointSlice", slice), NOW + SECOND);
+  expect(holderOf(directory, "203.0.113.7", { port: 5432 })).toBe("EndpointSlice db-x");
+  expect(directory.size).toBe(1);
+});

@@ -32,14 +32,12 @@ const SETTLE = 5000;
 
 /** How many namespaces something is known of, that of the whole cluster included, where nothing comes again. */
 export function naiveNamespaces(history: readonly Happened[], now: number, keptMs: number): number {
-  const known = history.filter(({ event }) => event.type !== "deleted");
+  const known = history.flatMap(({ event }) => (event.type === "deleted" ? [] : [event.object]));
   const isForgotten = (uid: string): boolean =>
     history.some(
       ({ at, event }) => event.type === "deleted" && event.object.uid === uid && at + keptMs <= now,
     );
-  return new Set(
-    known.flatMap(({ event: { object } }) => (isForgotten(object.uid) ? [] : [object.namespace])),
-  ).size;
+  return new Set(known.flatMap((object) => (isForgotten(object.uid) ? [] : [object.namespace]))).size;
 }
 
 /** As `holderOf` in cluster.ts says it. */
