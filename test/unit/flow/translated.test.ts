@@ -148,6 +148,21 @@ describe("FlowTable tells a translated conversation once", () => {
     expect(scan(table, kernel, 62 * SECOND).map(view)).toEqual([AS_ORIGINAL]);
   });
 
+  test("and takes no later one for it where nobody tells ends any more", () => {
+    for (const isForgotten of [false, true]) {
+      const kernel = new KernelModel();
+      const table = newTable({ findFlow: kernel.findFlow });
+      tell(table, SECOND);
+      table.translator.endAll(2 * SECOND);
+      table.translator.expire((isForgotten ? 13 : 3) * SECOND);
+      exchange(kernel, 13 * SECOND, [POD, POD]);
+      const records = scanWith(table, kernel, 62 * SECOND, { isFinal: true });
+      expect(records.map(({ detail }) => detail?.nat)).toEqual(
+        isForgotten ? [undefined, undefined] : ["10.0.0.1 40000 → 10.0.0.2 5353"],
+      );
+    }
+  });
+
   test("for each life of a port that is used again, to whichever backend", () => {
     const kernel = new KernelModel();
     const table = newTable({ findFlow: kernel.findFlow });
