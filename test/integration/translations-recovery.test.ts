@@ -83,6 +83,34 @@ describe("TranslationFeed", () => {
     expect(lines).toEqual([]);
   }, 30_000);
 
+  test("knows what the kernel has, whatever it lost while connections came and went", async () => {
+    const feed = newFeed(probe, 4096);
+    feed.start(SECOND);
+    let nowNs = SECOND;
+    for (let round = 0; round < 4; round++) {
+      let isAsking = true;
+      const asking = ask(150).finally(() => {
+        isAsking = false;
+      });
+      for (let turns = 0; isAsking; turns++) {
+        nowNs += SECOND / 100;
+        feed.read();
+        feed.apply(nowNs);
+        if (turns % 16 === 8) flushConntrack(node.namespace);
+        await Bun.sleep(1);
+      }
+      await asking;
+    }
+    turn(feed, nowNs);
+    turn(feed, nowNs + KEPT_NS);
+    // An answer whose connection was forgotten on its way is one that nobody translates.
+    const entries = node.namespace.run("cat", "/proc/net/nf_conntrack").split("\n");
+    const translated = entries.filter((line) => line.includes(`dst=${SERVICE.local}`)).length;
+    expect(table.stats().translations).toBe(translated);
+    expect(feed.stats()).toMatchObject({ isFollowed: true, interruptions: 0 });
+    expect(feed.stats().resyncs).toBeGreaterThan(0);
+  }, 60_000);
+
   test("ends without events while they are off, and begins anew when they are on", async () => {
     const feed = newFeed();
     feed.start(SECOND);

@@ -1,5 +1,6 @@
 // Conversations by way of a node that translates, and what an agent's spans say of them.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AgentEnd } from "./agent.ts";
 import type { AgentSpan } from "./agent-spans.ts";
@@ -46,7 +47,7 @@ export async function askMany({ namespace, address }: Speaker, to: string, count
 /** Makes conntrack forget every connection. */
 export function flushConntrack(namespace: Namespace): void {
   const program = join(namespace.folder, "conntrack-flush");
-  runCommand(["clang-19", "-Wall", "-Wextra", "-Werror", "-o", program, FLUSH]);
+  if (!existsSync(program)) runCommand(["clang-19", "-Wall", "-Wextra", "-Werror", "-o", program, FLUSH]);
   namespace.run(program);
 }
 
