@@ -1,6 +1,8 @@
 // Patterns over short names (network interfaces): `*`, `?`, `[a-z]`, `[!a-z]`, `{one,two}`, `\` before a literal; where
 // it is allowed, a regular expression between slashes.
 
+import { compileSteps, parseGlob } from "./glob-steps.ts";
+
 /** Whether a name matches. */
 export type NameMatcher = (name: string) => boolean;
 
@@ -9,8 +11,7 @@ export type NameMatcher = (name: string) => boolean;
  * @throws {SyntaxError} "malformed pattern: …", where a bracket or brace is not closed or a range is empty.
  */
 export function compileGlob(pattern: string): NameMatcher {
-  const expression = new RegExp(`^${translate(pattern)}$`, "su");
-  return (name) => expression.test(name);
+  return compileSteps(parseGlob(pattern));
 }
 
 /**
@@ -50,53 +51,4 @@ export function compilePatterns(patterns: readonly string[]): NameMatcher {
 
 function isExpression(pattern: string): boolean {
   return pattern.length > 2 && pattern.startsWith("/") && pattern.endsWith("/");
-}
-
-function translate(pattern: string): string {
-  const characters = [...pattern];
-  let expression = "";
-  let depth = 0;
-  for (let index = 0; index < characters.length; index++) {
-    const character = characters[index] ?? "";
-    if (character === "*") expression += ".*";
-    else if (character === "?") expression += ".";
-    else if (character === "[") {
-      const end = characters.indexOf("]", index + (characters[index + 1] === "!" ? 3 : 2));
-      if (end < 0) throw malformed('"[" is not closed');
-      expression += translateSet(characters.slice(index + 1, end));
-      index = end;
-    } else if (character === "{") {
-      depth++;
-      expression += "(?:";
-    } else if (character === "}") {
-      if (--depth < 0) throw malformed('"}" was not opened');
-      expression += ")";
-    } else if (character === "," && depth > 0) expression += "|";
-    else if (character === "\\") {
-      const literal = characters[++index];
-      if (literal === undefined) throw malformed('"\\" at the end');
-      expression += escapeLiteral(literal);
-    } else expression += escapeLiteral(character);
-  }
-  if (depth > 0) throw malformed('"{" is not closed');
-  return expression;
-}
-
-function translateSet(set: readonly string[]): string {
-  const isNegated = set[0] === "!";
-  const members = isNegated ? set.slice(1) : set;
-  for (let index = 1; index < members.length - 1; index++) {
-    const [low, high] = [members[index - 1] ?? "", members[index + 1] ?? ""];
-    if (members[index] === "-" && low > high) throw malformed(`range "${low}-${high}" is empty`);
-  }
-  const body = members.map((member) => (member === "-" ? "-" : escapeLiteral(member))).join("");
-  return `[${isNegated ? "^" : ""}${body}]`;
-}
-
-function escapeLiteral(character: string): string {
-  return /[\\^$.*+?()[\]{}|/]/.test(character) ? `\\${character}` : character;
-}
-
-function malformed(reason: string): SyntaxError {
-  return new SyntaxError(`malformed pattern: ${reason}`);
 }

@@ -26,6 +26,14 @@ describe("compileGlob", () => {
     ["\\*", "x", false],
     ["*", "", true],
     ["wg-ü*", "wg-ü1", true],
+    ["?", "😀", true],
+    ["[a-c-]x", "-x", true],
+    ["{,a,{b,}c}d", "d", true],
+    ["{,a,{b,}c}d", "bcd", true],
+    ["*{abc,b}*c", "abc", true],
+    ["{b,a*}", "bc", false],
+    ["{b,a*}", "ac", true],
+    ["a*", "a\nb", true],
   ])("%s against %s is %p", (pattern, name, matches) => {
     expect(compileGlob(pattern)(name)).toBe(matches);
   });
@@ -55,6 +63,28 @@ describe("compileGlob", () => {
     );
   });
 });
+
+describe("compileGlob, of names that others write", () => {
+  // What tries each way through the name takes four times as long for each star.
+  test.each(["*a*a*a*a*a*b", "*{a,aa}*{a,aa}*{a,aa}*{a,aa}*b"])(
+    "takes no longer for %s than name and pattern are longer",
+    (pattern) => {
+      const matches = compileGlob(pattern);
+      expect(timeOf(matches, 100) / timeOf(matches, 25)).toBeLessThan(80);
+    },
+  );
+});
+
+/** Best of some, in ms. */
+function timeOf(matches: (name: string) => boolean, length: number): number {
+  const name = "a".repeat(length);
+  const times = Array.from({ length: 9 }, () => {
+    const began = performance.now();
+    expect(matches(name)).toBe(false);
+    return performance.now() - began;
+  });
+  return Math.min(...times);
+}
 
 describe("compileGlobs", () => {
   test("matches where any pattern does, and nothing where there is none", () => {
