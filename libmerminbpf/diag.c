@@ -63,11 +63,23 @@ static uint8_t ip_version(const struct inet_diag_msg *socket, size_t attributes_
 	return only && *(const uint8_t *)netlink_payload(only) ? 6 : 0;
 }
 
+static uint64_t cgroup_id(const struct inet_diag_msg *socket, size_t attributes_size)
+{
+	uint64_t id = 0;
+	const struct nlattr *attribute =
+		netlink_attribute(socket + 1, attributes_size, INET_DIAG_CGROUP_ID, sizeof(id));
+
+	if (attribute)
+		memcpy(&id, netlink_payload(attribute), sizeof(id));
+	return id;
+}
+
 static int visit_socket(const struct nlmsghdr *message, void *context)
 {
 	struct listener_list *list = context;
 	const struct inet_diag_msg *socket = NLMSG_DATA(message);
 	struct merminbpf_listener *listener;
+	size_t attributes_size;
 	uint16_t port;
 
 	if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY || message->nlmsg_len < NLMSG_LENGTH(sizeof(*socket)))
@@ -77,11 +89,14 @@ static int visit_socket(const struct nlmsghdr *message, void *context)
 		return 0;
 	if (list->count == list->max)
 		return LIST_FULL;
+	attributes_size = message->nlmsg_len - NLMSG_LENGTH(sizeof(*socket));
 	listener = &list->listeners[list->count++];
 	memset(listener, 0, sizeof(*listener));
 	listener->protocol = list->protocol;
-	listener->ip_version = ip_version(socket, message->nlmsg_len - NLMSG_LENGTH(sizeof(*socket)));
+	listener->ip_version = ip_version(socket, attributes_size);
 	listener->port = port;
+	listener->ifindex = socket->id.idiag_if;
+	listener->cgroup_id = cgroup_id(socket, attributes_size);
 	if (socket->idiag_family == AF_INET6) {
 		memcpy(listener->address, socket->id.idiag_src, sizeof(listener->address));
 	} else if (socket->id.idiag_src[0] != 0) {

@@ -335,6 +335,8 @@ struct merminbpf_listener {
 	uint8_t ip_version;  /* 4, 6; 0: both, as a socket on :: without IPV6_V6ONLY */
 	uint16_t port;       /* host order */
 	uint8_t address[16]; /* network order, IPv4 mapped; zero: any */
+	uint32_t ifindex;    /* the interface that it is bound to; 0: none */
+	uint64_t cgroup_id;  /* cgroup v2 of who made it, as its folder's inode number; 0: unknown */
 };
 
 /*

@@ -69,6 +69,7 @@ export class CaptureLoop {
     const now = performance.now();
     this.#nextScan = now + this.#parts.pollIntervalMs;
     this.#tellInterfaces();
+    this.#tellListeners();
     // Without counters: no flow was read yet, and what was counted since the hooks are there would seem to be lost.
     this.#tellStats(this.#counters);
     this.#schedule(now);
@@ -124,6 +125,7 @@ export class CaptureLoop {
     this.#drain();
     this.#followLinks(now);
     this.#followAddresses(now);
+    this.#tellListeners();
     if (this.#scan === undefined && (table.isPressed || now >= this.#nextScan)) this.#beginScan(now);
     this.#continueScan(now);
     this.#sendRecords();
@@ -224,6 +226,14 @@ export class CaptureLoop {
 
   #tellInterfaces(): void {
     this.#parts.thread.tell({ kind: "interfaces", names: this.#parts.interfaces.names() });
+  }
+
+  #tellListeners(): void {
+    const { listeners, thread } = this.#parts;
+    const reading = listeners.takeHostReading();
+    if (reading === undefined) return;
+    const { atMs, isNew, listeners: sockets, addresses } = reading;
+    thread.tell({ kind: "listeners", atMs, changed: isNew ? { listeners: sockets, addresses } : undefined });
   }
 
   #tellStats(counters: readonly KernelCounter[], interfaceStats = this.#parts.interfaces.stats()): void {

@@ -13,11 +13,15 @@ import { Directory } from "./kubernetes/directory.ts";
 import type { AccessOptions } from "./kubernetes/has-cluster.ts";
 import { planDenial, planKinds, planRelations, planSelection } from "./kubernetes/plan.ts";
 import type { PolicySurroundings } from "./kubernetes/policies-denial.ts";
+import { SocketHolders } from "./kubernetes/socket-holders.ts";
 import type { Logger } from "./lib/log.ts";
+import { SocketFeed } from "./socket-feed.ts";
 import type { ClusterSnapshot } from "./telemetry/cluster-metrics.ts";
 
 export interface Cluster extends AsyncDisposable {
   readonly attribution: Attribution;
+  /** undefined where sockets are not asked whose they are. */
+  readonly sockets: SocketFeed | undefined;
   readonly snapshot: () => ClusterSnapshot;
 }
 
@@ -76,6 +80,7 @@ export function followCluster(
   });
   return {
     attribution,
+    sockets: createSocketFeed(directory, kubernetes, log),
     snapshot: () => ({
       isSynced: watch.isSynced,
       outcomes: attribution.outcomes,
@@ -108,6 +113,16 @@ function knowsAll(config: KubernetesConfig, watch: ClusterWatch): () => boolean 
   const kinds = planDenial(config);
   const stats = kinds?.map((kind) => watch.stats.get(kind)) ?? [undefined];
   return () => stats.every((each) => each?.state === "synced" && each.failure === "");
+}
+
+/** Rules of one's own for pods stand in the place of those that sockets decide. */
+function createSocketFeed(
+  { readings }: Directory,
+  { cgroup_root: root, association }: KubernetesConfig,
+  log: Logger,
+): SocketFeed | undefined {
+  if (root === "" || association.pod.sources.length > 0) return undefined;
+  return new SocketFeed(readings, new SocketHolders({ root, log }));
 }
 
 /** Tells on each call what has changed since the last: a node may be deleted and come again under its name. */

@@ -10,6 +10,7 @@ import type {
   FinishedMessage,
   FromExport,
   InterfacesMessage,
+  ListenersMessage,
   OperationMessage,
   StatsMessage,
   ToExport,
@@ -101,7 +102,9 @@ export class ExportThread {
   }
 
   /** Tells what the export side needs to know beside the records. */
-  tell(message: InterfacesMessage | AddressesMessage | StatsMessage | OperationMessage): void {
+  tell(
+    message: InterfacesMessage | AddressesMessage | ListenersMessage | StatsMessage | OperationMessage,
+  ): void {
     this.#post(message);
   }
 

@@ -97,6 +97,9 @@ async function receive(message: ToExport, arrived: number): Promise<void> {
     case "stats":
       side.recorder.record(message);
       return;
+    case "listeners":
+      side.cluster?.sockets?.accept(message);
+      return;
     case "operation":
       side.tracing?.record(message.operation);
       return;

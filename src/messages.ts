@@ -41,6 +41,14 @@ export interface StatsMessage {
   readonly table: TableStats;
 }
 
+/** A reading of the sockets that listen on the host's network, see `HostReading` in capture/listeners.ts. */
+export interface ListenersMessage {
+  readonly kind: "listeners";
+  readonly atMs: number;
+  /** undefined where it says the same as the one before. */
+  readonly changed: { readonly listeners: Uint8Array; readonly addresses: Uint32Array } | undefined;
+}
+
 /** What the capture thread did, for the agent's own traces; sent only where [telemetry] wants them. */
 export interface OperationMessage {
   readonly kind: "operation";
@@ -61,6 +69,7 @@ export type ToExport =
   | AddressesMessage
   | RecordsMessage
   | StatsMessage
+  | ListenersMessage
   | OperationMessage
   | FinishMessage;
 

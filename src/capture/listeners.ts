@@ -15,6 +15,17 @@ const START_MS = 1000;
 const ADDRESS_REST = 9;
 const HOST_UNREAD = "listening sockets not read";
 
+/** The host's namespace as it was read last. */
+export interface HostReading {
+  /** When, in ms since 1970. */
+  readonly atMs: number;
+  /** Listening sockets as listener-record.ts has them, and addresses of four words each. */
+  readonly listeners: Uint8Array;
+  readonly addresses: Uint32Array;
+  /** Whether that differs from what {@link Listeners.takeHostReading} gave before. */
+  readonly isNew: boolean;
+}
+
 /** Refreshed by its owner, a turn at a time; look-ups never read the system. */
 export class Listeners {
   readonly #probe: Probe;
@@ -27,6 +38,9 @@ export class Listeners {
   #hostRevision = 0;
   #hostReads = 0;
   #hostDueMs = 0;
+  #takenRevision = -1;
+  /** When the sockets were read, in ms since 1970, until that is taken. */
+  #hostReadMs: number | undefined;
   #areAddressesDue = true;
   #addressesFromMs = 0;
   readonly #warned: Set<string> = new Set();
@@ -119,6 +133,16 @@ export class Listeners {
     }
   }
 
+  /** What the last reading of the host's own namespace saw; undefined where it was taken already. */
+  takeHostReading(): HostReading | undefined {
+    const atMs = this.#hostReadMs;
+    if (atMs === undefined) return undefined;
+    const isNew = this.#takenRevision !== this.#hostRevision;
+    this.#takenRevision = this.#hostRevision;
+    this.#hostReadMs = undefined;
+    return { atMs, listeners: this.#host.listenerBytes, addresses: this.#host.addressWords, isNew };
+  }
+
   /** Plain numbers for telemetry. */
   stats(): NamespaceStats {
     const { all, unread } = this.#namespaces.counts;
@@ -138,7 +162,10 @@ export class Listeners {
 
   #readHostAddresses(nowMs: number): void {
     this.#areAddressesDue = false;
-    if (this.#host.readAddresses(this.#reader, CURRENT_NAMESPACE)) this.#hostRevision++;
+    if (this.#host.readAddresses(this.#reader, CURRENT_NAMESPACE)) {
+      this.#hostRevision++;
+      this.#hostDueMs = Math.min(this.#hostDueMs, nowMs + FIRST_PAUSE_MS);
+    }
     const endMs = performance.now();
     this.#addressesFromMs = endMs + ADDRESS_REST * (endMs - nowMs);
   }
@@ -146,8 +173,10 @@ export class Listeners {
   #readHost(nowMs: number): void {
     this.#hostDueMs = nowMs + REFRESH_MS;
     this.#hostReads++;
+    const atMs = Date.now();
     if (this.#host.readListeners(this.#reader, CURRENT_NAMESPACE)) this.#hostRevision++;
     if (this.#host.isCut) this.#warnOnce("more listening sockets than are read", { limit: MOST_LISTENERS });
+    else this.#hostReadMs = atMs;
   }
 
   #warnOnce(message: string, fields: Readonly<Record<string, string | number>>): void {

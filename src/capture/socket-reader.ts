@@ -2,12 +2,11 @@
 // rtnetlink through the shim. Goes out: the shim's own bytes, which namespace-sockets.ts makes sense of.
 
 import type { Library } from "./library.ts";
+import { LISTENER_BYTES } from "./listener-record.ts";
 import { ShimError } from "./shim-error.ts";
 
 /** Sockets and addresses of one namespace that are read at most: about 10 ms, which the capture loop can spare. */
 export const MOST_LISTENERS = 16_384;
-/** `struct merminbpf_listener`, in bytes. */
-export const LISTENER_BYTES = 20;
 
 const ADDRESS_WORDS = 4;
 

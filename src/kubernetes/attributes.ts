@@ -64,7 +64,10 @@ export class HolderAttributes {
     const { holder, service, sharedNamespace } = found;
     if (holder === undefined && sharedNamespace === "") return undefined;
     const key = holder ?? sharedNamespace;
-    const container = holder?.told.kind === "Pod" ? findContainer(holder.told.object, used) : NO_CONTAINER;
+    const container =
+      holder?.told.kind === "Pod"
+        ? (found.container ?? findContainer(holder.told.object, used))
+        : NO_CONTAINER;
     const variant = service ?? container;
     const young = this.#young.get(key)?.get(variant);
     const made = young ?? this.#old.get(key)?.get(variant);
@@ -142,7 +145,7 @@ function versionsOf(sources: readonly Versioned[]): number {
   return sum;
 }
 
-/** The only container, or the only one that declares the port; else none, as they share one address. */
+/** Where no socket says: the only container, or the only one that declares the port; else none, as they share one address. */
 function findContainer({ containers }: Pod, { port, protocol }: UsedPort): number {
   if (containers.length === 1) return 0;
   let found = NO_CONTAINER;

@@ -138,8 +138,10 @@ export class Attribution {
       query.isDestination = side === "destination";
       this.#directory.resolve(query, now, found);
       if (query.isDestination && record.calledAt >= 0) this.#addCalled(record, now);
-      // What held the start has been forgotten since: nothing that came later changes it.
-      if (known?.outcome === "resolved" && found.outcome !== "resolved") copyResolution(known, found);
+      // What held the start has been forgotten since: nothing that came later changes it, unless a reading of sockets told
+      // it, which a later one has taken back.
+      const isForgotten = known?.outcome === "resolved" && known.container === undefined;
+      if (isForgotten && found.outcome !== "resolved") copyResolution(known, found);
     }
     this.outcomes[found.outcome]++;
   }

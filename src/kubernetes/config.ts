@@ -42,6 +42,8 @@ export interface KubernetesConfig {
   readonly kubeconfig_path: string;
   /** "": not told. */
   readonly cluster_name: string;
+  /** Of the node; "": sockets are not asked whose they are. */
+  readonly cgroup_root: string;
   readonly grace: Milliseconds;
   readonly owner_relations: OwnerRelationsConfig;
   readonly extract: ExtractConfig;
@@ -76,6 +78,18 @@ export const kubernetesSchema: v.GenericSchema<unknown, KubernetesConfig> = v.pi
       "",
       { allowed: "a name", problem: () => undefined },
       { description: "Told as `k8s.cluster.name`. Empty: not told.", example: '"production-eu"' },
+    ),
+    cgroup_root: textSetting(
+      "/sys/fs/cgroup",
+      {
+        allowed: "a folder, or empty",
+        problem: (text) => (text === "" || text.startsWith("/") ? undefined : "must begin with /"),
+      },
+      {
+        description:
+          "The node's cgroups (v2), which say in which pod a process listens on the host's network; in a pod a mount of the node's /sys/fs/cgroup. Empty: only declared ports say.",
+        example: '"/host/sys/fs/cgroup"',
+      },
     ),
     grace: durationSetting(
       "60s",

@@ -2,7 +2,8 @@
 
 import type { ClaimChains } from "./directory-chains.ts";
 import { type Claim, RANK, SIDES } from "./directory-claims.ts";
-import type { Known } from "./known.ts";
+import type { ListeningEnd, ListeningPods } from "./directory-sockets.ts";
+import { isPod, type Known } from "./known.ts";
 import { API_TIME_MS } from "./object.ts";
 
 /** So long after a flow's start, news of what began before it may still be under way. */
@@ -32,6 +33,11 @@ export interface Resolution {
   holder: Known | undefined;
   /** Beside a node: the Service whose node port the flow goes to. */
   service: Known | undefined;
+  /**
+   * Of a pod that a listening socket told: index of the container, -1 where it is not known which. undefined: no socket
+   * told it.
+   */
+  container: number | undefined;
   /** The namespace of all candidates where they are ambiguous; "" where they differ or have none. */
   sharedNamespace: string;
   /** A range holds the start and no news can change that, or what else is known will be forgotten: never asked again. */
@@ -44,6 +50,7 @@ export function newResolution(): Resolution {
     outcome: "unknown",
     holder: undefined,
     service: undefined,
+    container: undefined,
     sharedNamespace: "",
     isConfirmed: false,
   };
@@ -54,6 +61,7 @@ export function copyResolution(from: Readonly<Resolution>, to: Resolution): void
   to.outcome = from.outcome;
   to.holder = from.holder;
   to.service = from.service;
+  to.container = from.container;
   to.sharedNamespace = from.sharedNamespace;
   to.isConfirmed = from.isConfirmed;
 }
@@ -71,13 +79,15 @@ interface Candidate {
 /** Looks claims up. One of these serves any number of look-ups, one after the other. */
 export class Resolver {
   readonly #chains: ClaimChains;
+  readonly #listening: ListeningPods;
   readonly #graceMs: number;
   readonly #candidates: readonly Candidate[] = Array.from({ length: RANK.entry + 1 }, newCandidate);
   readonly #nodePort: Candidate = newCandidate();
 
   /** @param graceMs how long a claim that ended may still answer for flows that began after it */
-  constructor(chains: ClaimChains, graceMs: number) {
+  constructor(chains: ClaimChains, listening: ListeningPods, graceMs: number) {
     this.#chains = chains;
+    this.#listening = listening;
     this.#graceMs = graceMs;
   }
 
@@ -85,7 +95,16 @@ export class Resolver {
   resolve(query: AddressQuery, now: number, found: Resolution): void {
     forget(found);
     const isSettled = now >= query.startMs + SETTLE_MS;
-    if (this.#gather(query, this.#asHolding)) {
+    const end = this.#listening.find(query);
+    const isClaimed = this.#gather(query, this.#asHolding);
+    const isReached = end.kind !== "silent" && this.#isReached(query, end);
+    // Who declares the port has it no more than its socket says.
+    if (isReached) clear(this.#candidates[RANK.hostPort]);
+    if (isReached && end.pod !== undefined) {
+      found.outcome = "resolved";
+      found.holder = end.pod;
+      found.container = end.container;
+    } else if (isClaimed) {
       this.#choose(found, "resolved", query.startMs - API_TIME_MS);
       if (found.holder?.told.kind === "Node") found.service = this.#serviceAt(query);
     } else if (isSettled && this.#gather(query, this.#asEnded)) {
@@ -93,7 +112,29 @@ export class Resolver {
     }
     // Later on rivals are forgotten, one after the other: who is left is not known any better for it.
     const isOld = found.outcome !== "unknown" && now >= query.startMs + this.#graceMs;
-    found.isConfirmed = isSettled && (found.outcome === "resolved" || isOld);
+    found.isConfirmed = isSettled && ((found.outcome === "resolved" && !end.isPending) || isOld);
+  }
+
+  /**
+   * Whether what comes to the address and port is the listening socket's: no pod or Service has it first, nothing is
+   * forwarded from there, and the node is the pod's.
+   */
+  #isReached(query: AddressQuery, { pod }: Readonly<ListeningEnd>): boolean {
+    const node = this.#candidates[RANK.node]?.claim;
+    if (pod !== undefined && node !== undefined && node.known.told.object.name !== pod.told.object.nodeName)
+      return false;
+    const chains = this.#chains;
+    const firsts = [
+      chains.toAddress(query.words, query.at),
+      chains.toPort(query.words, query.at, query),
+      chains.toNodePort(query.port, query.protocol),
+    ];
+    for (const first of firsts) {
+      for (let claim = first; claim !== undefined; claim = claim.next) {
+        if (isForwarding(claim) && holds(claim, query)) return false;
+      }
+    }
+    return true;
   }
 
   /** Sorts the claims to the address and port by rank; false where no rank has one. */
@@ -160,8 +201,15 @@ export class Resolver {
   }
 }
 
+/** Whether the claim is of something that is reached before any socket of the node. */
+function isForwarding({ rank, known }: Claim): boolean {
+  const isForwarded = rank === RANK.hostPort && isPod(known) && !known.told.object.isHostNetwork;
+  return isForwarded || rank === RANK.pod || rank === RANK.service || rank === RANK.nodePort;
+}
+
 function forget(found: Resolution): void {
   found.holder = undefined;
+  found.container = undefined;
   found.service = undefined;
   found.sharedNamespace = "";
   found.outcome = "unknown";
@@ -172,7 +220,8 @@ function newCandidate(): Candidate {
   return { claim: undefined, isAlone: true, namespace: "", hasRivals: false, rivalsNamespace: "" };
 }
 
-function clear(candidate: Candidate): void {
+function clear(candidate: Candidate | undefined): void {
+  if (candidate === undefined) return;
   candidate.claim = undefined;
   candidate.isAlone = true;
   candidate.hasRivals = false;

@@ -7,12 +7,15 @@ import { ClaimChains } from "./directory-chains.ts";
 import type { Claim, Claimed } from "./directory-claims.ts";
 import { type AddressQuery, type Resolution, Resolver, SETTLE_MS } from "./directory-resolve.ts";
 import { Scopes, scopeName } from "./directory-scopes.ts";
+import { ListeningPods } from "./directory-sockets.ts";
 import { keep, saysTheSame, type Told } from "./kept.ts";
 import type { Known, Versioned } from "./known.ts";
 import type { DeletedObject, Kind, ObjectEvent } from "./objects.ts";
 import { PodNetworks } from "./pod-networks.ts";
 import { Pool } from "./pool.ts";
 import { DEFAULT_RELATIONS, type RelationRule, type Scope } from "./scope.ts";
+import type { SocketReadings } from "./socket-readings.ts";
+import { StaticPods } from "./static-pods.ts";
 
 export interface DirectoryOptions {
   /** `kubernetes.grace`: so long after its end an owner may still answer for flows that began after it. */
@@ -41,6 +44,7 @@ export class Directory {
   readonly #options: DirectoryOptions;
   readonly #pool = new Pool();
   readonly #chains = new ClaimChains();
+  readonly #staticPods = new StaticPods();
   readonly #resolver: Resolver;
   readonly #objects: Map<Kind, Map<string, Known>> = new Map();
   readonly #nodes: Map<string, Known> = new Map();
@@ -55,10 +59,16 @@ export class Directory {
   /** Also of nodes that are gone of late. */
   readonly podNetworks: PodNetworks = new PodNetworks();
   readonly #labelledMs: WeakMap<Known, number> = new WeakMap();
+  /** Of the node that the agent runs on; none: not asked. */
+  readonly readings: SocketReadings;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    this.#resolver = new Resolver(this.#chains, options.graceMs);
+    const findPod = (uid: string): Known | undefined =>
+      this.findObject("Pod", uid) ?? this.#staticPods.find(uid);
+    const listening = new ListeningPods(options.keptMs, findPod);
+    this.readings = listening.readings;
+    this.#resolver = new Resolver(this.#chains, listening, options.graceMs);
     this.#scopes = new Scopes(options.relations ?? DEFAULT_RELATIONS);
   }
 
@@ -138,6 +148,7 @@ export class Directory {
     const { kind, object } = kept;
     const known: Known = { number: ++this.#count, told: kept, version: 0, isGone: false, claims: NO_CLAIMS };
     this.#objectsOf(kind).set(object.uid, known);
+    this.#staticPods.add(known);
     if (kind === "Node") {
       this.#nodes.set(object.name, known);
       this.nodeArrivals.version++;
@@ -162,7 +173,9 @@ export class Directory {
   #change(known: Known, told: Told, now: number): void {
     const before = known.told;
     const kept = keep(told, this.#pool);
+    this.#staticPods.remove(known);
     known.told = kept;
+    this.#staticPods.add(known);
     if (known.isGone || !saysTheSame(before, kept)) known.version++;
     if (before.object.labels !== kept.object.labels) this.#labelledMs.set(known, now);
     if (told.kind === "Node") this.podNetworks.set(known, told.object.podCIDRs);
@@ -189,6 +202,7 @@ export class Directory {
     if (objects.get(object.uid) !== known) return;
     objects.delete(object.uid);
     this.podNetworks.delete(known);
+    this.#staticPods.remove(known);
     if (kind === "Node" && this.#nodes.get(object.name) === known) this.#nodes.delete(object.name);
     const scope = this.scope(scopeName(known.told));
     if (scope.namespace === known) scope.namespace = undefined;

@@ -63,6 +63,7 @@ function isSame(left: Readonly<Resolution>, right: Readonly<Resolution>): boolea
   return (
     left.holder === right.holder &&
     left.service === right.service &&
+    left.container === right.container &&
     left.outcome === right.outcome &&
     left.isConfirmed === right.isConfirmed &&
     left.sharedNamespace === right.sharedNamespace

@@ -49,7 +49,7 @@ export function keep(told: Told, pool: Pool): Kept {
   const owners = pool.owners(told.object.owners);
   switch (told.kind) {
     case "Pod": {
-      const { isHostNetwork } = told.object;
+      const { isHostNetwork, host } = told.object;
       const nodeName = pool.text(told.object.nodeName);
       const containers = pool.list(told.object.containers);
       const object = {
@@ -63,6 +63,7 @@ export function keep(told: Told, pool: Pool): Kept {
         nodeName,
         isHostNetwork,
         containers,
+        host,
       };
       return { kind: told.kind, object };
     }

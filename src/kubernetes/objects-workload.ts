@@ -17,12 +17,33 @@ export interface Container {
   readonly ports: readonly ContainerPort[];
 }
 
+/** A container as the node's runtime knows it. */
+export interface ContainerId {
+  /** The first 12 hexadecimal digits: enough to tell the containers of one pod apart. */
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What sockets of the node are held against: of a pod on its network. */
+export interface HostPod {
+  /** `status.startTime`, or when it was created, in ms. */
+  readonly startMs: number;
+  /** When it ended, in ms; Infinity while it runs. */
+  readonly endMs: number;
+  /** Containers that run, and those that ran before them. */
+  readonly containerIds: readonly ContainerId[];
+  /** Of the mirror of a static pod the uid that the kubelet knows it by; else "". */
+  readonly staticUid: string;
+}
+
 /** What is kept of a pod as long as it is known. */
 export interface Pod extends KubernetesObject {
   /** "" as long as it is not scheduled. */
   readonly nodeName: string;
   readonly isHostNetwork: boolean;
   readonly containers: readonly Container[];
+  /** undefined where it has a network of its own. */
+  readonly host: HostPod | undefined;
 }
 
 /** A pod as it is told: what it has, and since when, becomes claims. */

@@ -5,21 +5,32 @@ import { parseAddress } from "../lib/parse-address.ts";
 import { tableAt, tablesOf, textOf, textsOf, timeOf } from "./json.ts";
 import { portOf, protocolOf } from "./json-port.ts";
 import type { KubernetesObject } from "./object.ts";
-import type { Container, ContainerPort, Node, ToldPod } from "./objects-workload.ts";
+import type { Container, ContainerId, ContainerPort, Node, ToldPod } from "./objects-workload.ts";
 
 export function prunePod(json: unknown, base: KubernetesObject): ToldPod {
   const spec = tableAt(json, "spec");
   const status = tableAt(json, "status");
   const sidecars = tablesOf(spec["initContainers"]).filter((one) => one["restartPolicy"] === "Always");
+  const isHostNetwork = spec["hostNetwork"] === true;
+  const startTime = timeOf(status["startTime"]);
+  const endTime = findEnd(status);
   return {
     ...base,
     nodeName: textOf(spec["nodeName"]),
-    isHostNetwork: spec["hostNetwork"] === true,
+    isHostNetwork,
     podIPs: readIPs(status["podIPs"], status["podIP"]),
     hostIPs: readIPs(status["hostIPs"], status["hostIP"]),
     containers: [...tablesOf(spec["containers"]), ...sidecars].map(readContainer),
-    startTime: timeOf(status["startTime"]),
-    endTime: findEnd(status),
+    host: isHostNetwork
+      ? {
+          startMs: startTime ?? base.createdTime,
+          endMs: endTime ?? Number.POSITIVE_INFINITY,
+          containerIds: readContainerIds(status),
+          staticUid: readStaticUid(json),
+        }
+      : undefined,
+    startTime,
+    endTime,
   };
 }
 
@@ -59,6 +70,31 @@ function readContainer(json: Record<string, unknown>): Container {
     }),
   };
 }
+
+/** `containerd://` or another runtime, and the id. */
+const CONTAINER_ID = /^[\w-]+:\/\/([0-9a-f]{12})[0-9a-f]{52}$/;
+
+function readContainerIds(status: Record<string, unknown>): readonly ContainerId[] {
+  return [...tablesOf(status["containerStatuses"]), ...tablesOf(status["initContainerStatuses"])].flatMap(
+    (container) => {
+      const before = tableAt(container, "lastState", "terminated")["containerID"];
+      return [container["containerID"], before].flatMap((text): readonly ContainerId[] => {
+        const [, id] = CONTAINER_ID.exec(textOf(text)) ?? [];
+        return id === undefined ? [] : [{ id, name: textOf(container["name"]) }];
+      });
+    },
+  );
+}
+
+/** Only a pod that the kubelet mirrors for its node has one. */
+function readStaticUid(json: unknown): string {
+  const annotations = tableAt(json, "metadata", "annotations");
+  const isMirror = textOf(annotations["kubernetes.io/config.mirror"]) !== "";
+  const uid = textOf(annotations["kubernetes.io/config.hash"]);
+  return isMirror && STATIC_UID.test(uid) ? uid : "";
+}
+
+const STATIC_UID = /^[0-9a-f-]{32,36}$/;
 
 /** When the last container of an ended pod finished; of one whose containers never ran, when that was decided. */
 function findEnd(status: Record<string, unknown>): number | undefined {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { createServer, type ListenOptions, type Server } from "node:net";
 import { listLinks } from "../../src/capture/links.ts";
+import { decodeListeners } from "../../src/capture/listener-record.ts";
 import { Listeners } from "../../src/capture/listeners.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { parseAddress } from "../../src/lib/parse-address.ts";
@@ -11,6 +12,7 @@ import { Bench } from "../bpf/bench.ts";
 import { ThreadNamespace } from "../bpf/thread-namespace.ts";
 import { startAgent } from "../support/agent.ts";
 import { withTransport } from "../support/agent-spans.ts";
+import { ownCgroupId } from "../support/cgroups.ts";
 import { Namespace } from "../support/namespace.ts";
 import { makePair } from "../support/namespace-pair.ts";
 import { runCommand } from "../support/namespace-process.ts";
@@ -155,6 +157,34 @@ describe("Listeners", () => {
     ]);
     const isServer = (port: number): boolean => listeners.isListening(UDP, port, words(POD), 0, 0);
     expect([19_999, 20_000, 20_100, 20_101].map(isServer)).toEqual([true, false, false, true]);
+  });
+
+  test("tells the host's sockets once after each reading, with the cgroups of who made them", async () => {
+    await using bed = makeBed();
+    const { listeners } = bed;
+    await using _any = await listenHere({ host: "0.0.0.0", port: 8001 });
+    await using _bound = await listenHere({ host: HERE, port: 8002 });
+    readAll(listeners);
+    const reading = listeners.takeHostReading();
+    if (reading === undefined) throw new Error("no reading");
+    const of = { protocol: TCP, ipVersion: 4, ifindex: 0, cgroupId: ownCgroupId() };
+    expect(decodeListeners(reading.listeners).toSorted((one, other) => one.port - other.port)).toEqual([
+      { ...of, port: 8001, address: new Uint32Array(4) },
+      { ...of, port: 8002, address: words(HERE) },
+    ]);
+    expect([...reading.addresses].join()).toContain([...words(HERE)].join());
+    expect([reading.isNew, listeners.takeHostReading()]).toEqual([true, undefined]);
+    turnAfter(listeners, 30_000);
+    expect(listeners.takeHostReading()?.isNew).toBe(false);
+    await using _later = await listenHere({ host: HERE, port: 8003 });
+    ip("address", "add", "10.79.0.50/32", "dev", "lo");
+    turnAfter(listeners, 10);
+    // Addresses alone are no reading of the sockets, which follows.
+    expect(listeners.takeHostReading()).toBeUndefined();
+    for (let turn = 0; turn < 3; turn++) turnAfter(listeners, 1000);
+    const later = listeners.takeHostReading();
+    expect(later?.isNew).toBe(true);
+    expect(decodeListeners(later?.listeners ?? new Uint8Array()).map(({ port }) => port)).toContain(8003);
   });
 
   test("reads one namespace at a turn, each again after 1, 2, 4 … 30 seconds", async () => {

@@ -101,7 +101,11 @@ export async function startClusterAgent(
       flow: { poll_interval: "200ms" },
       server: { enabled: true, listen: HEALTH_ADDRESS },
       metrics: { enabled: true, listen: METRICS_ADDRESS },
-      kubernetes: { kubeconfig_path: kubeconfig, cluster_name: CLUSTER_NAME, ...kubernetes },
+      // Cgroups are the machine's: those of another test would be this agent's too.
+      kubernetes: {
+        ...{ kubeconfig_path: kubeconfig, cluster_name: CLUSTER_NAME, cgroup_root: "" },
+        ...kubernetes,
+      },
     },
     toml,
   });

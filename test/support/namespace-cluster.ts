@@ -82,9 +82,13 @@ export class ClusterNetwork implements AsyncDisposable {
   }
 }
 
-/** Answers at each of these until the namespace is removed. */
-export async function serveAll(namespace: Namespace, ends: readonly ServedEnd[]): Promise<TestProcess> {
-  const started = namespace.start([process.execPath, ERRANDS, "serve", JSON.stringify(ends)]);
+/** Answers at each of these until the namespace is removed. @param prefix words before the command */
+export async function serveAll(
+  namespace: Namespace,
+  ends: readonly ServedEnd[],
+  prefix: readonly string[] = [],
+): Promise<TestProcess> {
+  const started = namespace.start([...prefix, process.execPath, ERRANDS, "serve", JSON.stringify(ends)]);
   await started.until(({ output }) => output.includes("ready"));
   return started;
 }

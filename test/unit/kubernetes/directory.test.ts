@@ -269,7 +269,13 @@ test("Directory keeps neither addresses nor rules beside what it made of them", 
   const fieldsOf = (kind: Kind, uid: string): readonly string[] =>
     Object.keys(directory.findObject(kind, uid)?.told.object ?? {});
   const metadata = ["uid", "name", "namespace", "createdTime", "labels", "annotations", "owners"];
-  expect(fieldsOf("Pod", "Pod-shop-web")).toEqual([...metadata, "nodeName", "isHostNetwork", "containers"]);
+  expect(fieldsOf("Pod", "Pod-shop-web")).toEqual([
+    ...metadata,
+    "nodeName",
+    "isHostNetwork",
+    "containers",
+    "host",
+  ]);
   expect(fieldsOf("Service", "Service-shop-web")).toEqual([...metadata, "selector"]);
 });
 

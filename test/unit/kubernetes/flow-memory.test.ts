@@ -60,6 +60,7 @@ test("FlowMemory tells of each flow what was set last, whatever comes and goes b
   const end = fc.record({
     holder: fc.constantFrom(undefined, ...pods.map(({ holder }) => holder)),
     service: fc.constantFrom(undefined, undefined, pods[0]?.holder),
+    container: fc.constantFrom(undefined, -1, 0, 1),
     sharedNamespace: fc.constantFrom("", "shop", "back"),
     outcome: fc.constantFrom("resolved" as const, "ended" as const, "ambiguous" as const),
     isConfirmed: fc.boolean(),

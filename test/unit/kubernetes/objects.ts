@@ -21,6 +21,7 @@ const PLAIN: { readonly [K in Kind]: Own<K> } = {
     podIPs: [],
     hostIPs: [],
     containers: [{ name: "main", image: "registry:5000/team/app:1.2@sha256:0", ports: [] }],
+    host: undefined,
     startTime: BEGAN,
     endTime: undefined,
   },

@@ -74,6 +74,48 @@ describe("pruneObject", () => {
     });
   });
 
+  test("keeps of a pod on the host's network how the node's runtime knows its containers", () => {
+    const [now, before, sidecar] = ["a", "b", "c"].map((digit) => `containerd://${digit.repeat(64)}`);
+    const status = {
+      containerStatuses: [
+        { name: "main", containerID: now, lastState: { terminated: { containerID: before } } },
+        { name: "waiting", containerID: "" },
+        { name: "wrong", containerID: "containerd://abc" },
+      ],
+      initContainerStatuses: [{ name: "sidecar", containerID: sidecar }],
+    };
+    const hostOf = (spec: object, more: object = {}): unknown =>
+      Object(prune("Pod", { metadata: METADATA, spec, status: { ...status, ...more } })).host;
+    const host = {
+      startMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+      endMs: Number.POSITIVE_INFINITY,
+      containerIds: [
+        { id: "aaaaaaaaaaaa", name: "main" },
+        { id: "bbbbbbbbbbbb", name: "main" },
+        { id: "cccccccccccc", name: "sidecar" },
+      ],
+      staticUid: "",
+    };
+    expect(hostOf({ hostNetwork: true })).toEqual(host);
+    const startTime = "2026-01-02T03:04:06Z";
+    expect(hostOf({ hostNetwork: true }, { startTime, phase: "Failed" })).toEqual({
+      ...{ ...host, startMs: Date.UTC(2026, 0, 2, 3, 4, 6), endMs: Date.UTC(2026, 0, 2, 3, 4, 6) },
+    });
+    expect(hostOf({})).toBeUndefined();
+  });
+
+  test("keeps of a static pod's mirror the kubelet's uid, and believes no other pod that has one", () => {
+    const hash = "0123456789abcdef".repeat(2);
+    const staticUidOf = (annotations: object): unknown =>
+      Object(prune("Pod", { metadata: { ...METADATA, annotations }, spec: { hostNetwork: true } })).host
+        ?.staticUid;
+    const [mirror, config] = ["kubernetes.io/config.mirror", "kubernetes.io/config.hash"];
+    expect(staticUidOf({ [mirror]: hash, [config]: hash })).toBe(hash);
+    expect(staticUidOf({ [config]: hash })).toBe("");
+    expect(staticUidOf({ [mirror]: hash })).toBe("");
+    expect(staticUidOf({ [mirror]: hash, [config]: "../etc" })).toBe("");
+  });
+
   test("ends a pod with its last container, or with the decision that none runs", () => {
     const finished = (finishedAt: string): object => ({ state: { terminated: { finishedAt } } });
     const containerStatuses = [finished("2026-01-02T03:00:00Z"), finished("2026-01-02T04:00:00Z")];
