@@ -32,6 +32,8 @@ interface Expiry {
   readonly atMs: number;
   readonly known: Known;
   readonly claim: Claim | undefined;
+  /** Of the object, when it went: it is another once it came again. */
+  readonly version: number;
 }
 
 /** Expiries are forgotten in bulk once so many have passed. */
@@ -111,7 +113,7 @@ export class Directory {
       if (expiry === undefined || (expiry.atMs > now && expiry.atMs <= now + this.#options.keptMs)) break;
       this.#passed++;
       if (expiry.claim !== undefined) this.#chains.remove(expiry.claim);
-      else if (expiry.known.isGone) this.#forget(expiry.known);
+      else if (expiry.known.isGone && expiry.known.version === expiry.version) this.#forget(expiry.known);
     }
     if (this.#passed === 0) return;
     if (this.#passed < PASSED_EXPIRIES && this.#passed < this.#expiries.length) return;
@@ -192,15 +194,12 @@ export class Directory {
     for (const claim of known.claims)
       this.#end(claim, { endMs: Math.min(endTime ?? now, claim.endMs), isTold: endTime !== undefined }, now);
     known.claims = NO_CLAIMS;
-    this.#expiries.push({ atMs: now + this.#options.keptMs, known, claim: undefined });
+    this.#expireLater(known, undefined, now);
   }
 
   #forget(known: Known): void {
     const { kind, object } = known.told;
-    const objects = this.#objectsOf(kind);
-    // It went twice, and is forgotten since the first time.
-    if (objects.get(object.uid) !== known) return;
-    objects.delete(object.uid);
+    this.#objectsOf(kind).delete(object.uid);
     this.podNetworks.delete(known);
     this.#staticPods.remove(known);
     if (kind === "Node" && this.#nodes.get(object.name) === known) this.#nodes.delete(object.name);
@@ -253,14 +252,18 @@ export class Directory {
     };
     if (endMs + this.#options.keptMs <= now) return claim;
     this.#chains.add(claim);
-    if (isEndTold) this.#expiries.push({ atMs: now + this.#options.keptMs, known, claim });
+    if (isEndTold) this.#expireLater(known, claim, now);
     return claim;
   }
 
   #end(claim: Claim, end: { readonly endMs: number; readonly isTold: boolean }, now: number): void {
     if (end.isTold) claim.isEndTold = true;
     claim.endMs = end.endMs;
-    this.#expiries.push({ atMs: now + this.#options.keptMs, known: claim.known, claim });
+    this.#expireLater(claim.known, claim, now);
+  }
+
+  #expireLater(known: Known, claim: Claim | undefined, now: number): void {
+    this.#expiries.push({ atMs: now + this.#options.keptMs, known, claim, version: known.version });
   }
 }
 

@@ -242,11 +242,16 @@ test("Directory keeps the namespace of an object that came again, and forgets it
   ]);
   directory.expire(NOW + 120 * SECOND);
   expect([directory.namespaces, directory.size]).toEqual([1, 2]);
-  directory.apply(deleted("Pod", WEB), NOW + 120 * SECOND);
-  directory.apply(added("Pod", WEB), NOW + 121 * SECOND);
-  directory.apply(deleted("Pod", WEB), NOW + 122 * SECOND);
-  directory.expire(NOW + 1000 * SECOND);
+  directory.apply(deleted("Pod", WEB), NOW + 130 * SECOND);
+  directory.apply(added("Pod", WEB), NOW + 131 * SECOND);
+  directory.apply(deleted("Pod", WEB), NOW + 140 * SECOND);
+  directory.expire(NOW + 259 * SECOND);
+  expect([directory.namespaces, directory.size]).toEqual([1, 2]);
+  directory.expire(NOW + 260 * SECOND);
   expect([directory.namespaces, directory.size]).toEqual([1, 1]);
+  directory.apply(deleted("Pod", other), NOW + 260 * SECOND);
+  directory.expire(NOW + 380 * SECOND);
+  expect([directory.namespaces, directory.size]).toEqual([0, 0]);
 });
 
 test("Directory does not believe that an object moves to another namespace", () => {
