@@ -72,43 +72,54 @@ export class ExecPlugin {
   }
 
   async #ask(): Promise<GivenCredentials> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const reason = `it takes longer than ${this.#timeoutMs / 1000} s`;
-    // What it began itself may hold its output open when it has ended.
-    const timer = setTimeout(reject, this.#timeoutMs, new Error(reason));
     try {
-      this.#given = await Promise.race([this.#run(), late]);
+      this.#given = readCredentials(await this.#run());
       return this.#given;
     } catch (error) {
       const [line = ""] = (error instanceof Error ? error.message : String(error)).trim().split("\n");
       throw new Error(`Cannot run the credential plug-in "${this.#command}": ${line.slice(0, 300)}`, {
         cause: error,
       });
-    } finally {
-      clearTimeout(timer);
     }
   }
 
-  async #run(): Promise<GivenCredentials> {
+  /** @returns what it prints */
+  async #run(): Promise<string> {
     const child = Bun.spawn([this.#command, ...this.#args], {
       env: this.#environment,
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      timeout: this.#timeoutMs,
+      // A group of its own, so that what it began itself ends with it.
+      detached: true,
       killSignal: "SIGKILL",
       maxBuffer: PRINTED_BYTES,
     });
-    const [printed, complaint, code] = await Promise.all([
-      child.stdout.text(),
-      child.stderr.text(),
-      child.exited,
-    ]);
-    if (child.signalCode === "SIGKILL") {
-      throw new Error(`it takes longer than ${this.#timeoutMs / 1000} s, or prints too much`);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      killGroup(child.pid);
+      reject(new Error(`it takes longer than ${this.#timeoutMs / 1000} s`));
+    }, this.#timeoutMs);
+    try {
+      const ended = Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+      const [printed, complaint, code] = await Promise.race([ended, late]);
+      if (child.signalCode === "SIGKILL") {
+        killGroup(child.pid);
+        throw new Error("it prints too much, or was killed");
+      }
+      if (code !== 0) throw new Error(complaint.trim() === "" ? `it ended with ${code}` : complaint);
+      return printed;
+    } finally {
+      clearTimeout(timer);
     }
-    if (code !== 0) throw new Error(complaint.trim() === "" ? `it ended with ${code}` : complaint);
-    return readCredentials(printed);
+  }
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // All of it has ended.
   }
 }
 

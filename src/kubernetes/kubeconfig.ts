@@ -62,7 +62,8 @@ function readContext(
   if (context === undefined) throw new Error(`its context "${name}" is missing`);
   const cluster = newClusters(table["clusters"]).find((one) => one.name === context.cluster);
   if (cluster === undefined) throw new Error(`its cluster "${context.cluster}" is missing`);
-  if (!isServer(cluster.server)) throw new Error(`its server "${cluster.server}" is no URL of an API server`);
+  if (!isServer(cluster.server))
+    throw new Error("its server is no http or https URL, or one with a user or a query");
   if (!newUsers(table["users"]).some((one) => one.name === context.user)) {
     throw new Error(`its user "${context.user}" is missing`);
   }
@@ -79,7 +80,7 @@ function findNamed(entries: unknown, name: string): unknown {
   return Array.isArray(entries) ? entries.find((one) => isTable(one) && one["name"] === name) : undefined;
 }
 
-/** Paths of the API are put behind it. */
+/** Paths of the API are put behind it; a user is told by headers. */
 function isServer(text: string): boolean {
   const url = URL.parse(text);
   return (

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExecPlugin } from "../../../src/kubernetes/exec-plugin.ts";
+import { until } from "../../collector/until.ts";
 
 const CLUSTER = { name: "test", server: "https://127.0.0.1:1", skipTLSVerify: false };
 const TOKEN = '{"status":{"token":"good"}}';
@@ -45,6 +46,24 @@ test("ExecPlugin ends a command that hangs, and runs it again", async () => {
   expect(token).toBe("good");
 });
 
+test("ExecPlugin ends what a command that hangs has begun, and one that prints for ever", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mermin-plugin-"));
+  const path = join(folder, "pid");
+  const begin = (output: string): string => `sleep 600 ${output} & echo $! > ${path}`;
+  try {
+    for (const [script, problem] of [
+      [`${begin("")}; wait`, "it takes longer than 2 s"],
+      [`${begin(">/dev/null 2>&1")}; exec yes`, "it prints too much"],
+    ] as const) {
+      await expect(plugin(script, 2000).find()).rejects.toThrow(problem);
+      const pid = Number(await Bun.file(path).text());
+      await until(() => !isRunning(pid));
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("ExecPlugin does not tell what a command printed that gives a bare token", async () => {
   const { failure } = await findTwice("echo eyJhbGciOiJSUzI1NiJ9");
   expect(failure).toBe('Cannot run the credential plug-in "/bin/sh": what it prints is no JSON');
@@ -75,3 +94,12 @@ test("ExecPlugin keeps what it was given until that expires", async () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+/** Whoever adopts it may leave it unburied. */
+function isRunning(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return false;
+  }
+}

@@ -81,9 +81,10 @@ describe("openKubeconfig", () => {
   });
 
   test.each([
-    [{ server: "h" }, 'its server "h" is no URL of an API server'],
-    [{ server: "ftp://h" }, "is no URL of an API server"],
-    [{ server: "https://h?a=b" }, "is no URL of an API server"],
+    [{ server: "h" }, "its server is no http or https URL"],
+    [{ server: "ftp://h" }, "its server is no http or https URL"],
+    [{ server: "https://h?a=b" }, "or one with a user or a query"],
+    [{ server: "https://me:word@h" }, "or one with a user or a query"],
     [{ "proxy-url": "socks5://me:word@h" }, "its proxy-url is no http or https URL"],
     [{ "certificate-authority-data": btoa("garbage") }, "certificate-authority: the file has no PEM"],
     [{ "certificate-authority": "/nowhere" }, "/nowhere"],
