@@ -108,11 +108,12 @@ function createAttribution(
   return new Attribution(directory, options, surroundings);
 }
 
-/** Whether all that a flow may be admitted by is known now: no list is incomplete, and no watch fails. */
-function knowsAll(config: KubernetesConfig, watch: ClusterWatch): () => boolean {
+/** Whether all that a flow may be admitted by is known since it began: lists were complete, and no watch fails. */
+function knowsAll(config: KubernetesConfig, watch: ClusterWatch): PolicySurroundings["isWhole"] {
   const kinds = planDenial(config);
   const stats = kinds?.map((kind) => watch.stats.get(kind)) ?? [undefined];
-  return () => stats.every((each) => each?.state === "synced" && each.failure === "");
+  return (startMs) =>
+    stats.every((each) => each?.state === "synced" && each.failure === "" && each.listedMs < startMs);
 }
 
 /** Rules of one's own for pods stand in the place of those that sockets decide. */

@@ -61,6 +61,7 @@ export class Directory {
   /** Also of nodes that are gone of late. */
   readonly podNetworks: PodNetworks = new PodNetworks();
   readonly #labelledMs: WeakMap<Known, number> = new WeakMap();
+  #lastLabelledMs = 0;
   /** Of the node that the agent runs on; none: not asked. */
   readonly readings: SocketReadings;
 
@@ -136,6 +137,11 @@ export class Directory {
     return this.#labelledMs.get(known) ?? 0;
   }
 
+  /** The latest of all objects' {@link labelledMs}. */
+  get lastLabelledMs(): number {
+    return this.#lastLabelledMs;
+  }
+
   findNode(name: string): Known | undefined {
     return this.#nodes.get(name);
   }
@@ -179,7 +185,10 @@ export class Directory {
     known.told = kept;
     this.#staticPods.add(known);
     if (known.isGone || !saysTheSame(before, kept)) known.version++;
-    if (before.object.labels !== kept.object.labels) this.#labelledMs.set(known, now);
+    if (before.object.labels !== kept.object.labels) {
+      this.#labelledMs.set(known, now);
+      this.#lastLabelledMs = now;
+    }
     if (told.kind === "Node") this.podNetworks.set(known, told.object.podCIDRs);
     const wasGone = known.isGone;
     known.isGone = false;

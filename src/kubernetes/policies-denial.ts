@@ -9,8 +9,11 @@ import { isRedirected, type JudgedFlow } from "./policies-question.ts";
 
 /** What the agent knows beside the cluster's objects. */
 export interface PolicySurroundings {
-  /** Whether all pods, nodes and policies of the cluster are known: lists are complete, and nothing was left out. */
-  readonly isWhole: () => boolean;
+  /**
+   * Whether all pods, nodes and policies there were since `startMs` (ms since 1970) are known: lists were complete by then,
+   * nothing is missing now, and nothing was left out.
+   */
+  readonly isWhole: (startMs: number) => boolean;
   /** Whether an address (four words in memory order) is this host's. */
   readonly isHostAddress: (words: Uint32Array, at: number) => boolean;
 }
@@ -40,7 +43,7 @@ export class PolicyDenial {
     const { holder } = way === "ingress" ? flow.source : flow.destination;
     // Always allowed: a pod's traffic with itself and with its own node.
     if (holder === pod || (holder !== undefined && nodeOf(holder) === pod.told.object.nodeName)) return false;
-    if (!flow.isSettled || !this.#surroundings.isWhole()) return false;
+    if (!flow.isSettled || !this.#surroundings.isWhole(flow.startMs)) return false;
     if (way === "ingress" ? this.#isFromHost(flow) : this.#isToHost(flow)) return false;
     return this.#isSince(flow.startMs, pod, holder);
   }
@@ -69,6 +72,7 @@ export class PolicyDenial {
   /** Whether what the policies say of the two was the same all the flow's life. */
   #isSince(startMs: number, pod: KnownPod, holder: Known | undefined): boolean {
     if (this.#directory.scope(pod.told.object.namespace).policiesMs >= startMs) return false;
+    if (this.#directory.lastLabelledMs < startMs) return true;
     return (
       this.#isLabelledSince(pod, startMs) && (holder === undefined || this.#isLabelledSince(holder, startMs))
     );

@@ -39,6 +39,8 @@ export interface WatchStats {
   objects: number;
   readonly events: { added: number; modified: number; deleted: number };
   lists: number;
+  /** When the last list was complete, ms since 1970; Infinity before, and as long as another one is under way. */
+  listedMs: number;
   watches: number;
   /** Of lists and of watches, decompressed. */
   bytes: number;
@@ -63,6 +65,7 @@ export class KindWatch {
     objects: 0,
     events: { added: 0, modified: 0, deleted: 0 },
     lists: 0,
+    listedMs: Number.POSITIVE_INFINITY,
     watches: 0,
     bytes: 0,
   };
@@ -102,9 +105,9 @@ export class KindWatch {
 
   async #list(signal: AbortSignal): Promise<void> {
     this.stats.lists++;
+    this.stats.listedMs = Number.POSITIVE_INFINITY;
     this.#store.beginList();
-    let next = "";
-    let version = "";
+    let [next, version] = ["", ""];
     do {
       const page = await getPage(this.#options.client, {
         path: pathOf(this.#facts),
@@ -125,6 +128,7 @@ export class KindWatch {
     this.#tell(this.#store.endList());
     if (version === "") throw new Error("a list without a resourceVersion");
     this.#place.begin(version);
+    this.stats.listedMs = Date.now();
     this.#succeed();
   }
 

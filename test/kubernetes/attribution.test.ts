@@ -21,6 +21,8 @@ const FLOW: Flow = { source: "10.1.0.2", destination: "10.1.0.1", port: 80 };
 describeWithKubernetes("followCluster", () => {
   let server: KubernetesServer;
   let cluster: Cluster;
+  /** When the early pod's policy was there, and no list yet. */
+  let unlistedMs: number;
   const lines: string[] = [];
 
   beforeAll(async () => {
@@ -29,13 +31,22 @@ describeWithKubernetes("followCluster", () => {
     await server.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
     const node = { apiVersion: "v1", kind: "Node", metadata: { name: "node-a" } };
     await server.create({ ...node, status: { addresses: [{ type: "InternalIP", address: "192.0.2.10" }] } });
+    const options = { ips: ["10.1.0.5"], labels: { app: "early" }, startMs: Date.now() - 60_000 };
+    await server.create(runningPod("early", options));
+    await server.create(policyOf("early", "early", []));
+    // The policy's time is a whole second: a flow that begins now is surely a later one.
+    const createdMs = Date.now();
+    await until(() => Date.now() > createdMs + 2000);
+    unlistedMs = Date.now();
     const kubeconfig = writeKubeconfig(server, "agent", { user: { token: await requestToken(server) } });
     const table = { kubernetes: { kubeconfig_path: kubeconfig, cluster_name: "test" } };
     const validation = validateConfig(table, describeConfig());
     if (validation.status !== "valid") throw new Error("the config is not valid");
     const log = createLogger({ level: "info", format: "text", write: (line) => lines.push(line) });
-    const options = { log, version: "test", environment: {}, isHostAddress: () => false };
-    const opened = followCluster(validation.config, options);
+    const opened = followCluster(validation.config, {
+      ...{ log, version: "test", environment: {} },
+      isHostAddress: () => false,
+    });
     if (opened === undefined) throw new Error("a kubeconfig is a cluster");
     cluster = opened;
     await until(() => cluster.snapshot().isSynced);
@@ -59,6 +70,15 @@ describeWithKubernetes("followCluster", () => {
       () => `${name} is ${JSON.stringify(last)}, not ${expected}`,
     );
   }
+
+  test("denies nothing that began before everything was listed", async () => {
+    // Comes first: a later policy of the namespace would do the same.
+    const flow = { ...FLOW, destination: "10.1.0.5" };
+    await told("network.policy.ingress", ["shop/early (deny)"], flow);
+    const said = attribute(cluster.attribution, { ...flow, startMs: unlistedMs }, unlistedMs + 60_000);
+    expect(saidOf(said, "destination.k8s.pod.name")).toBe("early");
+    expect(saidOf(said, "network.policy.ingress")).toBeUndefined();
+  });
 
   test("tells pods with their owners, Services and policies, as they come and go", async () => {
     const owner = await makeReplicaSet(server, "web");

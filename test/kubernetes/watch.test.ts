@@ -27,10 +27,13 @@ describeWithKubernetes("ClusterWatch", () => {
   test("lists in pages, then follows: added, modified, deleted, each told once", async () => {
     const pods = Array.from({ length: 1100 }, (_, index) => podOf(`paged-${index}`));
     await createAll(server, pods);
+    const createdMs = Date.now();
     await using watcher = new Watcher(await openFromPod(server));
     await watcher.until(() => watcher.isSynced);
     expect(watcher.names("Pod").filter((name) => name.startsWith("paged-"))).toHaveLength(1100);
     expect(watcher.statsOf("Pod").lists).toBe(1);
+    const { listedMs } = watcher.statsOf("Pod");
+    expect(listedMs).toBeWithin(createdMs, Date.now() + 1);
 
     const later = podOf("later");
     await server.create(later);
@@ -48,6 +51,7 @@ describeWithKubernetes("ClusterWatch", () => {
       watches: 1,
       objects: watcher.names("Pod").length,
       events: { added: 1101 },
+      listedMs,
     });
     await Promise.all(pods.map((one) => server.delete(one)));
     await watcher.until(() => watcher.names("Pod").every((name) => !name.startsWith("paged-")));
@@ -114,6 +118,7 @@ describeWithKubernetes("ClusterWatch", () => {
     await using watcher = new Watcher(await openFromPod(server, { port: proxy.port }), { kinds: ["Pod"] });
     await watcher.until(() => watcher.isSynced);
     const before = watcher.events.length;
+    const { listedMs } = watcher.statsOf("Pod");
 
     proxy[Symbol.dispose]();
     await watcher.until(() => watcher.lines.some((line) => line.includes("WARN")));
@@ -129,6 +134,7 @@ describeWithKubernetes("ClusterWatch", () => {
     const told = watcher.events.slice(before).map(({ type, name }) => `${type} ${name}`);
     expect(told.toSorted()).toEqual(["added new", "deleted gone", "modified changed"]);
     expect(watcher.statsOf("Pod").lists).toBe(2);
+    expect(watcher.statsOf("Pod").listedMs).toBeGreaterThan(listedMs);
     expect(watcher.lines.filter((line) => line.includes("WARN"))).toHaveLength(1);
     expect(watcher.lines.filter((line) => line.includes("watching again"))).toHaveLength(1);
   });
