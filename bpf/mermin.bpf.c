@@ -11,6 +11,7 @@
 #include "flow.h"
 #include "knobs.bpf.h"
 #include "maps.bpf.h"
+#include "clock.bpf.h"
 #include "packet.bpf.h"
 #include "parse.bpf.h"
 #include "transport.bpf.h"
@@ -54,7 +55,7 @@ static __always_inline int is_read(void)
 
 	if (!scan || !scan->generation)
 		return 0;
-	return !orphan_after_ns || bpf_ktime_get_coarse_ns() <= scan->heartbeat_ns + orphan_after_ns;
+	return !orphan_after_ns || coarse_time() <= scan->heartbeat_ns + orphan_after_ns;
 }
 
 static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)

@@ -130,15 +130,4 @@ static __always_inline void bound_carried(struct packet *packet, __u32 around)
 	packet->carried_end = around && around < end ? around : end;
 }
 
-static __always_inline __u64 packet_time_exact(struct __sk_buff *skb)
-{
-	return replay ? skb->tstamp : bpf_ktime_get_ns();
-}
-
-/* A few ms behind (one timer tick) and a quarter of the cost. */
-static __always_inline __u64 packet_time_coarse(struct __sk_buff *skb)
-{
-	return replay ? skb->tstamp : bpf_ktime_get_coarse_ns();
-}
-
 #endif

@@ -15,10 +15,10 @@ const ALLOWED = new Map([
   [3, "map_delete_elem"],
   [5, "ktime_get_ns"],
   [26, "skb_load_bytes"],
+  [118, "jiffies64"],
   [131, "ringbuf_reserve"],
   [132, "ringbuf_submit"],
   [133, "ringbuf_discard"],
-  [160, "ktime_get_coarse_ns"],
   [181, "loop"],
 ]);
 
