@@ -6,12 +6,21 @@ import { TEXT_LIMIT } from "./object.ts";
 /** What the groups of an expression have in a text, the whole match first; undefined: it does not match. */
 export type MatchWhole = (text: string) => readonly string[] | undefined;
 
+/** Each takes its time at each character: with so many, the longest text takes 40 ms. */
+const MOST_STEPS = 4096;
+
 /**
  * Compiles an expression that the whole text must match, and nothing above the limit of characters.
  * @throws SyntaxError, "must be a regular expression …"
  */
 export function compileExpression(source: string): MatchWhole {
   const expression = compile(source);
+  const steps = expression.programSize();
+  if (steps > MOST_STEPS) {
+    throw new SyntaxError(
+      `must be a regular expression of at most ${MOST_STEPS} steps; its repetitions make ${steps}`,
+    );
+  }
   const groups = expression.groupCount();
   return (text) => {
     if (text.length > TEXT_LIMIT) return undefined;

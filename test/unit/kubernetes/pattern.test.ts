@@ -23,6 +23,7 @@ describe("compileExpression", () => {
     ["(?<!a)b", "must be a regular expression of RE2, which has no look-around: "],
     ["(a)\\1", "must be a regular expression of RE2, which has no back-references: "],
     ["(?<n>a)\\k<n>", "must be a regular expression of RE2, which has no back-references: "],
+    ["(.?){1000}(.?){1000}", "must be a regular expression of at most 4096 steps; its repetitions make 8"],
     ["(?:a{500}){500}", "must be a regular expression of RE2: invalid repeat count"],
   ])("refuses %s in one line", (source, problem) => {
     expect(() => compileExpression(source)).toThrow(problem);
