@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
 
-export const ROOT = join(import.meta.dir, "../../..");
+export const ROOT: string = join(import.meta.dir, "../../..");
 
 /** A page, its path from {@link ROOT}. */
 export interface Page {
