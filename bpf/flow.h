@@ -382,7 +382,8 @@ struct flow_taken {
 enum flow_removal_outcome {
 	FLOW_REMOVAL_ABSENT = 0, /* there was none */
 	FLOW_REMOVAL_TAKEN = 1,  /* it is gone, `stats` has its last value */
-	FLOW_REMOVAL_BUSY = 2,   /* its bucket was locked: to be asked for again */
+	FLOW_REMOVAL_STAYS = 2,  /* it had a packet of late */
+	FLOW_REMOVAL_BUSY = 3,   /* its bucket was locked: to be asked for again */
 };
 
 /* Flows that one run of flows_remove takes: some 20 µs, in which the CPU handles no packet. */

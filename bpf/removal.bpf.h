@@ -13,13 +13,15 @@
  * own operation of that kind to a program that has found the entry just before: only flows that were quiet
  * are taken (src/flow/lifecycle.ts), unless there is no room.
  */
-static __u32 remove_flow(struct flow_removal *removal)
+static __u32 remove_flow(struct flow_removal *removal, __u64 quiet_since_ns)
 {
 	struct flow_stats *stats = bpf_map_lookup_elem(&FLOW_STATS, &removal->key);
 	int error;
 
 	if (!stats)
 		return FLOW_REMOVAL_ABSENT;
+	if (stats->ways[0].last_seen_ns > quiet_since_ns || stats->ways[1].last_seen_ns > quiet_since_ns)
+		return FLOW_REMOVAL_STAYS;
 	removal->stats = *stats;
 	error = (int)bpf_map_delete_elem(&FLOW_STATS, &removal->key);
 	if (!error)
@@ -27,20 +29,22 @@ static __u32 remove_flow(struct flow_removal *removal)
 	return error == -ENOENT ? FLOW_REMOVAL_ABSENT : FLOW_REMOVAL_BUSY;
 }
 
-static long remove_next(__u32 index, void *context __attribute__((unused)))
+static long remove_next(__u32 index, const __u64 *quiet_since_ns)
 {
 	struct flow_removal *removal = bpf_map_lookup_elem(&REMOVALS, &index);
 
 	if (!removal)
 		return 1;
-	removal->outcome = remove_flow(removal);
+	removal->outcome = remove_flow(removal, *quiet_since_ns);
 	return 0;
 }
 
-/* The mark says how many elements of REMOVALS are asked for. */
+/* `mark` is how many elements of REMOVALS are asked for, `tstamp` since when a flow has to be quiet. */
 static __always_inline int remove_flows(struct __sk_buff *skb)
 {
-	bpf_loop(skb->mark, remove_next, NULL, 0);
+	__u64 quiet_since_ns = skb->tstamp;
+
+	bpf_loop(skb->mark, remove_next, &quiet_since_ns, 0);
 	return 0;
 }
 

@@ -132,8 +132,38 @@ static int read_details(struct merminbpf *handle, const void *keys, const void *
 	return (int)count;
 }
 
+/* Whether there was a packet in scan generation `since` or later. */
+static bool way_has_news(const struct flow_way_stats *way, uint32_t since)
+{
+	/* What a candidate holds has no generation of its own. */
+	return (int32_t)(way->generation - since) >= 0 || way->candidate_packets != 0;
+}
+
+static bool has_news(const struct flow_stats *stats, uint32_t since)
+{
+	return way_has_news(&stats->ways[0], since) || way_has_news(&stats->ways[1], since) ||
+	       stats->flags & FLOW_HAS_DETAILS;
+}
+
+/* Moves the flows that have news to the front. Returns their number. */
+static uint32_t keep_news(struct flow_key *keys, struct flow_stats *values, uint32_t count, uint32_t since)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!has_news(&values[i], since))
+			continue;
+		if (kept != i) {
+			keys[kept] = keys[i];
+			values[kept] = values[i];
+		}
+		kept++;
+	}
+	return kept;
+}
+
 MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void *details,
-                                      uint32_t max)
+                                      uint32_t max, uint32_t since)
 {
 	int fd = map_descriptor(handle, MAP_FLOW_STATS);
 	uint64_t next = 0;
@@ -146,7 +176,7 @@ MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void
 		return failure_set(&handle->failure, -EINVAL,
 		                   "A slice of a scan is %d entries or more, not %u", SCAN_SLICE_LEAST, max);
 	if (handle->cursor_state == CURSOR_END)
-		return 0;
+		return MERMINBPF_SCAN_END;
 	error = bpf_map_lookup_batch(fd, handle->cursor_state == CURSOR_START ? NULL : &handle->cursor, &next,
 	                             keys, values, &count, NULL);
 	/* -ENOENT: the last slice, with its entries. */
@@ -154,5 +184,9 @@ MERMINBPF_API int merminbpf_scan_next(struct merminbpf *handle, void *keys, void
 		return failure_set(&handle->failure, error, "Cannot read a slice of FLOW_STATS");
 	handle->cursor = next;
 	handle->cursor_state = error ? CURSOR_END : CURSOR_INSIDE;
+	if (count == 0 && error)
+		return MERMINBPF_SCAN_END;
+	if (since)
+		count = keep_news(keys, values, count, since);
 	return read_details(handle, keys, values, details, count);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The poll path: flows by their keys, and how full their table is. Nothing here allocates. */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -80,12 +81,36 @@ struct taking {
 	struct flow_details *details;
 	uint8_t *present;
 	uint32_t count;
+	uint64_t quiet_since_ns; /* a flow with a packet since then stays */
+	int taken;
 };
 
-/* Takes the flow at `i` by itself. 1: taken, 0: not, else -errno. */
-static int take_one(struct merminbpf *handle, const struct taking *taking, uint32_t i)
+static bool is_quiet(const struct flow_stats *stats, uint64_t since_ns)
 {
-	int error = take_kept(handle, handle->maps[MAP_FLOW_STATS], &taking->keys[i], &taking->values[i]);
+	return stats->ways[0].last_seen_ns <= since_ns && stats->ways[1].last_seen_ns <= since_ns;
+}
+
+/* take_kept, unless the flow had a packet of late. */
+static int take_quiet(struct merminbpf *handle, const struct taking *taking, uint32_t i)
+{
+	int fd = handle->maps[MAP_FLOW_STATS];
+	struct flow_stats *value = &taking->values[i];
+	int error;
+
+	if (taking->quiet_since_ns != UINT64_MAX) {
+		error = bpf_map_lookup_elem(fd, &taking->keys[i], value);
+		if (error)
+			return error;
+		if (!is_quiet(value, taking->quiet_since_ns))
+			return -EAGAIN;
+	}
+	return take_kept(handle, fd, &taking->keys[i], value);
+}
+
+/* Takes the flow at `i` by itself, if it is there. */
+static int take_one(struct merminbpf *handle, struct taking *taking, uint32_t i)
+{
+	int error = take_quiet(handle, taking, i);
 
 	if (error == -EAGAIN)
 		taking->present[i] = MERMINBPF_FLOW_STAYS;
@@ -94,14 +119,15 @@ static int take_one(struct merminbpf *handle, const struct taking *taking, uint3
 	if (error)
 		return failure_set(&handle->failure, error, "Cannot take flow %u of %u", i, taking->count);
 	taking->present[i] = MERMINBPF_FLOW_TAKEN;
-	return 1;
+	taking->taken++;
+	return 0;
 }
 
 /* Runs flows_remove for `count` flows from `first` on. Whatever it does not come to is busy as before. */
 static void run_remover(struct merminbpf *handle, const struct taking *taking, uint32_t first, uint32_t count)
 {
 	uint8_t frame[64] = { 0 };
-	struct __sk_buff context = { .mark = count };
+	struct __sk_buff context = { .mark = count, .tstamp = taking->quiet_since_ns };
 
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
 	            .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
@@ -113,67 +139,67 @@ static void run_remover(struct merminbpf *handle, const struct taking *taking, u
 	bpf_prog_test_run_opts(bpf_program__fd(handle->remover), &options);
 }
 
-/* As take_one, of `count` flows from `first` on: the number taken. */
-static int take_together(struct merminbpf *handle, const struct taking *taking, uint32_t first,
-                         uint32_t count)
+/* As take_one, of `count` flows from `first` on. After an error all that are gone are still told. */
+static int take_together(struct merminbpf *handle, struct taking *taking, uint32_t first, uint32_t count)
 {
-	int taken = 0;
+	int error = 0;
 
 	run_remover(handle, taking, first, count);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct flow_removal *removal = &handle->removals[i];
-		int one = removal->outcome == FLOW_REMOVAL_TAKEN;
 
-		if (removal->outcome == FLOW_REMOVAL_BUSY)
-			one = take_one(handle, taking, first + i);
-		else if (one) {
+		if (removal->outcome == FLOW_REMOVAL_TAKEN) {
 			taking->values[first + i] = removal->stats;
 			taking->present[first + i] = MERMINBPF_FLOW_TAKEN;
-		}
-		if (one < 0)
-			return one;
-		taken += one;
+			taking->taken++;
+		} else if (removal->outcome == FLOW_REMOVAL_STAYS)
+			taking->present[first + i] = MERMINBPF_FLOW_STAYS;
+		else if (removal->outcome == FLOW_REMOVAL_BUSY && !error)
+			error = take_one(handle, taking, first + i);
 	}
-	return taken;
+	return error;
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
+static int take_all(struct merminbpf *handle, struct taking *taking)
 {
-	return a < b ? a : b;
-}
+	bool is_one_by_one = handle->keeps_exported || !handle->removals;
+	int error = 0;
 
-/* Many at once where that is all that is to be done. Returns the number taken, or -errno. */
-static int take_next(struct merminbpf *handle, const struct taking *taking, uint32_t *next)
-{
-	uint32_t first = *next;
+	for (uint32_t first = 0; first < taking->count && !error;) {
+		uint32_t left = taking->count - first;
+		uint32_t count = left < FLOW_REMOVALS ? left : FLOW_REMOVALS;
 
-	if (handle->keeps_exported || !handle->removals) {
-		*next = first + 1;
-		return take_one(handle, taking, first);
+		if (is_one_by_one)
+			count = 1;
+		error = is_one_by_one ? take_one(handle, taking, first)
+		                      : take_together(handle, taking, first, count);
+		first += count;
 	}
-	*next = first + least(FLOW_REMOVALS, taking->count - first);
-	return take_together(handle, taking, first, *next - first);
+	return error;
 }
 
 MERMINBPF_API int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count,
-                                       void *values, void *details, uint8_t *present)
+                                       void *values, void *details, uint8_t *present, uint32_t quiet)
 {
-	const struct taking taking = {
-		.keys = keys, .values = values, .details = details, .present = present, .count = count
+	struct taking taking = {
+		.keys = keys,
+		.values = values,
+		.details = details,
+		.present = present,
+		.count = count,
+		.quiet_since_ns = quiet && handle->scan ? handle->scan->heartbeat_ns : UINT64_MAX,
 	};
-	int removed = 0;
-	int taken = 0;
+	int error;
 
 	memset(present, 0, count);
 	if (map_descriptor(handle, MAP_FLOW_STATS) < 0)
 		return -ENOENT;
-	for (uint32_t next = 0; next < count && taken >= 0; removed += taken > 0 ? taken : 0)
-		taken = take_next(handle, &taking, &next);
+	error = take_all(handle, &taking);
 	for (uint32_t i = 0; i < count; i++)
 		if (present[i] == MERMINBPF_FLOW_TAKEN && taking.values[i].flags & FLOW_HAS_DETAILS)
 			take_details(handle->maps[MAP_FLOW_DETAILS], &taking.keys[i], &taking.details[i]);
-	add_removed(handle, removed);
-	return taken < 0 ? taken : removed;
+	add_removed(handle, taking.taken);
+	return error ? error : taking.taken;
 }
 
 static int find(struct merminbpf *handle, enum map_name name, const void *key, void *value)

@@ -218,11 +218,15 @@ int merminbpf_scan_begin(struct merminbpf *handle, uint32_t generation);
 
 /*
  * Reads up to `max` entries (>= 512) of FLOW_STATS: keys 48 bytes, values 256 bytes each, in the order
- * of the table. Returns their number; 0 is the end of the scan. An entry that lives during the whole
- * scan is read once. `details`: 320 bytes each, written only where the value has FLOW_HAS_DETAILS (zero where
- * FLOW_DETAILS has no entry all the same).
+ * of the table. Returns their number, or MERMINBPF_SCAN_END. An entry that lives during the whole
+ * scan is read once. `since`: unless 0, flows without a packet in that scan generation or later are passed
+ * over, but for those with details or with packets that a candidate holds; a slice may then be empty.
+ * `details`: 320 bytes each, written only where the value has FLOW_HAS_DETAILS (zero where FLOW_DETAILS has
+ * no entry all the same).
  */
-int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void *details, uint32_t max);
+#define MERMINBPF_SCAN_END INT32_MAX
+int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void *details, uint32_t max,
+                        uint32_t since);
 
 /* present[] of merminbpf_flows_take; 0: there was none. */
 #define MERMINBPF_FLOW_TAKEN 1
@@ -230,14 +234,15 @@ int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void
 
 /*
  * Removes `count` flows by key and stores each one's last value; present[i] says what became of it, and where
- * it was not taken its value is left alone. One stays where flows persist and the end of an earlier flow with
- * its key is not acknowledged: to be asked for again. Never touches another key. Returns the number taken.
- * After an error present[] still tells which flows were taken; the others may be asked for again. `details`
- * as in merminbpf_scan_next; the entries of FLOW_DETAILS go too. The number goes to SCAN's `removed`. Flows
- * that do not persist go FLOW_REMOVALS (bpf/flow.h) at a time: the CPU handles no packet while one lot goes.
+ * it was not taken its value says nothing. One stays where flows persist and the end of an earlier flow with
+ * its key is not acknowledged, and, with `quiet`, where it had a packet since the scan began: to be asked for
+ * again. Never touches another key. Returns the number taken. After an error present[] still tells which
+ * flows were taken; the others may be asked for again. `details` as in merminbpf_scan_next; the entries of
+ * FLOW_DETAILS go too. The number goes to SCAN's `removed`. Flows that do not persist go FLOW_REMOVALS
+ * (bpf/flow.h) at a time: the CPU handles no packet while one lot goes.
  */
 int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
-                         void *details, uint8_t *present);
+                         void *details, uint8_t *present, uint32_t quiet);
 
 /* One flow's value by its key, without removing it. -ENOENT: none. */
 int merminbpf_flow_find(struct merminbpf *handle, const void *key, void *value);

@@ -16,7 +16,7 @@ export interface Roles {
 /** What else a table may be given; the defaults are its own. */
 export type TableParts = Pick<
   FlowTableOptions,
-  "mapCapacity" | "samplingRate" | "filter" | "findDetails" | "findFlow" | "exported"
+  "mapCapacity" | "maySeekNews" | "samplingRate" | "filter" | "findDetails" | "findFlow" | "exported"
 >;
 
 /** @param listeners undefined: a capture of another host, whose sockets nobody knows */

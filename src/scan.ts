@@ -75,7 +75,8 @@ export function scanForHandover(reader: Reader, table: FlowTable, clock: Capture
 }
 
 function* readSlices(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
-  for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice()) {
+  const { reach } = table;
+  for (let slice = reader.nextSlice(reach); slice !== undefined; slice = reader.nextSlice(reach)) {
     table.addSlice(slice);
     drainEvents(reader, table, clock);
     yield;
@@ -85,7 +86,7 @@ function* readSlices(reader: Reader, table: FlowTable, clock: CaptureClock): Sca
 function* takeEnded(reader: Reader, table: FlowTable, clock: CaptureClock): ScanSteps {
   const { keys, count } = table.takeEndedKeys();
   for (let first = 0; first < count; first += SLICE_ENTRIES) {
-    const taken = reader.take(keys, first, Math.min(SLICE_ENTRIES, count - first));
+    const taken = reader.take(keys, first, Math.min(SLICE_ENTRIES, count - first), table.reach);
     table.settle(taken);
     drainEvents(reader, table, clock);
     yield;

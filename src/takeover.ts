@@ -112,6 +112,8 @@ export function openTable(sources: TableSources): {
   const exported = sources.isKept || sources.hasEarlier ? new ExportedLog() : undefined;
   const table = createFlowTable(config.span, interfaces, listeners, {
     mapCapacity: config.flow.table_capacity,
+    // A flow that persists may stay in the kernel's table at its end, to be asked for again at each scan.
+    maySeekNews: exported === undefined,
     samplingRate: config.capture.sampling,
     filter: createRecordFilter(config.filter, (ifindex) => interfaces.nameOf(ifindex)),
     findDetails: (keys, at) => reader.findDetails(keys, at),

@@ -11,6 +11,7 @@ import {
   KEY_BYTES,
   KEY_WORDS,
   number64,
+  type ScanReach,
   VALUE_BYTES,
 } from "./record.ts";
 import { COUNTER_NAMES, type KernelCounter } from "./stats.ts";
@@ -24,6 +25,8 @@ export const SLICE_ENTRIES = 1024;
 const DRAIN_BYTES = 1 << 20;
 const COUNTER_WORDS = 4;
 const ENOENT = -2;
+/** MERMINBPF_SCAN_END. */
+const SCAN_END = 0x7fffffff;
 
 /** Flows taken out of the map: `count` keys as asked, their last values and details, and 1 where there was one. */
 export interface TakenFlows extends FlowSampleBatch {
@@ -93,16 +96,31 @@ export class Reader {
     this.#probe.stopCounting();
   }
 
-  /** The next slice of the scan; undefined at its end. */
-  nextSlice(): FlowSampleBatch | undefined {
+  /**
+   * The next slice of the scan; undefined at its end.
+   * @param reach `news`: flows without a packet since the scan before this one began are passed over, but for those
+   *   that have details or packets that a candidate hook holds; slices may be empty then
+   */
+  nextSlice(reach: ScanReach = "all"): FlowSampleBatch | undefined {
     const { library, handle } = this.#probe;
-    const count = library.merminbpf_scan_next(handle, this.#keys, this.#values, this.#details, SLICE_ENTRIES);
-    if (this.#probe.check(count, "Cannot read the flows") === 0) return undefined;
+    const since = reach === "all" ? 0 : this.#generation - 1;
+    const count = library.merminbpf_scan_next(
+      handle,
+      this.#keys,
+      this.#values,
+      this.#details,
+      SLICE_ENTRIES,
+      since,
+    );
+    if (this.#probe.check(count, "Cannot read the flows") === SCAN_END) return undefined;
     return { count, keys: this.#keys, values: this.#values, details: this.#details };
   }
 
-  /** Removes flows, at most {@link SLICE_ENTRIES}: `count` keys of 12 words from `first` on. */
-  take(keys: Uint32Array, first: number, count: number): TakenFlows {
+  /**
+   * Removes flows, at most {@link SLICE_ENTRIES}: `count` keys of 12 words from `first` on.
+   * @param reach of the scan that found them: after one for `news`, flows with a packet since it began stay
+   */
+  take(keys: Uint32Array, first: number, count: number, reach: ScanReach = "all"): TakenFlows {
     const { library, handle } = this.#probe;
     this.#takeKeys.set(keys.subarray(first * KEY_WORDS, (first + count) * KEY_WORDS));
     const result = library.merminbpf_flows_take(
@@ -112,6 +130,7 @@ export class Reader {
       this.#takeValues,
       this.#takeDetails,
       this.#present,
+      reach === "all" ? 0 : 1,
     );
     this.#probe.check(result, "Cannot remove flows");
     return {

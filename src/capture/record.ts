@@ -214,6 +214,9 @@ export const EVENT_BYTES = 64;
 export const REOPENED_EVENT_BYTES = 256;
 export const OVERFLOW_EVENT_BYTES = 96;
 
+/** What a scan reads of FLOW_STATS: everything, or the flows that had packets since the scan before it began. */
+export type ScanReach = "all" | "news";
+
 /** Entries of FLOW_STATS as one scan slice read them: `count` keys and values, packed. Valid until the next read. */
 export interface FlowSampleBatch {
   readonly count: number;

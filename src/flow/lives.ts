@@ -2,7 +2,7 @@
 // Comes in: values and events, word by word. Goes out: slots, and records by way of the teller.
 
 import { EXPORTED } from "../capture/exported.ts";
-import { number64, SHARED } from "../capture/record.ts";
+import { DETAILS_WORDS, KEY_WORDS, number64, SHARED } from "../capture/record.ts";
 import { WallClock } from "./clock.ts";
 import { type FindDetails, noteBaseDetails, noteDetails, noteDetailsAtEnd } from "./detail-notes.ts";
 import { RULE } from "./direction.ts";
@@ -18,6 +18,7 @@ import { type FindFlow, TranslationLinks } from "./translation-links.ts";
 import type { Translations } from "./translations.ts";
 
 const WORD = 4294967296;
+const NO_DETAILS = new Uint32Array(DETAILS_WORDS);
 
 /** What flows are judged by beside what is seen of them. */
 export interface LivesOptions extends Omit<TellerOptions, "links"> {
@@ -46,6 +47,7 @@ export class Lives {
   #pending = 0;
   readonly #orienter: Orienter;
   readonly #findDetails: FindDetails;
+  readonly #findFlow: FindFlow;
   readonly #starts: Starts;
 
   constructor(
@@ -59,6 +61,7 @@ export class Lives {
     const { translations, context, findFlow = (): undefined => undefined } = options;
     this.links = new TranslationLinks(this.slots, translations, context, findFlow);
     this.teller = new Teller(this.slots, this.reading, this.clock, { ...options, links: this.links });
+    this.#findFlow = findFlow;
     this.#findDetails = options.findDetails ?? ((): undefined => undefined);
   }
 
@@ -104,6 +107,16 @@ export class Lives {
     this.#note(slot, values, value);
     if (reading.hasDetails) noteDetails(this.slots, slot, details, detail);
     return slot;
+  }
+
+  /** Takes in what the kernel's table has of a slot, by its key: {@link observe}; −1 where it has nothing. */
+  lookAt(slot: number, nowNs: number): number {
+    const { keys } = this.slots;
+    const key = slot * KEY_WORDS;
+    const value = this.#findFlow(keys, key);
+    if (value === undefined) return -1;
+    const details = this.#findDetails(keys, key) ?? NO_DETAILS;
+    return this.observe(keys, key, value, 0, details, 0, nowNs);
   }
 
   /** Takes in an opened event at `at`: the flow has a slot, and its first packet's time, before any scan. */

@@ -1,6 +1,6 @@
 // The memory of the flow table: rows by access pattern and an open-addressing index over their keys.
-// A flow takes 48 (key) + 64 (words, one cache line) + 40 (numbers) + 4 to 8 (index) bytes, one with details 376 more,
-// one whose TCP segments have something to tell 84 more.
+// A flow takes 48 (key) + 64 (words, one cache line) + 40 (numbers) + 4 (due) + 4 to 8 (index) bytes, one with details
+// 376 more, one whose TCP segments have something to tell 84 more.
 // Decides nothing.
 
 import { KEY_WORDS } from "../capture/record.ts";
@@ -94,6 +94,8 @@ export class FlowSlots {
   keys: Uint32Array;
   words: Uint32Array;
   numbers: Float64Array;
+  /** When there is something to do about a flow without a further packet, as due.ts counts; 0: not known, or free. */
+  due: Uint32Array;
   /** Counts at the beginning of a later life: 4 doubles a row, packets then bytes by way. Row 0 is all zero. */
   bases: Float64Array = new Float64Array(4 * 16);
   /** Of slots whose state has `hasDetails`. */
@@ -119,13 +121,15 @@ export class FlowSlots {
     this.keys = new Uint32Array(capacity * KEY_WORDS);
     this.words = new Uint32Array(capacity * SLOT_WORDS);
     this.numbers = new Float64Array(capacity * SLOT_NUMBERS);
+    this.due = new Uint32Array(capacity);
     this.#index = new Int32Array(indexSize(Math.min(capacity, FIRST_CAPACITY)));
     this.#mask = this.#index.length - 1;
   }
 
   /** Bytes held. */
   get bytes(): number {
-    const rows = this.keys.byteLength + this.words.byteLength + this.numbers.byteLength;
+    const { keys, words, numbers, due } = this;
+    const rows = keys.byteLength + words.byteLength + numbers.byteLength + due.byteLength;
     return rows + this.#index.byteLength + this.bases.byteLength + this.details.bytes + this.tcp.bytes;
   }
 
@@ -206,6 +210,7 @@ export class FlowSlots {
     if (((this.words[row + SLOT.state] as number) & STATE.hasDetails) !== 0) this.details.close(slot);
     this.tcp.close(slot);
     this.words[row + SLOT.state] = 0;
+    this.due[slot] = 0;
     this.words[row] = this.#free + 1;
     this.#free = slot;
     this.size--;
@@ -266,6 +271,9 @@ export class FlowSlots {
     const numbers = new Float64Array(this.#capacity * SLOT_NUMBERS);
     numbers.set(this.numbers);
     this.numbers = numbers;
+    const due = new Uint32Array(this.#capacity);
+    due.set(this.due);
+    this.due = due;
   }
 
   #growIndex(): void {

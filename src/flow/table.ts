@@ -12,9 +12,11 @@ import {
   KEY_WORDS,
   OVERFLOW_EVENT_BYTES,
   REOPENED_EVENT_BYTES,
+  type ScanReach,
   VALUE_WORDS,
 } from "../capture/record.ts";
 import { dropAbsent } from "./absent.ts";
+import { dueTick, findDue } from "./due.ts";
 import { adoptFlows, countUntold, type ExportedFlows, PRESENT, type TakenFlows } from "./earlier.ts";
 import { Eviction, PRESSURE_SHARE, RELIEF_SHARE } from "./eviction.ts";
 import { END_REASON, type FlowRecordBatch } from "./flow.ts";
@@ -22,8 +24,9 @@ import { type EndedKeys, KeyList } from "./key-list.ts";
 import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs } from "./lifecycle.ts";
 import { Lives, type LivesOptions } from "./lives.ts";
 import { OverflowFlows } from "./overflow.ts";
+import { ReachPlan } from "./reach-plan.ts";
 import { RecordQueue } from "./record-queue.ts";
-import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD, TOUCHED_KEYS } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD, TOUCHED_KEYS } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
 import { countTable } from "./table-stats.ts";
 import { Translations } from "./translations.ts";
@@ -36,12 +39,16 @@ export interface FlowTableOptions extends LivesOptions {
   readonly mapCapacity?: number;
   /** Flows to have room for at first; the table grows. Default {@link mapCapacity}, else 1024. */
   readonly capacity?: number;
+  /** Whether scans may leave out flows without news; the flows must then be found by `findFlow`. Default false. */
+  readonly maySeekNews?: boolean;
   /** Of the hash over keys; default random, so that nobody can aim at one place. */
   readonly seed?: number;
 }
 
 /** Word of an event that begins with its kind. */
 const EVENT_OCTETS = 14;
+/** Flows looked at by their keys at the end of one scan: 3 ms. Where there are more, the next reads everything. */
+const MOST_LOOKS = 4096;
 const FIRST_CAPACITY = 1024;
 const FIRST_OVERFLOW_CAPACITY = 64;
 
@@ -60,6 +67,7 @@ export class FlowTable {
   readonly #overflowLives: Lives;
   readonly #overflow: OverflowFlows;
   readonly #mapCapacity: number | undefined;
+  readonly #context: FlowTableOptions["context"];
   readonly #eviction = new Eviction();
   readonly #ended = new KeyList();
   #evicted = 0;
@@ -67,6 +75,9 @@ export class FlowTable {
   #nowNs = 0;
   #isFinal = false;
   #isHandedOver = false;
+  readonly #plan: ReachPlan;
+  #reach: ScanReach = "all";
+  #looks = 0;
   /** Flows that the scan met and that are still there. */
   #met = 0;
   #nextDueNs = 0;
@@ -81,13 +92,18 @@ export class FlowTable {
     this.#overflow = new OverflowFlows(this.#overflowLives);
     this.records = new RecordQueue(this.#lives.teller.records, this.#overflowLives.teller.records);
     this.#mapCapacity = options.mapCapacity;
+    this.#context = options.context;
+    this.#plan = new ReachPlan(options.maySeekNews ?? false);
   }
 
-  /** Begins a scan at the moment `clock`. */
+  /** Begins a scan at the moment `clock`, of {@link reach}. */
   beginScan(clock: CaptureClock): void {
     this.#nowNs = this.#lives.clock.set(clock);
     this.#overflow.setClock(clock);
-    this.#lives.scan = (this.#lives.scan + 1) & 0xff;
+    if (this.#isPressed) this.#plan.wantAll();
+    this.#reach = this.#plan.next({ timeouts: this.timeouts, revision: this.#context.revision });
+    if (this.#reach === "all") this.#lives.scan = (this.#lives.scan + 1) & 0xff;
+    this.#looks = 0;
     this.#isPressed = false;
     this.#isFinal = false;
     this.#isHandedOver = false;
@@ -102,6 +118,7 @@ export class FlowTable {
    * connection is closed. No flow is to be taken; whatever counts must be detached before. Any number of records waits.
    */
   beginFinalScan(clock: CaptureClock): void {
+    this.#plan.wantAll();
     this.beginScan(clock);
     this.records.bound(Number.POSITIVE_INFINITY);
     this.#isFinal = true;
@@ -112,9 +129,15 @@ export class FlowTable {
    * that are in no entry of the kernel's.
    */
   beginHandover(clock: CaptureClock): void {
+    this.#plan.wantAll();
     this.beginScan(clock);
     this.records.bound(Number.POSITIVE_INFINITY);
     this.#isHandedOver = true;
+  }
+
+  /** What the scan under way has to read: `news` leaves out what `Reader.nextSlice` may. */
+  get reach(): ScanReach {
+    return this.#reach;
   }
 
   /** Begins with flows that an agent before this one has told; before anything else comes in. */
@@ -142,8 +165,8 @@ export class FlowTable {
   }
 
   /**
-   * Ends the scan: flows that two whole scans did not meet are given up, counted; where the kernel's table is nearly
-   * full, flows are chosen to end for that.
+   * Ends the scan. One of everything gives up the flows that two of these did not meet, counted, and where the kernel's
+   * table is nearly full, chooses flows to end for that; one for news ends the quiet flows that it has left out.
    * @param entriesUsed of the kernel's table, now; 0: not known
    */
   endScan(entriesUsed: number = 0): void {
@@ -154,7 +177,9 @@ export class FlowTable {
     } else if (this.#isHandedOver) {
       this.#overflow.finish(this.#nowNs);
     } else {
-      if (this.#met < slots.size) dropAbsent(this.#lives);
+      if (this.#reach === "news")
+        findDue(slots.due, slots.end, this.#nowNs, (slot) => this.#decideUnseen(slot));
+      else if (this.#met < slots.size) dropAbsent(this.#lives);
       this.#evict(entriesUsed - this.#ended.count);
       this.#overflow.endScan(this.#nowNs, this.timeouts.maxRecordIntervalNs);
     }
@@ -230,7 +255,7 @@ export class FlowTable {
     return this.#overflow.size === 0 ? this.#nextDueNs : 0;
   }
 
-  /** True from when the kernel said that its table is nearly full until the next scan begins. */
+  /** True from when the kernel's table was found nearly full until the next scan begins. */
   get isPressed(): boolean {
     return this.#isPressed;
   }
@@ -282,18 +307,42 @@ export class FlowTable {
       this.#end(slot, reason);
       return;
     }
-    if (this.#mapCapacity !== undefined) this.#eviction.note(slot, reading, this.#nowNs);
-    this.#noteDue(lastSeenNs + endsAfterNs(this.timeouts, protocol, tcpFlags));
-    if (this.#lives.pendingOf(slot) === 0) return;
-    const isOver = isClosed(protocol, tcpFlags & 0xff, tcpFlags >>> 8);
-    const toldNs = slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
-    const recordDueNs = toldNs + recordIntervalNs(this.timeouts, isOver);
-    if (this.#nowNs >= recordDueNs) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
-    else this.#noteDue(recordDueNs);
+    if (this.#mapCapacity !== undefined && this.#reach === "all")
+      this.#eviction.note(slot, reading, this.#nowNs);
+    const endNs = lastSeenNs + endsAfterNs(this.timeouts, protocol, tcpFlags);
+    const recordNs = this.#recordDueNs(slot, isClosed(protocol, tcpFlags & 0xff, tcpFlags >>> 8));
+    const isDue = this.#nowNs >= recordNs;
+    if (isDue) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
+    const dueNs = isDue ? endNs : Math.min(endNs, recordNs);
+    slots.due[slot] = dueTick(dueNs);
+    if (dueNs < this.#nextDueNs) this.#nextDueNs = dueNs;
   }
 
-  #noteDue(timeNs: number): void {
-    if (timeNs < this.#nextDueNs) this.#nextDueNs = timeNs;
+  /** When a flow that goes on has to be told; infinite where nothing of it is pending. */
+  #recordDueNs(slot: number, isOver: boolean): number {
+    if (this.#lives.pendingOf(slot) === 0) return Number.POSITIVE_INFINITY;
+    const toldNs = this.#lives.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
+    return toldNs + recordIntervalNs(this.timeouts, isOver);
+  }
+
+  /** What was due when a scan met the flow last is there, and it had no packet since: it is told, or it ends. */
+  #decideUnseen(slot: number): void {
+    const { words } = this.#lives.slots;
+    const ways = slot * SLOT_WORDS + SLOT.ways;
+    const low = ((words[ways] as number) & SLOT_WAY.flagsMask) >>> SLOT_WAY.flagsShift;
+    const high = ((words[ways + 1] as number) & SLOT_WAY.flagsMask) >>> SLOT_WAY.flagsShift;
+    const isOver = isClosed(this.#protocolOf(slot), low, high);
+    if (this.#nowNs < this.#recordDueNs(slot, isOver))
+      this.#end(slot, isOver ? END_REASON.endOfFlowDetected : END_REASON.idleTimeout);
+    else if (this.#looks++ < MOST_LOOKS) this.#lookAt(slot);
+    else this.#plan.wantAll();
+  }
+
+  #lookAt(slot: number): void {
+    const found = this.#lives.lookAt(slot, this.#nowNs);
+    if (found >= 0) this.#decide(found);
+    // Gone: the next scan of everything sees to it.
+    else this.#lives.slots.due[slot] = 0;
   }
 
   #force(slot: number): void {
@@ -304,15 +353,21 @@ export class FlowTable {
   }
 
   #end(slot: number, reason: number): void {
-    const { words, keys } = this.#lives.slots;
+    const { words, keys, due } = this.#lives.slots;
     const state = slot * SLOT_WORDS + SLOT.state;
     words[state] = (words[state] as number) | (reason << STATE.reasonShift);
+    due[slot] = 0;
     this.#ended.push(keys, slot * KEY_WORDS);
   }
 
   /** @param entriesUsed of the kernel's table, once the flows that ended are taken */
   #evict(entriesUsed: number): void {
     if (this.#mapCapacity === undefined || entriesUsed <= this.#mapCapacity * PRESSURE_SHARE) return;
+    if (this.#reach === "news") {
+      // The flows that this scan left out have no rank: the next, which comes at once, ranks all.
+      this.#isPressed = true;
+      return;
+    }
     const excess = entriesUsed - Math.floor(this.#mapCapacity * RELIEF_SHARE);
     this.#eviction.choose(excess, (slot) => this.#end(slot, END_REASON.lackOfResources));
   }

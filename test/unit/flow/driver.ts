@@ -150,7 +150,7 @@ export function scanWith(
   kernel.generation++;
   if (options.isFinal === true) table.beginFinalScan(clock);
   else table.beginScan(clock);
-  const samples = kernel.samples();
+  const samples = kernel.samples(table.reach);
   for (let i = 0; i < samples.count; i += 2) {
     const count = Math.min(2, samples.count - i);
     table.addSlice({
@@ -160,10 +160,10 @@ export function scanWith(
       details: samples.details.slice(i * DETAILS_WORDS),
     });
   }
-  table.endScan(samples.count);
+  table.endScan(kernel.entries.size);
   options.beforeTake?.();
   const ended = table.takeEndedKeys();
-  const taken = kernel.take(ended.keys, ended.count);
+  const taken = kernel.take(ended.keys, ended.count, table.reach === "news" ? atNs : undefined);
   table.settle(taken);
   return takeAll(table, options.offsetNs);
 }

@@ -13,13 +13,14 @@ import {
   LAYER,
   LAYER_FLAG,
   LAYER_WORDS,
+  type ScanReach,
   SHARED,
   VALUE_WORDS,
   WAY,
   WAY_FLAG,
   WAY_WORDS,
 } from "../../../src/capture/record.ts";
-import type { TakenFlows } from "../../../src/flow/earlier.ts";
+import { PRESENT, type TakenFlows } from "../../../src/flow/earlier.ts";
 
 /** 2023-11-14T22:13:20Z as CLOCK_REALTIME − CLOCK_MONOTONIC. */
 export const OFFSET_NS = 1_700_000_000_000_000_000n;
@@ -175,12 +176,14 @@ export class KernelModel {
     return { length: words.byteLength, words };
   }
 
-  samples(): FlowSampleBatch {
+  /** What a scan of `reach` reads. */
+  samples(reach: ScanReach = "all"): FlowSampleBatch {
     const keys = new Uint32Array(this.entries.size * KEY_WORDS);
     const values = new Uint32Array(this.entries.size * VALUE_WORDS);
     const details = new Uint32Array(this.entries.size * DETAILS_WORDS);
     let count = 0;
     for (const { key, value, details: own } of this.entries.values()) {
+      if (reach === "news" && !this.#hasNews(value)) continue;
       keys.set(key, count * KEY_WORDS);
       values.set(value, count * VALUE_WORDS);
       // Garbage where the value says that there are none.
@@ -192,7 +195,17 @@ export class KernelModel {
     return { count, keys, values, details };
   }
 
-  take(keys: Uint32Array, count: number): TakenFlows {
+  #hasNews(value: Uint32Array): boolean {
+    const isNew = [0, WAY_WORDS].some(
+      (at) =>
+        (value[at + WAY.generation] as number) >= this.generation - 1 ||
+        value[at + WAY.candidatePackets] !== 0,
+    );
+    return isNew || ((value[SHARED.octets] as number) & (FLOW_FLAG.hasDetails << 24)) !== 0;
+  }
+
+  /** @param quietSinceNs flows with a packet after it stay; default: none do */
+  take(keys: Uint32Array, count: number, quietSinceNs: number = Number.POSITIVE_INFINITY): TakenFlows {
     const details = new Uint32Array(count * DETAILS_WORDS);
     const values = new Uint32Array(count * VALUE_WORDS).fill(0xdeadbeef);
     const present = new Uint8Array(count);
@@ -200,6 +213,10 @@ export class KernelModel {
       const name = keys.subarray(i * KEY_WORDS, (i + 1) * KEY_WORDS).join();
       const entry = this.entries.get(name);
       if (entry === undefined) continue;
+      if ([0, WAY_WORDS].some((at) => read(entry.value, at + WAY.lastSeenNs) > quietSinceNs)) {
+        present[i] = PRESENT.stays;
+        continue;
+      }
       values.set(entry.value, i * VALUE_WORDS);
       if (entry.details !== undefined) details.set(entry.details, i * DETAILS_WORDS);
       present[i] = 1;
