@@ -1,4 +1,4 @@
-// bpf/flow.h as the compiler lays it out: offset and size of every field, value of every constant.
+// A header, by default bpf/flow.h, as the compiler lays it out: offset and size of every field, value of every constant.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ export interface Field {
   readonly size: number;
 }
 
-/** Bytes; structs, fields and constants by their names in flow.h. */
+/** Bytes; structs, fields and constants by their names in the header. */
 export interface Layout {
   readonly structs: ReadonlyMap<string, ReadonlyMap<string, Field>>;
   readonly sizes: ReadonlyMap<string, number>;
@@ -19,11 +19,11 @@ export interface Layout {
 }
 
 /** @throws Error where the compiler refuses the header */
-export function compileLayout(): Layout {
+export function compileLayout(header: string = HEADER): Layout {
   const structs = new Map<string, Map<string, Field>>();
   const constants = new Map<string, number>();
   const sizes = new Map<string, number>();
-  for (const [kind, name = "", ...rest] of compileAndRun()) {
+  for (const [kind, name = "", ...rest] of compileAndRun(header)) {
     if (kind === "constant") constants.set(name, Number(rest[0]));
     else if (kind === "size") sizes.set(name, Number(rest[0]));
     else {
@@ -34,19 +34,19 @@ export function compileLayout(): Layout {
   return { structs, sizes, constants };
 }
 
-/** @throws Error where flow.h has no such field */
+/** @throws Error where there is no such field */
 export function findField({ structs }: Layout, struct: string, field: string): Field {
   const found = structs.get(struct)?.get(field);
-  if (found === undefined) throw new Error(`flow.h has no ${struct}.${field}`);
+  if (found === undefined) throw new Error(`no field ${struct}.${field}`);
   return found;
 }
 
-/** Names of the fields of each struct, and of the constants of each enum, as flow.h writes them. */
-function declared(): {
+/** Names of the fields of each struct, and of the constants of each enum, as the header writes them. */
+function declared(header: string): {
   readonly fields: readonly [string, string][];
   readonly enumerators: readonly string[];
 } {
-  const text = readFileSync(HEADER, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
+  const text = readFileSync(header, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
   const fields: [string, string][] = [];
   for (const [, name = "", body = ""] of text.matchAll(/struct (\w+) \{([^}]*)\};/g)) {
     for (const [, field = ""] of body.matchAll(/(\w+)(?:\s*\[\w+\])*;/g)) fields.push([name, field]);
@@ -54,17 +54,17 @@ function declared(): {
   const enumerators = [...text.matchAll(/enum \w+ \{([^}]*)\};/g)].flatMap(([, body = ""]) =>
     [...body.matchAll(/(\w+)\s*=/g)].map(([, name = ""]) => name),
   );
-  return { fields, enumerators: [...enumerators, "MERMIN_SCHEMA_VERSION"] };
+  return { fields, enumerators: header === HEADER ? [...enumerators, "MERMIN_SCHEMA_VERSION"] : enumerators };
 }
 
 /** Compiles a program that prints offset, size and value of everything declared, and reads what it prints. */
-function compileAndRun(): readonly string[][] {
-  const { fields, enumerators } = declared();
+function compileAndRun(header: string): readonly string[][] {
+  const { fields, enumerators } = declared(header);
   const names = new Set(fields.map(([name]) => name));
   const lines = [
     "#include <stddef.h>",
     "#include <stdio.h>",
-    `#include "${HEADER}"`,
+    `#include "${header}"`,
     "int main(void) {",
     ...fields.map(
       ([name, field]) =>
