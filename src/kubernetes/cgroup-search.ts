@@ -45,8 +45,8 @@ export function* searchCgroups(
       hasPods ||= inside.kind === "pods" || inside.kind === "pod";
       note(places, wanted, { id: found.id, place: inside });
       stack.push({ path: below, place: inside, depth: depth + 1 });
+      yield;
     }
-    yield;
     if (!isWhole && places.size === wanted.size) break;
   }
   return { places, hasPods };
