@@ -2,6 +2,7 @@
 // Comes in: a path. Goes out: bytes in place, and where in the file they stand. Never seeks.
 
 import { closeSync, openSync, readSync } from "node:fs";
+import { describeFileError } from "../lib/file-error.ts";
 
 /** Most bytes that can be looked at in one piece. */
 export const WINDOW_BYTES = 2_097_152;
@@ -33,7 +34,7 @@ export class ByteSource implements Disposable {
     try {
       this.#fd = openSync(path, "r");
     } catch (error) {
-      throw new CaptureFileError(`Cannot open "${path}": ${reasonOf(error)}`, { cause: error });
+      throw new CaptureFileError(`Cannot open "${path}": ${describeFileError(error)}`, { cause: error });
     }
   }
 
@@ -93,20 +94,7 @@ export class ByteSource implements Disposable {
       this.#end += count;
       this.#isExhausted = count === 0;
     } catch (error) {
-      throw new CaptureFileError(`Cannot read "${this.path}": ${reasonOf(error)}`, { cause: error });
+      throw new CaptureFileError(`Cannot read "${this.path}": ${describeFileError(error)}`, { cause: error });
     }
   }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file",
-  EACCES: "permission denied",
-  EISDIR: "it is a directory",
-  EIO: "input/output error",
-};
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = "code" in error ? String(error.code) : "";
-  return REASONS[code] ?? error.message;
 }

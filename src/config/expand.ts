@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { describeFileError } from "../lib/file-error.ts";
 import { isTable } from "../lib/setting.ts";
-import { describeFileError } from "./file-error.ts";
 import type { Problem } from "./problem.ts";
 import type { ConfigNode } from "./settings.ts";
 

@@ -1,14 +1,13 @@
 // File, environment and flags → Config, or every error at once. The only reader of the process's environment.
 
-import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { isTable } from "../lib/setting.ts";
 import { type Override, readEnvironment } from "./environment.ts";
 import { expandReferences } from "./expand.ts";
-import { describeFileError } from "./file-error.ts";
 import { findLine } from "./position.ts";
 import { ConfigError, type Problem } from "./problem.ts";
+import { readConfigText } from "./read-text.ts";
 import type { Config } from "./schema.ts";
 import { describeConfig } from "./settings.ts";
 import { validateConfig } from "./validate.ts";
@@ -37,7 +36,7 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
   const path = flags.path ?? (environment["MERMIN_CONFIG_PATH"] || undefined);
-  const source = { path, text: path === undefined ? "" : readFile(path) };
+  const source = { path, text: path === undefined ? "" : readConfigText(path) };
   const tree = describeConfig();
   const problems: Problem[] = [];
   const folder = path === undefined ? "." : dirname(path);
@@ -60,22 +59,21 @@ export function loadConfig(
   return validation.config;
 }
 
-function readFile(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new ConfigError([`Cannot read config "${path}": ${describeFileError(cause)}`], { cause });
-  }
-}
-
 function parseToml({ path, text }: Source): Record<string, unknown> {
   try {
     return parse(text);
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
     const reason = cause.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
-    throw new ConfigError([`${path}:${cause.line}:${cause.column}: not TOML: ${reason}`], { cause });
+    const hint = describeBareText(text.split("\n")[cause.line - 1] ?? "");
+    throw new ConfigError([`${path}:${cause.line}:${cause.column}: not TOML: ${reason}${hint}`], { cause });
   }
+}
+
+/** What is wrong with `key = debug` and `key = 30s`; empty where that is not what the line says. */
+function describeBareText(line: string): string {
+  const value = /^[^="']+=\s*([\w./:+-]*[A-Za-z][\w./:+-]*)\s*(?:#.*)?$/.exec(line)?.[1];
+  return value === undefined ? "" : `; a text stands in quotes: "${value}"`;
 }
 
 function readFlags({ logLevel, interfaces }: ConfigFlags): readonly Override[] {

@@ -101,18 +101,17 @@ function describeUnknown(
     .join("");
   const nearest = findNearest(key, here);
   if (nearest !== undefined) return `is not a setting; did you mean ${prefix}${nearest}?`;
-  const elsewhere = findByName(key, tree, "");
-  if (elsewhere !== undefined) return `is not a setting; did you mean ${elsewhere}?`;
+  const [elsewhere, another] = findByName(key, tree, "");
+  if (elsewhere !== undefined && another === undefined) return `is not a setting; did you mean ${elsewhere}?`;
   return `is not a setting; known here: ${here.join(", ")}`;
 }
 
-function findByName(name: string, section: SectionNode, prefix: string): string | undefined {
+/** All that have the name, wherever they are. */
+function* findByName(name: string, section: SectionNode, prefix: string): Generator<string> {
   for (const [key, child] of section.children) {
-    if (key === name) return `${prefix}${key}`;
-    const found = child.kind === "section" ? findByName(name, child, `${prefix}${key}.`) : undefined;
-    if (found !== undefined) return found;
+    if (key === name) yield `${prefix}${key}`;
+    if (child.kind === "section") yield* findByName(name, child, `${prefix}${key}.`);
   }
-  return undefined;
 }
 
 function describeIssue(issue: v.BaseIssue<unknown>, tree: SectionNode): Problem {

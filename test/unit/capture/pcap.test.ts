@@ -210,6 +210,6 @@ describe("openCaptureFile refuses", () => {
 
   test("a file that is not there, and a directory", () => {
     expect(() => openCaptureFile("/nowhere/a.pcap")).toThrow('Cannot open "/nowhere/a.pcap": no such file');
-    expect(() => openCaptureFile("/tmp")).toThrow('Cannot read "/tmp": it is a directory');
+    expect(() => openCaptureFile("/tmp")).toThrow('Cannot read "/tmp": it is a folder');
   });
 });
