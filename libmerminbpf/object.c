@@ -250,7 +250,7 @@ MERMINBPF_API int merminbpf_object_load(struct merminbpf *handle)
 	handle->state = LOAD_FAILED;
 	error = bpf_object__load(handle->object);
 	if (error) {
-		failure_set(&handle->failure, error, "Cannot load the BPF object");
+		failure_set(&handle->failure, error, "Cannot load the BPF programs");
 		/* libbpf's own numbers are no errno. */
 		return -error >= __LIBBPF_ERRNO__START ? -EINVAL : error;
 	}

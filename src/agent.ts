@@ -147,7 +147,8 @@ async function attachFirst(interfaces: Interfaces, config: Config, signal: Abort
     throw new Error(`Cannot attach to any of ${interfaces.count} interfaces: ${interfaces.lastFailure}`);
   const patterns = config.capture.interfaces.map((pattern) => `"${pattern}"`).join(", ");
   const wanted = patterns === "" ? "No interface is up" : `No interface that is up matches ${patterns}`;
-  throw new Error(`${wanted}; set capture.interfaces, \`ip link\` lists what there is`);
+  const left = config.capture.exclude.length === 0 ? "" : ", those of capture.exclude left out";
+  throw new Error(`${wanted}${left}; set capture.interfaces, \`ip link\` lists what there is`);
 }
 
 /** Waits until each interface was tried. False: the agent is stopped before. */

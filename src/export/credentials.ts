@@ -2,6 +2,7 @@
 // material. No error here has a secret in it.
 
 import { getCACertificates } from "node:tls";
+import { describeFileError } from "../lib/file-error.ts";
 import { RereadFile } from "../lib/reread-file.ts";
 import type { Secret } from "../lib/secret.ts";
 import { findTlsProblem, type PemTexts } from "../lib/tls-problem.ts";
@@ -36,13 +37,16 @@ export class Credentials {
     const { username, password } = auth.basic;
     const secrets: (readonly [string, () => string])[] = Object.entries(headers).map(([name, secret]) => [
       name.toLowerCase(),
-      this.#secret(secret),
+      this.#secret(secret, `headers.${name}`),
     ]);
     if (username !== "") {
-      const [user, word] = [this.#secret(username), this.#secret(password)];
+      const [user, word] = [
+        this.#secret(username, "auth.basic.username"),
+        this.#secret(password, "auth.basic.password"),
+      ];
       secrets.push(["authorization", () => basic(user(), word())]);
     } else if (auth.bearer.token !== "") {
-      const token = this.#secret(auth.bearer.token);
+      const token = this.#secret(auth.bearer.token, "auth.bearer.token");
       secrets.push(["authorization", () => bearer(token())]);
     } else if (endpoint.username !== "") {
       const [user, word] = [endpoint.username, endpoint.password].map(decodePercent);
@@ -53,7 +57,7 @@ export class Credentials {
 
   /**
    * Headers by lower-case name, as they are now.
-   * @throws Error naming the header, where its file cannot be read, holds what no header can, or no token
+   * @throws Error naming the setting or the header, where its file cannot be read, holds what no header can, or no token
    */
   headers(): Record<string, string> {
     const headers: Record<string, string> = {};
@@ -69,10 +73,14 @@ export class Credentials {
 
   /**
    * TLS material as it is now.
-   * @throws Error of the file system where a file cannot be read; one that names the setting whose file is of no use
+   * @throws Error that names the setting whose file cannot be read, or is of no use
    */
   tls(): TlsMaterial {
-    const texts = [this.#ca, this.#cert, this.#key].map((file) => file?.read());
+    const texts = [
+      readFor(TLS_SETTINGS.ca, this.#ca),
+      readFor(TLS_SETTINGS.cert, this.#cert),
+      readFor(TLS_SETTINGS.key, this.#key),
+    ];
     if (this.#material !== undefined && texts.every((text, index) => text === this.#materialTexts[index])) {
       return this.#material;
     }
@@ -106,10 +114,18 @@ export class Credentials {
     return file;
   }
 
-  #secret(secret: Secret): () => string {
+  #secret(secret: Secret, setting: string): () => string {
     if (typeof secret === "string") return () => secret;
     const file = this.#open(secret.file);
-    return () => file?.read().replace(/\r?\n$/, "") ?? "";
+    return () => readFor(setting, file)?.replace(/\r?\n$/, "") ?? "";
+  }
+}
+
+function readFor(setting: string, file: RereadFile | undefined): string | undefined {
+  try {
+    return file?.read();
+  } catch (error) {
+    throw new Error(`${setting} "${file?.path}": ${describeFileError(error)}`, { cause: error });
   }
 }
 

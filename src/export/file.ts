@@ -1,6 +1,7 @@
 // The exporter of [export.file]: records as lines in rotating files. What cannot be written is counted as dropped; the
 // agent goes on, and so do the files once there is room.
 
+import { describeFileError } from "../lib/file-error.ts";
 import type { Logger } from "../lib/log.ts";
 import type { RecordExporter } from "./exporter.ts";
 import type { FileConfig } from "./file-config.ts";
@@ -31,7 +32,7 @@ export function createFileExporter({ config, format, log }: FileExporterOptions)
           await file.append(lines);
           return undefined;
         } catch (error) {
-          return error instanceof Error ? error : new Error(String(error));
+          return new Error(`${path}: ${describeFileError(error)}`, { cause: error });
         }
       },
       close: () => file.close(),

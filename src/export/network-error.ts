@@ -29,8 +29,6 @@ const WORDS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_NOT_YET_VALID: "its certificate is not valid yet",
-  ENOENT: "a file of [export.otlp] is not there",
-  EACCES: "a file of [export.otlp] cannot be read: permission denied",
 };
 
 /** One line; the code alone where there are no words for it. */

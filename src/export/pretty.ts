@@ -66,9 +66,9 @@ function recordCells(row: RecordRow): readonly Cell[] {
     { text: formatFlags(row), width: 11, colour: "green" },
     { text: readText(row, "flow.end_reason"), width: 14, colour: "yellow" },
     { text: formatDuration(Number(end - start)), width: 8, isRight: true },
-    { text: readText(row, "network.interface.name"), width: 0, colour: "dim" },
+    { text: withoutControls(readText(row, "network.interface.name")), width: 0, colour: "dim" },
     { text: formatTunnel(row), width: 0, colour: "dim" },
-    { text: formatNames(row), width: 0, colour: "cyan" },
+    { text: withoutControls(formatNames(row)), width: 0, colour: "cyan" },
   ];
 }
 
@@ -76,6 +76,11 @@ function recordCells(row: RecordRow): readonly Cell[] {
 function readText(row: RecordRow, name: string): string {
   const attribute = STRING_ATTRIBUTES.get(name);
   return attribute?.read(row) ?? "";
+}
+
+/** Names are anybody's choice: what would steer a terminal is `?`. */
+function withoutControls(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "?");
 }
 
 function formatTime(unixNanos: bigint): string {

@@ -79,7 +79,7 @@ export class RotatingFile {
     await mkdir(dirname(path), { recursive: true, mode: 0o750 });
     const file = await open(path, FLAGS, MODE);
     try {
-      if (!(await file.stat()).isFile()) throw new Error(`"${path}" is not a file`);
+      if (!(await file.stat()).isFile()) throw new Error("it is not a file");
       await file.chmod(MODE);
       const size = await cutTornLine(file);
       this.#file = file;

@@ -49,6 +49,7 @@ export const INTERFACES: ReadonlyMap<number, string> = new Map([
   [2, "eth0"],
   [3, "veth1234567890a"],
   [4, "büro"],
+  [5, "a\x1b[31m"],
 ]);
 
 /** IPv4 as groups of the mapped address. */

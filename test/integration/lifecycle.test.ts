@@ -127,9 +127,22 @@ describe("agent that cannot start", () => {
     expect(await refuse({ prefix }, 1)).toContain("CAP_BPF");
   });
 
+  test.each(["bpf", "net_admin", "perfmon"])("says the same of a lack of %s alone", async (lacking) => {
+    const kept = ["bpf", "net_admin", "perfmon"].filter((each) => each !== lacking);
+    const prefix = ["setpriv", `--bounding-set=-all,${kept.map((each) => `+${each}`).join(",")}`];
+    expect(await refuse({ prefix }, 1)).toBe(
+      "mermin: Cannot load the BPF programs: permission denied; run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
+    );
+  });
+
   test("names the interfaces that it looked for", async () => {
     const config = { capture: { interfaces: ["nope*", "none0"] } };
     expect(await refuse({ config }, 1)).toContain(`"nope*", "none0"`);
+  });
+
+  test("says that some are left out, where some are", async () => {
+    const config = { capture: { interfaces: ["left*"], exclude: ["left0"] } };
+    expect(await refuse({ config }, 1)).toContain(`matches "left*", those of capture.exclude left out; set`);
   });
 
   test("names the key nearest to an unknown one", async () => {

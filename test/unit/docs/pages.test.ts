@@ -4,9 +4,11 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Glob } from "bun";
+import { COUNTER_NAMES } from "../../../src/capture/stats.ts";
 import { parseCommand } from "../../../src/cli.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import { type ConfigNode, describeConfig } from "../../../src/config/settings.ts";
+import { DROP_REASONS } from "../../../src/export/exporter-stats.ts";
 import { METRICS } from "../../../src/telemetry/metrics.ts";
 import { writeTemporaryFile } from "../../replay/temporary-file.ts";
 import {
@@ -69,6 +71,12 @@ describe("metrics are there", () => {
     );
     expect(named.filter((name) => !names.has(name))).toEqual([]);
   });
+});
+
+test("docs/losses.md has each reason", () => {
+  const [page] = PROSE.filter(([path]) => path === "docs/losses.md");
+  const named = page === undefined ? [] : findCode(page[1]);
+  expect([...COUNTER_NAMES, ...DROP_REASONS].filter((reason) => !named.includes(reason))).toEqual([]);
 });
 
 describe("settings and attributes are there", () => {

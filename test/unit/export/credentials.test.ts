@@ -66,6 +66,14 @@ describe("Credentials", () => {
     expect(credentials.headers()).toEqual({ authorization: "Bearer three" });
   });
 
+  test("names the setting and the file that is not there", () => {
+    const absent = join(folder, "absent");
+    const tls = new Credentials(otlpConfig({ tls: { ca_cert: absent } }), ENDPOINT);
+    expect(() => tls.tls()).toThrow(`tls.ca_cert "${absent}": no such file`);
+    const bearer = new Credentials(otlpConfig({ auth: { bearer: { token: { file: folder } } } }), ENDPOINT);
+    expect(() => bearer.headers()).toThrow(`auth.bearer.token "${folder}": it is a folder`);
+  });
+
   test("gives the same TLS material until a file has another text", () => {
     const authority = makeAuthority(folder, "authority");
     const [one, two] = ["one", "two"].map((name) => issueCertificate(authority, folder, name, ["DNS:a"]));

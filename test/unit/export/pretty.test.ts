@@ -53,6 +53,10 @@ describe("createPrettyFormatter", () => {
     expect(tcp).toContain(" [2001:db8:aaaa:bbbb:cccc:dddd:eeee:1]:5 → [2001:db8::2]:80 ");
   });
 
+  test("shows no control character of a name", () => {
+    expect(lines([{ ...TCP_RECORD, ifindex: 5 }])[0]).toEndWith(" a?[31m");
+  });
+
   test("keeps columns aligned once they have grown", () => {
     const [first, , third, fourth] = lines([TCP_RECORD, PING, TCP_RECORD, PING]);
     expect(third?.indexOf(" tcp ")).toBe(fourth?.indexOf(" icmpv6 ") ?? -1);
