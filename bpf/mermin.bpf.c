@@ -83,7 +83,7 @@ static __always_inline int observe_packet(struct __sk_buff *skb, __u32 egress)
 		return NO_VERDICT;
 	}
 	count_segments(skb, &packet);
-	account(skb, &packet);
+	account_plain(skb, &packet);
 	return NO_VERDICT;
 }
 
