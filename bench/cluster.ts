@@ -188,6 +188,7 @@ async function measureRecords(directory: Directory, addresses: readonly Uint32Ar
     flowId: new Uint32Array(5),
     isLast: true,
     isInitiatorKnown: false,
+    isInitiatorSure: true,
   };
   const said: RecordAttributes = { source: undefined, destination: undefined, policies: undefined };
   const attribute = (index: number): void => {

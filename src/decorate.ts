@@ -9,6 +9,7 @@ import {
   RECORD_DETAIL,
   RECORD_DETAIL_FLAG,
   RECORD_DETAIL_WORDS,
+  RECORD_FLAG,
   RECORD_WORDS,
   SPAN_KIND,
 } from "./flow/flow.ts";
@@ -120,6 +121,7 @@ const NO_RECORD: Omit<AttributedRecord, "words" | "flowId"> = {
   startMs: 0,
   isLast: false,
   isInitiatorKnown: false,
+  isInitiatorSure: false,
 };
 
 function readRow(record: AttributedRecord, words: Uint32Array, at: number): void {
@@ -136,6 +138,7 @@ function readRow(record: AttributedRecord, words: Uint32Array, at: number): void
   record.destinationPort = ports >>> 16;
   record.protocol = identity & 0xff;
   record.isInitiatorKnown = ((identity >>> 16) & 0xff) !== SPAN_KIND.internal;
+  record.isInitiatorSure = ((words[at + RECORD.flags] as number) & RECORD_FLAG.isInitiatorSure) !== 0;
   record.isLast = identity >>> 24 !== END_REASON.activeTimeout;
   record.startMs = (low + high * 0x1_0000_0000) / NANOS_PER_MS;
   // Flows of one trace id begin at different times.

@@ -190,6 +190,8 @@ export const RECORD_FLAG = {
   hasResponse: 32,
   /** Likewise, and it was not the life's first one. */
   hasJitter: 64,
+  /** The source began the flow, and is not only taken for who did by ports or by what came first. */
+  isInitiatorSure: 128,
 } as const;
 
 /** Records in the order they were told. The buffer may be transferred to another thread; then it is gone here. */

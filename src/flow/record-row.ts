@@ -21,9 +21,12 @@ export interface Telling {
   lastNs: number;
   /** As RECORD.samplingRate. */
   samplingRate: number;
+  /** The lowest port that clients are given. */
+  firstClientPort: number;
 }
 
 const ICMP = 1;
+const UDP = 17;
 const ICMPV6 = 58;
 
 /** Writes the row at `at` of `out`, which is zero there. */
@@ -80,17 +83,21 @@ function writeIdentity(
   const ports = forward === 0 ? low | (high << 16) : high | (low << 16);
   out[at + RECORD.communityPorts] = ports;
   const protocol = identity & 0xff;
+  const state = slots.words[telling.slot * SLOT_WORDS + SLOT.state] as number;
+  const rule = (state & STATE.orientationMask) >>> (STATE.orientationShift + 1);
+  // A resolver's own choice of port looks like a server's socket: it is one where the other port is a client's.
+  const isServer = protocol !== UDP || (ports & 0xffff) >= telling.firstClientPort;
+  if (rule < RULE.ports && (rule !== RULE.listener || isServer))
+    out[at + RECORD.flags] = RECORD_FLAG.isInitiatorSure;
   if (protocol !== ICMP && protocol !== ICMPV6) {
     out[at + RECORD.ports] = ports;
     return;
   }
   const pairing = (keys[key + 11] as number) & 0xff;
   if (pairing === ICMP_PAIRING.oneWayLow || pairing === ICMP_PAIRING.oneWayHigh) {
-    out[at + RECORD.flags] = RECORD_FLAG.isOneWay;
+    out[at + RECORD.flags] = (out[at + RECORD.flags] as number) | RECORD_FLAG.isOneWay;
   } else if (pairing === ICMP_PAIRING.echo) {
-    const rule =
-      (slots.words[telling.slot * SLOT_WORDS + SLOT.state] as number) >>> (STATE.orientationShift + 1);
-    const isKnown = (rule & 7) === RULE.icmpRequest || (rule & 7) === RULE.translation;
+    const isKnown = rule === RULE.icmpRequest || rule === RULE.translation;
     out[at + RECORD.communityPorts] = echoPorts(protocol, isKnown);
   }
 }

@@ -70,7 +70,7 @@ export class Teller {
     this.#links = options.links;
     this.#clock = clock;
     const samplingRate = options.samplingRate ?? 1;
-    this.#telling = { slot: 0, reading, kind: 0, reason: 0, lastNs: 0, samplingRate };
+    this.#telling = { slot: 0, reading, kind: 0, reason: 0, lastNs: 0, samplingRate, firstClientPort: 0 };
   }
 
   /** Tells what is new in `reading`, held packets included unless the flow goes on; nothing where nothing is. */
@@ -156,6 +156,7 @@ export class Teller {
     const low = (counts[0] as number) + (held[0] as number) > (bases[base] as number);
     const high = (counts[1] as number) + (held[1] as number) > (bases[base + 1] as number);
     this.#lookAtPath(row, orientation, low, high);
+    this.#telling.firstClientPort = this.#context.localPortRange[0];
     this.#telling.kind = (state & STATE.kindMask) >>> STATE.kindShift;
     if (this.#telling.kind !== 0 || (state & STATE.hasHooks) === 0) return;
     const kind = spanKind(this.#slots.keys, slot * KEY_WORDS, orientation, this.#path, this.#context);

@@ -42,8 +42,10 @@ export interface AttributedRecord {
   readonly flowId: Uint32Array;
   /** Nothing more is told of the flow. */
   isLast: boolean;
-  /** The source is known to have begun the flow: policies are about who did. */
+  /** The source is taken for who began the flow: policies are about who did. */
   isInitiatorKnown: boolean;
+  /** It surely is: nothing is told as denied by a guess. */
+  isInitiatorSure: boolean;
 }
 
 /** What is said of a record. Reused, so mutable; the lists are not. */
@@ -85,6 +87,7 @@ export class Attribution {
     calledAt: -1,
     calledPort: 0,
     isSourceTranslated: false,
+    isInitiatorSure: false,
     protocol: 0,
     startMs: 0,
     isSettled: false,
@@ -169,6 +172,7 @@ export class Attribution {
     judged.calledAt = record.calledAt;
     judged.calledPort = record.calledPort;
     judged.isSourceTranslated = record.isSourceTranslated;
+    judged.isInitiatorSure = record.isInitiatorSure;
     judged.protocol = record.protocol;
     judged.startMs = record.startMs;
     judged.isSettled = now >= record.startMs + SETTLE_MS;

@@ -38,17 +38,20 @@ export const ADMISSION = { none: 0, unsure: 1, sure: 2 } as const;
 /** One of {@link ADMISSION}. */
 export type Admission = (typeof ADMISSION)[keyof typeof ADMISSION];
 
+interface AskedFlow {
+  readonly peer: PolicyPeer;
+  readonly target: PolicyTarget;
+}
+
 /** How far a policy's `rules` admit a flow between its pod and `peer` to `target`. */
-export function admit(
-  policy: Policy,
-  rules: readonly CompiledRule[],
-  flow: { readonly peer: PolicyPeer; readonly target: PolicyTarget },
-): Admission {
+export function admit(policy: Policy, rules: readonly CompiledRule[], flow: AskedFlow): Admission {
   let most: Admission = ADMISSION.none;
   for (let i = 0; i < rules.length; i++) {
     const { peers, ports } = rules[i] as CompiledRule;
-    if (ports !== undefined && !hasPort(ports, flow.target)) continue;
-    const found = peers === undefined ? ADMISSION.sure : admitPeer(peers, policy.namespace, flow.peer);
+    const byPort = ports === undefined ? ADMISSION.sure : admitPort(ports, flow);
+    if (byPort === ADMISSION.none) continue;
+    const byPeer = peers === undefined ? ADMISSION.sure : admitPeer(peers, policy.namespace, flow.peer);
+    const found = byPeer === ADMISSION.sure ? byPort : byPeer;
     if (found > most) most = found;
     if (most === ADMISSION.sure) break;
   }
@@ -57,9 +60,16 @@ export function admit(
 
 // Plain loops: these are asked for each flow, and closures and iterators are objects (bench/kubernetes.ts).
 
-function hasPort(ports: readonly CompiledPort[], target: PolicyTarget): boolean {
-  for (let i = 0; i < ports.length; i++) if (isPort(ports[i] as CompiledPort, target)) return true;
-  return false;
+/** A port of a node may have a name by one of the pods on its network. */
+function admitPort(ports: readonly CompiledPort[], { peer, target }: AskedFlow): Admission {
+  let most: Admission = ADMISSION.none;
+  for (let i = 0; i < ports.length; i++) {
+    const port = ports[i] as CompiledPort;
+    if (isPort(port, target)) return ADMISSION.sure;
+    if (peer.standing === "node" && port.name !== undefined && port.protocol === target.protocol)
+      most = ADMISSION.unsure;
+  }
+  return most;
 }
 
 function isPort({ protocol, least, most, name }: CompiledPort, target: PolicyTarget): boolean {

@@ -43,7 +43,7 @@ export class PolicyDenial {
     const { holder } = way === "ingress" ? flow.source : flow.destination;
     // Always allowed: a pod's traffic with itself and with its own node.
     if (holder === pod || (holder !== undefined && nodeOf(holder) === pod.told.object.nodeName)) return false;
-    if (!flow.isSettled || !this.#surroundings.isWhole(flow.startMs)) return false;
+    if (!flow.isInitiatorSure || !flow.isSettled || !this.#surroundings.isWhole(flow.startMs)) return false;
     if (way === "ingress" ? this.#isFromHost(flow) : this.#isToHost(flow)) return false;
     return this.#isSince(flow.startMs, pod, holder);
   }

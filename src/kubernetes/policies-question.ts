@@ -20,6 +20,8 @@ export interface JudgedFlow {
   calledPort: number;
   /** The node puts another address in the place of the source's. */
   isSourceTranslated: boolean;
+  /** The source began the flow, and is not only taken for who did. */
+  isInitiatorSure: boolean;
   /** IANA number. */
   protocol: number;
   /** The flow's first packet, ms since 1970. */

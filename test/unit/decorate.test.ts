@@ -7,6 +7,7 @@ import {
   RECORD_DETAIL,
   RECORD_DETAIL_FLAG,
   RECORD_DETAIL_WORDS,
+  RECORD_FLAG,
   RECORD_WORDS,
   SPAN_KIND,
 } from "../../src/flow/flow.ts";
@@ -103,6 +104,7 @@ test("decorate asks what the cluster says of each row, by what all records of a 
   words[RECORD.identity] = 6 | (4 << 8) | (SPAN_KIND.internal << 16) | (END_REASON.idleTimeout << 24);
   words[RECORD_WORDS + RECORD.identity] =
     6 | (4 << 8) | (SPAN_KIND.client << 16) | (END_REASON.activeTimeout << 24);
+  words[RECORD_WORDS + RECORD.flags] = RECORD_FLAG.isInitiatorSure;
   const options = { communityIdSeed: 0, traceIdTimeoutMs: HOUR_MS, interfaceName: () => undefined };
   const batch = decorate({ count: 3, words, details: DETAILS }, { ...options, attributor });
   const nothing = undefined;
@@ -120,6 +122,7 @@ test("decorate asks what the cluster says of each row, by what all records of a 
   expect(second?.flowId).toEqual(first?.flowId as Uint32Array);
   expect([first?.isLast, second?.isLast]).toEqual([true, false]);
   expect([first?.isInitiatorKnown, second?.isInitiatorKnown]).toEqual([false, true]);
+  expect([first?.isInitiatorSure, second?.isInitiatorSure]).toEqual([false, true]);
   expect(third?.flowId).toEqual(first?.flowId as Uint32Array);
   expect(decorate({ count: 3, words, details: DETAILS }, options).named).toEqual([]);
 });

@@ -60,6 +60,7 @@ export interface RecordFields {
   readonly hasReverse: boolean;
   readonly hasMac: boolean;
   readonly isOneWay: boolean;
+  readonly isInitiatorSure: boolean;
   readonly handshake: number;
   readonly vlan: number;
   readonly mac: string;
@@ -214,6 +215,7 @@ export function fieldsOf(
     hasReverse: flag(RECORD_FLAG.hasReverse),
     hasMac: flag(RECORD_FLAG.hasMac),
     isOneWay: flag(RECORD_FLAG.isOneWay),
+    isInitiatorSure: flag(RECORD_FLAG.isInitiatorSure),
     handshake: word(RECORD.handshakeNs),
     vlan: word(RECORD.vlanId),
     mac: macOf(words, at + RECORD.sourceMac),

@@ -111,3 +111,25 @@ describe("Orienter turns a flow", () => {
     ]);
   });
 });
+
+test("a record says whether its source is surely the initiator", () => {
+  const LISTENERS: ReadonlySet<number> = new Set([53, 20000, 8125]);
+  const isListening: DirectionContext["isListening"] = (_, port) => LISTENERS.has(port);
+  const isSure = (key: Uint32Array, packet: Partial<Parameters<KernelModel["packet"]>[1]> = {}): boolean => {
+    const kernel = new KernelModel();
+    kernel.packet(key, { way: 0, at: SECOND, hook: POD_INGRESS, ...packet });
+    const [record] = scan(newTable({ context: { isListening } }), kernel, 100 * SECOND);
+    return (record as RecordFields).isInitiatorSure;
+  };
+  const tcp = (lowPort: number, highPort: number): Uint32Array => keyOf({ lowPort, highPort });
+  const udp = (lowPort: number, highPort: number): Uint32Array => keyOf({ protocol: 17, lowPort, highPort });
+  expect(isSure(tcp(50_000, 443), { flags: SYN })).toBe(true);
+  expect(isSure(tcp(50_000, 443))).toBe(false);
+  expect(isSure(tcp(50_000, 50_001))).toBe(false);
+  expect(isSure(tcp(50_000, 20_000))).toBe(true);
+  expect(isSure(tcp(9000, 20_000))).toBe(true);
+  expect(isSure(udp(50_000, 443))).toBe(false);
+  expect(isSure(udp(50_000, 8125))).toBe(true);
+  // A resolver that asks from a port of its own choice has a socket there, too.
+  expect(isSure(udp(5353, 20_000))).toBe(false);
+});

@@ -23,6 +23,7 @@ export interface Flow {
   readonly startMs?: number;
   readonly isLast?: boolean;
   readonly isInitiatorKnown?: boolean;
+  readonly isInitiatorSure?: boolean;
   /** Flows of equal numbers are one flow. */
   readonly id?: number;
 }
@@ -71,6 +72,7 @@ export function attribute(attribution: Attribution, flow: Flow, now?: number): R
     flowId: Uint32Array.of(flow.id ?? 1, 2, 3, 4, 5),
     isLast: flow.isLast ?? true,
     isInitiatorKnown: flow.isInitiatorKnown ?? true,
+    isInitiatorSure: flow.isInitiatorSure ?? true,
   };
   const said: RecordAttributes = { source: undefined, destination: undefined, policies: undefined };
   attribution.attribute(record, now ?? startMs + 60_000, said);

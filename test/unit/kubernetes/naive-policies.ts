@@ -79,7 +79,7 @@ function isAdmitted(policy: NetworkPolicy, { cluster, flow, way }: Asked, readin
   const rules = way === "Ingress" ? policy.ingress : policy.egress;
   const other = way === "Ingress" ? flow.source : flow.destination;
   const admits = (rule: PolicyRule): boolean =>
-    isPortAllowed(rule, flow) &&
+    isPortAllowed(rule, { flow, way, reading }) &&
     (rule.peers.length === 0 ||
       rule.peers.some((peer) => isPeerAllowed(peer, { policy, cluster, other, way, flow, reading })));
   if (rules.some(admits)) return true;
@@ -110,13 +110,18 @@ function isSelected(
   });
 }
 
-function isPortAllowed({ ports }: PolicyRule, flow: NaiveFlow): boolean {
+function isPortAllowed(
+  { ports }: PolicyRule,
+  { flow, way, reading }: Pick<Asked, "flow" | "way"> & { readonly reading: Reading },
+): boolean {
   if (ports.length === 0) return true;
   return ports.some(({ protocol, port, endPort }) => {
     if (protocol !== flow.protocol) return false;
     if (port === undefined) return true;
     if (typeof port === "number") return flow.port >= port && flow.port <= (endPort ?? port);
-    const { pod } = flow.destination;
+    const { pod, node } = flow.destination;
+    // Which of a node's ports has a name is as open as who of those on its network is meant.
+    if (way === "Egress" && node !== undefined && reading === "possible") return true;
     const named = (pod?.isHostNetwork === false ? pod.containers : [])
       .flatMap((container) => container.ports)
       .filter((each) => each.name === port && each.protocol === protocol);

@@ -267,3 +267,31 @@ test("PolicyVerdict judges the policies of a pod that has very many", () => {
   expect(fromPeer(STRANGER, { events: many(byBlock("x")) })).toBeUndefined();
   expect(fromPeer(STRANGER, { events: many(ANYBODY) })).toEqual(["shop/q39"]);
 });
+
+test("PolicyVerdict denies nothing where who began the flow is a guess, and lists who admits it", () => {
+  expect(fromPeer("10.1.1.10", { isInitiatorSure: false })).toBeUndefined();
+  expect(toPeer("10.1.1.10", { isInitiatorSure: false })).toBeUndefined();
+  expect(fromPeer("10.1.1.10", { isInitiatorSure: false, rules: byPods("client") })).toEqual(ALLOWED);
+  expect(fromPeer("10.1.1.10")).toEqual(DENIED);
+});
+
+test("PolicyVerdict denies nothing at a node's port by a name that one of its pods may have", () => {
+  const rules = (port: string, peers: readonly Peer[]): readonly PolicyRule[] => [
+    { peers, ports: [{ protocol: "TCP", port, endPort: undefined }] },
+  ];
+  const anyPod = [{ ...NONE, namespaceSelector: selectorOf({}) }];
+  for (const peers of [anyPod, [], [{ ...NONE, ipBlock: { cidr: "192.0.2.0/24", except: [] } }]]) {
+    expect(toPeer("192.0.2.2", { port: 9100, rules: rules("metrics", peers) })).toBeUndefined();
+    expect(toPeer("192.0.2.2", { port: 9200, rules: rules("metrics", peers) })).toBeUndefined();
+  }
+  expect(toPeer("192.0.2.2", { port: 9100, rules: toAnotherNode("metrics") })).toEqual(DENIED);
+  expect(toPeer(STRANGER, { port: 9100, rules: rules("metrics", []) })).toEqual(DENIED);
+  expect(toPeer("10.1.1.10", { port: 9100, rules: rules("metrics", []) })).toEqual(DENIED);
+});
+
+const toAnotherNode = (port: string): readonly PolicyRule[] => [
+  {
+    peers: [{ ...NONE, ipBlock: { cidr: "203.0.113.0/24", except: [] } }],
+    ports: [{ protocol: "TCP", port, endPort: undefined }],
+  },
+];
