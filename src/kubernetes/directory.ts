@@ -201,7 +201,11 @@ export class Directory {
     known.isGone = true;
     this.scope(scopeName(known.told)).drop(known, now);
     for (const claim of known.claims)
-      this.#end(claim, { endMs: Math.min(endTime ?? now, claim.endMs), isTold: endTime !== undefined }, now);
+      this.#end(
+        claim,
+        { endMs: Math.min(endTime ?? now, now, claim.endMs), isTold: endTime !== undefined },
+        now,
+      );
     known.claims = NO_CLAIMS;
     this.#expireLater(known, undefined, now);
   }
@@ -219,7 +223,7 @@ export class Directory {
 
   /** Brings the object's claims to what it says now: those that are alike stay. */
   #claim(known: Known, told: Told, now: number): void {
-    const claimed = associate(told, this.#options.association);
+    const claimed = associate(told, this.#options.association).map((each) => heardBy(each, now));
     if (known.claims.length === 0) {
       if (claimed.length > 0) known.claims = claimed.map((each) => this.#begin(known, each, now));
       return;
@@ -279,6 +283,14 @@ export class Directory {
 /** Most slices have the addresses of pods alone, which are the pods': no flow is ever such a slice's. */
 function isNobody(told: Told): boolean {
   return told.kind === "EndpointSlice" && told.object.addresses.length === 0;
+}
+
+/** Other nodes' clocks may be ahead of this one's: what is heard of at `now` has begun by then, and ended if it says so. */
+function heardBy(claimed: Claimed, now: number): Claimed {
+  const { startMs, endMs } = claimed;
+  const isEndAhead = endMs > now && endMs < Number.POSITIVE_INFINITY;
+  if (startMs <= now && !isEndAhead) return claimed;
+  return { ...claimed, startMs: Math.min(startMs, now), endMs: isEndAhead ? now : endMs };
 }
 
 function claimId({ rank, address, port, protocol, sides }: Claimed | Claim): string {

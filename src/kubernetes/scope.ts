@@ -2,7 +2,7 @@
 
 import type { Kept, Told } from "./kept.ts";
 import type { Known, Versioned } from "./known.ts";
-import { API_TIME_MS, type LabelSelector } from "./object.ts";
+import type { LabelSelector } from "./object.ts";
 import type { Kind } from "./objects.ts";
 import { compilePolicy, type Policy } from "./policies.ts";
 import { SelectorIndex } from "./selectors.ts";
@@ -96,8 +96,7 @@ export class Scope {
   /** Takes in an object of the namespace. */
   take(known: Known, { told, before, now }: ScopeChange): void {
     if (told.kind === "NetworkPolicy") {
-      const changedMs = before === undefined ? told.object.createdTime + API_TIME_MS : now;
-      this.policiesMs = Math.max(this.policiesMs, changedMs);
+      this.policiesMs = Math.max(this.policiesMs, now);
       this.#takePolicy(known, compilePolicy(told.object));
       return;
     }

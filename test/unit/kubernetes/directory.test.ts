@@ -294,3 +294,28 @@ test("Directory keeps a slice from when it has an address of its own", () => {
   expect(holderOf(directory, "203.0.113.7", { port: 5432 })).toBe("EndpointSlice db-x");
   expect(directory.size).toBe(1);
 });
+
+test("Directory believes no clock that is ahead: what it hears of has begun, or ended, by then", () => {
+  const later = { ...WEB, name: "later", uid: "later", startTime: NOW + 9 * SECOND };
+  const directory = clusterOf([
+    added("Pod", { ...WEB, startTime: NOW + 5 * SECOND }),
+    [NOW + SECOND, modified("Pod", { ...WEB, endTime: NOW + 7 * SECOND })],
+    [NOW + 4 * SECOND, added("Pod", later)],
+  ]);
+  const names = [-1, 0, 0.9, 1, 3.9, 4, 6, 9].map((seconds) =>
+    holderOf(directory, "10.1.0.5", { startMs: NOW + seconds * SECOND }),
+  );
+  const ended = "ended Pod web";
+  expect(names).toEqual([
+    "unknown",
+    "Pod web",
+    "Pod web",
+    ended,
+    ended,
+    "Pod later",
+    "Pod later",
+    "Pod later",
+  ]);
+  const dropped = clusterOf([added("Pod", WEB), deleted("Pod", { ...WEB, endTime: NOW + 7 * SECOND })]);
+  expect(holderOf(dropped, "10.1.0.5", { startMs: NOW + SECOND })).toBe(ended);
+});

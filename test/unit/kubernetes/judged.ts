@@ -53,7 +53,8 @@ export function attributionOf(
 
 /** One record of `flow` attributed at `now`: by default long after its start. */
 export function attribute(attribution: Attribution, flow: Flow, now?: number): RecordAttributes {
-  const startMs = flow.startMs ?? NOW;
+  // After all that was heard of at NOW.
+  const startMs = flow.startMs ?? NOW + 1;
   const words = new Uint32Array(12);
   words.set(wordsOf(flow.source));
   words.set(wordsOf(flow.destination), 4);

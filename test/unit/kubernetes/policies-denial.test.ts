@@ -244,7 +244,7 @@ test("PolicyVerdict denies nothing that began before policies or labels changed"
   }
   // A change that says nothing else of the pod is none.
   const events = [[later, modified("Pod", { ...CLIENT, endTime: undefined })]] as const;
-  expect(fromPeer("10.1.1.10", { events, startMs: NOW })).toEqual(DENIED);
+  expect(fromPeer("10.1.1.10", { events, startMs: NOW + 1 })).toEqual(DENIED);
 });
 
 test("PolicyVerdict says nothing of who had ended before the flow began", () => {
@@ -295,3 +295,11 @@ const toAnotherNode = (port: string): readonly PolicyRule[] => [
     ports: [{ protocol: "TCP", port, endPort: undefined }],
   },
 ];
+
+test("PolicyVerdict goes by when it heard of a policy, whatever the API server's clock says", () => {
+  const later = NOW + 10 * SECOND;
+  const policy = { name: "q", podSelector: selectorOf({ app: "web" }), createdTime: later - 8 * SECOND };
+  const events = [[later, added("NetworkPolicy", policy)]] as const;
+  expect(fromPeer(STRANGER, { events, startMs: later - SECOND })).toBeUndefined();
+  expect(fromPeer(STRANGER, { events, startMs: later + 1 })).toEqual(["shop/p (deny)", "shop/q (deny)"]);
+});

@@ -160,8 +160,8 @@ test("PolicyVerdict says nothing where the other end stands for others or the pr
   expect(policies({ destination: "10.96.0.1" })).toBeUndefined();
   expect(policies({ protocol: 1 })).toBeUndefined();
   expect(policies({ isInitiatorKnown: false })).toBeUndefined();
-  expect(policies({ source: "203.0.113.1" }, NOW + 4999)).toBeUndefined();
-  expect(policies({ source: "203.0.113.1" }, NOW + 5000)).toBeDefined();
+  expect(policies({ source: "203.0.113.1" }, NOW + 5000)).toBeUndefined();
+  expect(policies({ source: "203.0.113.1" }, NOW + 5001)).toBeDefined();
 });
 
 test("PolicyVerdict says nothing of pods on the host's network", () => {
