@@ -152,12 +152,13 @@ export class TranslationLinks {
 
   #link(slot: number, entry: number, view: number): void {
     const isOpen = this.#slots.words[slot * SLOT_WORDS + SLOT.recordNumber] === 0;
-    if (!isOpen && this.rowOf(slot) !== 0) return;
+    const ownWay = this.#known.wayOf(entry, view);
+    // What was told the other way round stays so, and cannot be told as conntrack has it.
+    if (!isOpen && (this.rowOf(slot) !== 0 || this.#wayOf(slot) !== ownWay)) return;
     const row = this.rowOf(slot) || this.#open(slot);
     const at = row * LINK_WORDS;
     const other = this.#known.keyAt(entry, 1 - view);
     for (let i = 0; i < KEY_WORDS; i++) this.words[at + i] = this.#known.words[other + i] as number;
-    const ownWay = this.#known.wayOf(entry, view);
     const ways =
       (ownWay === 1 ? LINK_BIT.ownWay : 0) |
       (this.#known.wayOf(entry, 1 - view) === 1 ? LINK_BIT.otherWay : 0);
@@ -217,6 +218,11 @@ export class TranslationLinks {
   #isKey(keys: Uint32Array, at: number, others: Uint32Array, otherAt: number): boolean {
     for (let i = 0; i < KEY_WORDS; i++) if (keys[at + i] !== others[otherAt + i]) return false;
     return true;
+  }
+
+  /** The way from source to destination, as the slot is told. */
+  #wayOf(slot: number): number {
+    return (this.#stateOf(slot) >>> STATE.orientationShift) & 1;
   }
 
   #stateOf(slot: number): number {

@@ -105,7 +105,7 @@ export class Attribution {
     this.#query.protocol = record.protocol;
     this.#resolve(record, "source", known?.source, now);
     this.#resolve(record, "destination", known?.destination, now);
-    const isNews = known?.source.isConfirmed !== true || known.destination.isConfirmed !== true;
+    const isNews = known?.source.isConfirmed !== true || !isKept(known.destination, record);
     const used = this.#query;
     used.port = record.sourcePort;
     said.source = this.#attributes.find("source", this.#source, used);
@@ -130,7 +130,7 @@ export class Attribution {
     now: number,
   ): void {
     const found = side === "source" ? this.#source : this.#destination;
-    if (known?.isConfirmed === true) {
+    if (known !== undefined && (side === "source" ? known.isConfirmed : isKept(known, record))) {
       copyResolution(known, found);
     } else {
       const query = this.#query;
@@ -178,4 +178,9 @@ export class Attribution {
     judged.isSettled = now >= record.startMs + SETTLE_MS;
     return this.#verdict.find(judged);
   }
+}
+
+/** Of a destination: where conntrack tells by now who answers, what was found may be of whom the source called. */
+function isKept({ holder, isConfirmed }: Readonly<Resolution>, { calledAt }: AttributedRecord): boolean {
+  return isConfirmed && (calledAt < 0 || holder?.told.kind === "Pod");
 }

@@ -124,6 +124,21 @@ describe("FlowTable tells a translated conversation once", () => {
     expect(table.stats()).toMatchObject({ packetsTold: 8, packetsTranslated: 0 });
   });
 
+  test("but not where it was told the other way round before that was known", () => {
+    const kernel = new KernelModel();
+    const table = newTable({ findFlow: kernel.findFlow, timeouts: { udpNs: 600 * SECOND } });
+    const [original, translated] = [
+      keyOf({ low: "10.0.0.1", high: "203.0.113.9", protocol: UDP, lowPort: 53, highPort: 40000 }),
+      keyOf({ low: "192.0.2.1", high: "203.0.113.9", protocol: UDP, lowPort: 53, highPort: 40000 }),
+    ];
+    kernel.packet(original, { way: 0, at: SECOND, hook: POD });
+    expect(scan(table, kernel, 62 * SECOND).map(view)[0]?.[0]).toBe("203.0.113.9 → 10.0.0.1");
+    tell(table, 63 * SECOND, original, translated);
+    kernel.packet(original, { way: 0, at: 64 * SECOND, hook: POD });
+    const [record] = scan(table, kernel, 124 * SECOND).map(view);
+    expect(record?.slice(0, 2)).toEqual(["203.0.113.9 → 10.0.0.1", undefined]);
+  });
+
   test("by the view that was told before that was known, if one was", () => {
     const kernel = new KernelModel();
     const table = newTable({ findFlow: kernel.findFlow, timeouts: { udpNs: 600 * SECOND } });
