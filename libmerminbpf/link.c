@@ -104,6 +104,9 @@ int links_read(struct failure *failure, struct link_table *table)
 		return error;
 	error = netlink_dump_consistent(NETLINK_ROUTE, &request.header, visit_link, restart_links, table);
 	namespace_leave(home);
+	if (error == -EINTR)
+		return failure_set(failure, error,
+		                   "Cannot list the interfaces: they change meanwhile, again and again");
 	return error ? failure_set(failure, error, "Cannot list the interfaces") : (int)table->count;
 }
 
