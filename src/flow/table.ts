@@ -16,17 +16,17 @@ import {
   VALUE_WORDS,
 } from "../capture/record.ts";
 import { dropAbsent } from "./absent.ts";
-import { dueTick, findDue } from "./due.ts";
 import { adoptFlows, countUntold, type ExportedFlows, PRESENT, type TakenFlows } from "./earlier.ts";
-import { Eviction, PRESSURE_SHARE, RELIEF_SHARE } from "./eviction.ts";
+import { PRESSURE_SHARE, RELIEF_SHARE } from "./eviction.ts";
 import { END_REASON, type FlowRecordBatch } from "./flow.ts";
-import { type EndedKeys, KeyList } from "./key-list.ts";
-import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs } from "./lifecycle.ts";
+import { Judge } from "./judge.ts";
+import type { EndedKeys } from "./key-list.ts";
+import type { FlowTimeouts } from "./lifecycle.ts";
 import { Lives, type LivesOptions } from "./lives.ts";
 import { OverflowFlows } from "./overflow.ts";
 import { ReachPlan } from "./reach-plan.ts";
 import { RecordQueue } from "./record-queue.ts";
-import { SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD, TOUCHED_KEYS } from "./slots.ts";
+import { SLOT, SLOT_WORDS, TOUCHED_KEYS } from "./slots.ts";
 import type { TableStats } from "./stats.ts";
 import { countTable } from "./table-stats.ts";
 import { Translations } from "./translations.ts";
@@ -47,8 +47,6 @@ export interface FlowTableOptions extends LivesOptions {
 
 /** Word of an event that begins with its kind. */
 const EVENT_OCTETS = 14;
-/** Flows looked at by their keys at the end of one scan: 3 ms. Where there are more, the next reads everything. */
-const MOST_LOOKS = 4096;
 const FIRST_CAPACITY = 1024;
 const FIRST_OVERFLOW_CAPACITY = 64;
 
@@ -68,8 +66,7 @@ export class FlowTable {
   readonly #overflow: OverflowFlows;
   readonly #mapCapacity: number | undefined;
   readonly #context: FlowTableOptions["context"];
-  readonly #eviction = new Eviction();
-  readonly #ended = new KeyList();
+  readonly #judge: Judge;
   #evicted = 0;
   #isPressed = false;
   #nowNs = 0;
@@ -77,10 +74,8 @@ export class FlowTable {
   #isHandedOver = false;
   readonly #plan: ReachPlan;
   #reach: ScanReach = "all";
-  #looks = 0;
   /** Flows that the scan met and that are still there. */
   #met = 0;
-  #nextDueNs = 0;
 
   constructor(options: FlowTableOptions) {
     this.timeouts = options.timeouts;
@@ -93,6 +88,7 @@ export class FlowTable {
     this.records = new RecordQueue(this.#lives.teller.records, this.#overflowLives.teller.records);
     this.#mapCapacity = options.mapCapacity;
     this.#context = options.context;
+    this.#judge = new Judge(this.#lives, options.timeouts, options.mapCapacity !== undefined);
     this.#plan = new ReachPlan(options.maySeekNews ?? false);
   }
 
@@ -103,14 +99,11 @@ export class FlowTable {
     if (this.#isPressed) this.#plan.wantAll();
     this.#reach = this.#plan.next({ timeouts: this.timeouts, revision: this.#context.revision });
     if (this.#reach === "all") this.#lives.scan = (this.#lives.scan + 1) & 0xff;
-    this.#looks = 0;
     this.#isPressed = false;
     this.#isFinal = false;
     this.#isHandedOver = false;
     this.#met = 0;
-    this.#nextDueNs = Number.POSITIVE_INFINITY;
-    this.#ended.clear();
-    this.#eviction.begin();
+    this.#judge.begin(this.timeouts, this.#nowNs, this.#reach);
   }
 
   /**
@@ -158,9 +151,9 @@ export class FlowTable {
         slots.touch(batch.keys, i * KEY_WORDS, Math.min(batch.count - i, TOUCHED_KEYS));
       const slot = this.#observe(batch, i);
       this.#met++;
-      if (this.#isFinal) this.#force(slot);
+      if (this.#isFinal) this.#judge.force(slot);
       else if (this.#isHandedOver) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
-      else this.#decide(slot);
+      else this.#judge.decide(slot);
     }
   }
 
@@ -172,15 +165,16 @@ export class FlowTable {
   endScan(entriesUsed: number = 0): void {
     const { slots, teller } = this.#lives;
     if (this.#isFinal) {
-      for (let slot = 0; slot < slots.end; slot++) if (this.#stateOf(slot) !== 0) this.#lives.lose(slot);
+      for (let slot = 0; slot < slots.end; slot++)
+        if (slots.words[slot * SLOT_WORDS + SLOT.state] !== 0) this.#lives.lose(slot);
       this.#overflow.finish(this.#nowNs);
     } else if (this.#isHandedOver) {
       this.#overflow.finish(this.#nowNs);
     } else {
-      if (this.#reach === "news")
-        findDue(slots.due, slots.end, this.#nowNs, (slot) => this.#decideUnseen(slot));
-      else if (this.#met < slots.size) dropAbsent(this.#lives);
-      this.#evict(entriesUsed - this.#ended.count);
+      if (this.#reach === "news") {
+        if (!this.#judge.decideLeftOut()) this.#plan.wantAll();
+      } else if (this.#met < slots.size) dropAbsent(this.#lives);
+      this.#evict(entriesUsed - this.#judge.ended.count);
       this.#overflow.endScan(this.#nowNs, this.timeouts.maxRecordIntervalNs);
     }
     teller.sendHeld(this.#isFinal || this.#isHandedOver);
@@ -191,9 +185,10 @@ export class FlowTable {
    * settled. Valid until the next slice, or the scan's end, comes in.
    */
   takeEndedKeys(): EndedKeys {
-    const ended = { keys: this.#ended.words, count: this.#ended.count };
-    this.#ended.clear();
-    return ended;
+    const { ended } = this.#judge;
+    const taken = { keys: ended.words, count: ended.count };
+    ended.clear();
+    return taken;
   }
 
   /**
@@ -211,7 +206,7 @@ export class FlowTable {
         if (known >= 0) lives.lose(known);
         continue;
       }
-      const reason = known < 0 ? 0 : (this.#stateOf(known) & STATE.reasonMask) >>> STATE.reasonShift;
+      const reason = known < 0 ? 0 : this.#judge.reasonOf(known);
       const slot = this.#observe(taken, i);
       lives.tell(slot, reason === 0 ? END_REASON.idleTimeout : reason, this.#nowNs);
       lives.release(slot);
@@ -252,7 +247,7 @@ export class FlowTable {
    * the last one did not: a replay need not scan before. 0: at once; infinite where no flow lives.
    */
   get nextDueNs(): number {
-    return this.#overflow.size === 0 ? this.#nextDueNs : 0;
+    return this.#overflow.size === 0 ? this.#judge.nextDueNs : 0;
   }
 
   /** True from when the kernel's table was found nearly full until the next scan begins. */
@@ -263,13 +258,7 @@ export class FlowTable {
   /** Bytes that the table holds. */
   get bytes(): number {
     const { bytes } = this.#lives.slots;
-    return (
-      bytes +
-      this.translator.bytes +
-      this.#overflow.bytes +
-      this.#eviction.bytes +
-      this.#ended.words.byteLength
-    );
+    return bytes + this.translator.bytes + this.#overflow.bytes + this.#judge.bytes;
   }
 
   #addEvent(words: Uint32Array, at: number, bytes: number, nowNs: number): void {
@@ -290,85 +279,11 @@ export class FlowTable {
     return this.#lives.observe(keys, index * KEY_WORDS, values, value, details, detail, this.#nowNs);
   }
 
-  #stateOf(slot: number): number {
-    return this.#lives.slots.words[slot * SLOT_WORDS + SLOT.state] as number;
-  }
-
-  #protocolOf(slot: number): number {
-    return (this.#lives.slots.keys[slot * KEY_WORDS + 9] as number) & 0xff;
-  }
-
-  #decide(slot: number): void {
-    const { reading, slots } = this.#lives;
-    const protocol = this.#protocolOf(slot);
-    const { tcpFlags, lastSeenNs } = reading;
-    const reason = endReason(this.timeouts, protocol, tcpFlags, this.#nowNs - lastSeenNs);
-    if (reason !== 0) {
-      this.#end(slot, reason);
-      return;
-    }
-    if (this.#mapCapacity !== undefined && this.#reach === "all")
-      this.#eviction.note(slot, reading, this.#nowNs);
-    const endNs = lastSeenNs + endsAfterNs(this.timeouts, protocol, tcpFlags);
-    const recordNs = this.#recordDueNs(slot, isClosed(protocol, tcpFlags & 0xff, tcpFlags >>> 8));
-    const isDue = this.#nowNs >= recordNs;
-    if (isDue) this.#lives.tell(slot, END_REASON.activeTimeout, this.#nowNs);
-    const dueNs = isDue ? endNs : Math.min(endNs, recordNs);
-    slots.due[slot] = dueTick(dueNs);
-    if (dueNs < this.#nextDueNs) this.#nextDueNs = dueNs;
-  }
-
-  /** When a flow that goes on has to be told; infinite where nothing of it is pending. */
-  #recordDueNs(slot: number, isOver: boolean): number {
-    if (this.#lives.pendingOf(slot) === 0) return Number.POSITIVE_INFINITY;
-    const toldNs = this.#lives.slots.numbers[slot * SLOT_NUMBERS + TOLD.timeNs] as number;
-    return toldNs + recordIntervalNs(this.timeouts, isOver);
-  }
-
-  /** What was due when a scan met the flow last is there, and it had no packet since: it is told, or it ends. */
-  #decideUnseen(slot: number): void {
-    const { words } = this.#lives.slots;
-    const ways = slot * SLOT_WORDS + SLOT.ways;
-    const low = ((words[ways] as number) & SLOT_WAY.flagsMask) >>> SLOT_WAY.flagsShift;
-    const high = ((words[ways + 1] as number) & SLOT_WAY.flagsMask) >>> SLOT_WAY.flagsShift;
-    const isOver = isClosed(this.#protocolOf(slot), low, high);
-    if (this.#nowNs < this.#recordDueNs(slot, isOver))
-      this.#end(slot, isOver ? END_REASON.endOfFlowDetected : END_REASON.idleTimeout);
-    else if (this.#looks++ < MOST_LOOKS) this.#lookAt(slot);
-    else this.#plan.wantAll();
-  }
-
-  #lookAt(slot: number): void {
-    const found = this.#lives.lookAt(slot, this.#nowNs);
-    if (found >= 0) this.#decide(found);
-    // Gone: the next scan of everything sees to it.
-    else this.#lives.slots.due[slot] = 0;
-  }
-
-  #force(slot: number): void {
-    const { tcpFlags } = this.#lives.reading;
-    const isOver = isClosed(this.#protocolOf(slot), tcpFlags & 0xff, tcpFlags >>> 8);
-    this.#lives.tell(slot, isOver ? END_REASON.endOfFlowDetected : END_REASON.forcedEnd, this.#nowNs);
-    this.#lives.release(slot);
-  }
-
-  #end(slot: number, reason: number): void {
-    const { words, keys, due } = this.#lives.slots;
-    const state = slot * SLOT_WORDS + SLOT.state;
-    words[state] = (words[state] as number) | (reason << STATE.reasonShift);
-    due[slot] = 0;
-    this.#ended.push(keys, slot * KEY_WORDS);
-  }
-
   /** @param entriesUsed of the kernel's table, once the flows that ended are taken */
   #evict(entriesUsed: number): void {
     if (this.#mapCapacity === undefined || entriesUsed <= this.#mapCapacity * PRESSURE_SHARE) return;
-    if (this.#reach === "news") {
-      // The flows that this scan left out have no rank: the next, which comes at once, ranks all.
-      this.#isPressed = true;
-      return;
-    }
-    const excess = entriesUsed - Math.floor(this.#mapCapacity * RELIEF_SHARE);
-    this.#eviction.choose(excess, (slot) => this.#end(slot, END_REASON.lackOfResources));
+    // The flows that a scan for news left out have no rank: the next, which comes at once, ranks all.
+    if (this.#reach === "news") this.#isPressed = true;
+    else this.#judge.evict(entriesUsed - Math.floor(this.#mapCapacity * RELIEF_SHARE));
   }
 }

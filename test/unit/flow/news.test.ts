@@ -132,3 +132,20 @@ test("FlowTable reads everything at once where a scan for news finds the kernel'
   expect(scan(table, kernel, 2.1 * SECOND)).toMatchObject([{ reason: END_REASON.lackOfResources }]);
   expect([table.reach, table.isPressed]).toEqual(["all", false]);
 });
+
+test("FlowTable reads everything next where more records are due than one turn looks at, and tells each once", () => {
+  const flows = 5000;
+  const kernel = new KernelModel();
+  const table = newsTable(kernel, { timeouts: { udpNs: 600 * SECOND, maxRecordIntervalNs: 5 * SECOND } });
+  scan(table, kernel, SECOND);
+  for (let port = 1; port <= flows; port++)
+    kernel.packet(keyOf({ protocol: 17, lowPort: port }), { way: 0, at: SECOND });
+  expect(scan(table, kernel, 2 * SECOND)).toEqual([]);
+  expect(scan(table, kernel, 3 * SECOND)).toEqual([]);
+  const first = scan(table, kernel, 6.1 * SECOND);
+  expect([table.reach, first.length]).toEqual(["news", 4096]);
+  const second = scan(table, kernel, 7 * SECOND);
+  expect([table.reach, second.length]).toEqual(["all", flows - 4096]);
+  expect(new Set([...first, ...second].map(({ sourcePort }) => sourcePort)).size).toBe(flows);
+  expect(table.stats().packetsPending).toBe(0);
+});
