@@ -468,8 +468,8 @@ struct filter_rules {
 
 /*
  * COUNTERS (per CPU): index -> struct counter. Never renumbered and never of another size, in whatever schema
- * version: an agent reads what one of another version left. Below, enum counter_reason; at the end, enum
- * counter_account.
+ * version: an agent reads what one of another version left. First enum counter_reason, by the programs; then
+ * what agents have shown of each (COUNTER_SHOWN); at the end enum counter_account.
  */
 #define COUNTERS_ENTRIES 64
 struct counter {
@@ -507,6 +507,14 @@ enum counter_reason {
 	COUNTER_SAMPLED_OUT = 24,  /* left out by capture.sampling */
 	COUNTER_REASONS = 25,
 };
+
+/*
+ * Index of what agents have shown of a reason on their metrics or in their log, by agents alone: the rest is
+ * the next one's to show. Of COUNTER_ACCOUNTED, whose packets enum counter_account has, only the bytes mean
+ * something.
+ */
+#define COUNTER_SHOWN(reason) (32 + (reason))
+#define COUNTER_MOST_REASONS 30
 
 /* Of COUNTER_ACCOUNTED; in packets, by agents alone. */
 enum counter_account {

@@ -278,11 +278,20 @@ int merminbpf_counters_read(struct merminbpf *handle, void *counters, uint32_t m
 int merminbpf_account_resume(struct merminbpf *handle, uint32_t *told);
 
 /*
- * Packets that programs of other agents accounted in pinned maps that this handle does not use, and that
- * nobody told or set off before: two words (low, high). From here on they are set off. To be called once
- * their programs are replaced or detached.
+ * What agents have shown of COUNTERS: as merminbpf_counters_read. Of COUNTER_ACCOUNTED only the bytes mean
+ * something.
  */
-int merminbpf_accounts_set_off(struct merminbpf *handle, uint32_t *words);
+int merminbpf_shown_read(struct merminbpf *handle, void *counters, uint32_t max);
+
+/* Writes what is shown from here on: `count` struct counter, as merminbpf_counters_read gave them. */
+int merminbpf_shown_write(struct merminbpf *handle, const void *counters, uint32_t count);
+
+/*
+ * What programs of other agents counted in pinned maps that this handle does not use, and that nobody told,
+ * showed or set off before: `max` struct counter, of COUNTER_ACCOUNTED the packets alone. From here on it is
+ * set off. To be called once their programs are replaced or detached. Returns how many were written.
+ */
+int merminbpf_counters_set_off(struct merminbpf *handle, void *counters, uint32_t max);
 
 /* ---- link.c, interface.c: interfaces by rtnetlink, in the watched network namespace ---- */
 

@@ -23,6 +23,8 @@ _Static_assert(sizeof(struct table_use) == 16, "table_use");
 _Static_assert(sizeof(struct filter_prefix) == 20, "filter_prefix");
 _Static_assert(sizeof(struct filter_rules) == 65824, "filter_rules");
 _Static_assert(sizeof(struct counter) == 16, "counter");
+_Static_assert(COUNTER_REASONS <= COUNTER_MOST_REASONS, "counter_reason");
+_Static_assert((int)COUNTER_SHOWN(COUNTER_MOST_REASONS) <= (int)ACCOUNT_SET_OFF, "COUNTER_SHOWN");
 _Static_assert(sizeof(struct flow_exported_entry) == 224, "flow_exported_entry");
 _Static_assert(sizeof(struct flow_taken) == 432, "flow_taken");
 _Static_assert(sizeof(struct flow_removal) == 312, "flow_removal");

@@ -1,11 +1,16 @@
-// Which record batches the first exporter is done with. Comes in: spans accepted and acknowledged. Goes out: a number of
+// Which record batches every exporter is done with. Comes in: spans accepted and acknowledged. Goes out: a number of
 // batches, told whenever it rises. On the export thread.
+
+import type { RecordExporter } from "./export/exporter.ts";
 
 const TELL_MS = 50;
 
-/** Watches one exporter. */
+/** The part of an exporter that is watched. */
+export type Acknowledging = Pick<RecordExporter, "acknowledged">;
+
+/** Watches the exporters: a batch is done with when the slowest of them has sent or dropped it. */
 export class Acknowledgement implements Disposable {
-  readonly #acknowledgedSpans: () => number;
+  readonly #exporters: readonly Acknowledging[];
   readonly #tell: (batches: number) => void;
   readonly #timer: Timer;
   /** Spans up to the end of each batch that is not acknowledged. */
@@ -14,16 +19,16 @@ export class Acknowledgement implements Disposable {
   #batches = 0;
 
   /**
-   * @param acknowledgedSpans of the exporter, see RecordExporter.acknowledged
+   * @param exporters all of which get each batch
    * @param tell told how many batches, counted from the first, are done with
    */
-  constructor(acknowledgedSpans: () => number, tell: (batches: number) => void) {
-    this.#acknowledgedSpans = acknowledgedSpans;
+  constructor(exporters: readonly Acknowledging[], tell: (batches: number) => void) {
+    this.#exporters = exporters;
     this.#tell = tell;
     this.#timer = setInterval(() => this.look(), TELL_MS);
   }
 
-  /** A batch was handed to the exporter. */
+  /** A batch was handed to the exporters. */
   accept(spans: number): void {
     this.#spans += spans;
     this.#ends.push(this.#spans);
@@ -31,7 +36,8 @@ export class Acknowledgement implements Disposable {
 
   /** Looks whether there is news, and tells it. */
   look(): void {
-    const spans = this.#acknowledgedSpans();
+    let spans = this.#spans;
+    for (const { acknowledged } of this.#exporters) spans = Math.min(spans, acknowledged);
     const before = this.#batches;
     while (this.#ends.length > 0 && (this.#ends[0] as number) <= spans) {
       this.#ends.shift();

@@ -1,5 +1,6 @@
 // `mermin run`: builds the stages from the config, connects them, and takes them apart in reverse. Owns every part.
 
+import { OwnCounters } from "./capture/counters.ts";
 import { Interfaces } from "./capture/interfaces.ts";
 import { Listeners } from "./capture/listeners.ts";
 import { loadProbe, type Probe, type ProbeOptions, prepareProbe } from "./capture/probe.ts";
@@ -78,11 +79,13 @@ async function runLoop(running: Running): Promise<void> {
   );
   const listeners = new Listeners(probe, log);
   const reader = new Reader(probe);
-  const { table, feed, handover } = openTable({ ...running, interfaces, listeners, reader });
+  const counters = new OwnCounters(probe);
+  const { table, feed, handover } = openTable({ ...running, interfaces, listeners, reader, counters });
   const { table_capacity: tableCapacity, poll_interval: pollIntervalMs } = config.flow;
   const loop = new CaptureLoop({
     ...{
       reader,
+      counters,
       table,
       feed,
       interfaces,
@@ -114,7 +117,7 @@ async function runLoop(running: Running): Promise<void> {
   loop.start();
   const stopped = Promise.race([failure.promise, aborted(signal)]);
   if (await isSettled(interfaces, stopped)) {
-    loop.noteSetOff(clearLeftovers(running.pins, interfaces, log));
+    loop.noteSetOff(clearLeftovers({ ...running, counters, interfaces }));
     log.info("agent started", { version: BUILD.version, interfaces: interfaces.count });
     if (config.telemetry.traces) tellStart(thread, interfaces, beganMs);
   }

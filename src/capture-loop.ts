@@ -1,6 +1,7 @@
 // The capture thread's clockwork: ring every 10 ms, scan every poll interval in slices between, at once where the
 // kernel's table is nearly full, interfaces and listeners when they change. Comes in: the kernel. Goes out: record batches and counters to the export thread.
 
+import type { OwnCounters } from "./capture/counters.ts";
 import type { Interfaces } from "./capture/interfaces.ts";
 import type { Listeners } from "./capture/listeners.ts";
 import type { Reader } from "./capture/reader.ts";
@@ -17,6 +18,7 @@ import { monotonicNs, type TranslationFeed } from "./translation-feed.ts";
 /** Parts of the loop; all belong to the agent. */
 export interface CaptureParts {
   readonly reader: Reader;
+  readonly counters: OwnCounters;
   readonly table: FlowTable;
   /** Absent: nobody tells what the node translates. */
   readonly feed: TranslationFeed | undefined;
@@ -55,7 +57,8 @@ export class CaptureLoop {
   #isStretched = false;
   /** Whether the present scan, or the last, was begun because the table was nearly full. */
   #isPressed = false;
-  #counters: readonly KernelCounter[] = [];
+  /** As the kernel had them last, of whatever agents. */
+  #counted: readonly KernelCounter[] = [];
   /** As {@link Listeners.hostAddresses} was when it was told last. */
   #toldAddresses: Uint32Array | undefined;
   #packetsSetOff = 0;
@@ -71,7 +74,7 @@ export class CaptureLoop {
     this.#tellInterfaces();
     this.#tellListeners();
     // Without counters: no flow was read yet, and what was counted since the hooks are there would seem to be lost.
-    this.#tellStats(this.#counters);
+    this.#tellStats(this.#counted);
     this.#schedule(now);
   }
 
@@ -91,7 +94,7 @@ export class CaptureLoop {
     if (!isKept) reader.stopCounting();
     const finalStats = interfaces.stats();
     while (this.#scan?.next().done === false);
-    this.#counters = reader.counters();
+    this.#counted = reader.counters();
     this.#drain();
     if (isKept) scanForHandover(reader, table, reader.clock());
     else scanFinally(reader, table, reader.clock());
@@ -101,7 +104,7 @@ export class CaptureLoop {
       handover?.noteSent();
     }
     this.#scans++;
-    this.#tellStats(this.#counters, finalStats);
+    this.#tellStats(this.#counted, finalStats);
   }
 
   #schedule(started: number): void {
@@ -172,7 +175,7 @@ export class CaptureLoop {
   #beginScan(now: number): void {
     const { reader, table, pollIntervalMs } = this.#parts;
     // Read before the flows: what is counted while they are read is then never taken for lost.
-    this.#counters = reader.counters();
+    this.#counted = reader.counters();
     this.#isStretched = false;
     this.#notePressure();
     this.#nextScan = this.#isPressed ? now + pollIntervalMs : Math.max(this.#nextScan + pollIntervalMs, now);
@@ -207,7 +210,7 @@ export class CaptureLoop {
     this.#scan = undefined;
     this.#scans++;
     if (this.#isStretched) this.#stretchedScans++;
-    this.#tellStats(this.#counters);
+    this.#tellStats(this.#counted);
   }
 
   #sendRecords(): void {
@@ -236,12 +239,12 @@ export class CaptureLoop {
     thread.tell({ kind: "listeners", atMs, changed: isNew ? { listeners: sockets, addresses } : undefined });
   }
 
-  #tellStats(counters: readonly KernelCounter[], interfaceStats = this.#parts.interfaces.stats()): void {
-    const { reader, table, interfaces, listeners, thread, tableCapacity } = this.#parts;
+  #tellStats(counted: readonly KernelCounter[], interfaceStats = this.#parts.interfaces.stats()): void {
+    const { reader, counters, table, interfaces, listeners, thread, tableCapacity } = this.#parts;
     const tableStats = table.stats();
     const { sent, refused } = thread.counts;
     const capture: CaptureStats = {
-      counters,
+      counters: counters.of(counted),
       interfaces: interfaceStats,
       failedInterfaces: interfaces.failed,
       namespaces: listeners.stats(),
@@ -260,6 +263,6 @@ export class CaptureLoop {
       persistence: this.#parts.persistence,
       conntrack: this.#parts.feed?.stats() ?? NOT_FOLLOWED,
     };
-    thread.tell({ kind: "stats", capture, table: tableStats });
+    thread.tell({ kind: "stats", capture, table: tableStats, counted });
   }
 }

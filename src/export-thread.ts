@@ -1,6 +1,7 @@
 // The capture thread's end of the export thread. Comes in: record batches and counters. Goes out: messages, with
 // buffers transferred, and back. Bounded: a thread that falls behind is sent no more until it answers.
 
+import type { KernelCounter } from "./capture/stats.ts";
 import type { Config } from "./config/schema.ts";
 import type { FlowRecordBatch } from "./flow/flow.ts";
 import type { RecordChunk } from "./flow/record-chunks.ts";
@@ -36,6 +37,7 @@ export class ExportThread {
   #refused = 0;
   #sentBatches = 0;
   #acknowledgedBatches = 0;
+  #shown: readonly KernelCounter[] | undefined;
   readonly #spent: RecordChunk[] = [];
 
   /** @param onFailure told once or more where the thread or an exporter cannot go on. */
@@ -57,9 +59,16 @@ export class ExportThread {
     return this.#sentBatches;
   }
 
-  /** Of those, counted from the first, what the first exporter is done with. */
+  /** Of those, counted from the first, what every exporter is done with. */
   get acknowledgedBatches(): number {
     return this.#acknowledgedBatches;
+  }
+
+  /** The last counters that were shown since the last call. */
+  takeShown(): readonly KernelCounter[] | undefined {
+    const shown = this.#shown;
+    this.#shown = undefined;
+    return shown;
   }
 
   /** Resolves when the thread is ready. @throws Error with the line to print where it cannot start. */
@@ -150,6 +159,9 @@ export class ExportThread {
         return;
       case "acknowledged":
         this.#acknowledgedBatches = message.batches;
+        return;
+      case "shown":
+        this.#shown = message.counted;
         return;
       case "finished":
         this.#finish(message);

@@ -23,7 +23,7 @@ import { observeAttempts, openOwnTraces } from "./own-traces.ts";
 import { Patience } from "./patience.ts";
 import { livenessDeadline } from "./telemetry/health.ts";
 import { type Servers, startServers } from "./telemetry/server.ts";
-import { createRecorder, type Recorder } from "./telemetry/snapshot.ts";
+import { createRecorder, type Recorder, type Snapshot } from "./telemetry/snapshot.ts";
 import { logStatistics, startStatistics } from "./telemetry/statistics.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 import { BUILD } from "./version.ts";
@@ -134,11 +134,12 @@ async function open(start: StartMessage): Promise<void> {
           server: config.server,
           metrics: config.metrics,
           snapshot: recorder.snapshot,
+          onShown: noteShown,
           livenessDeadline: livenessDeadline(config.flow.poll_interval),
         })
       : undefined;
     const statistics = isLive
-      ? startStatistics(log, recorder.snapshot, config.pipeline.stats_interval)
+      ? startStatistics(() => showStatistics(log, recorder), config.pipeline.stats_interval)
       : undefined;
     const acknowledgement = isLive ? acknowledge(exporters) : undefined;
     for (const exporter of exporters) void exporter.failure.then(tellFailure);
@@ -165,11 +166,19 @@ async function open(start: StartMessage): Promise<void> {
   }
 }
 
-function acknowledge([first]: readonly RecordExporter[]): Acknowledgement {
-  return new Acknowledgement(
-    () => first?.acknowledged ?? Number.POSITIVE_INFINITY,
-    (batches) => post({ kind: "acknowledged", batches }),
-  );
+function acknowledge(exporters: readonly RecordExporter[]): Acknowledgement {
+  return new Acknowledgement(exporters, (batches) => post({ kind: "acknowledged", batches }));
+}
+
+function showStatistics(log: Logger, recorder: Recorder): void {
+  const snapshot = recorder.snapshot();
+  logStatistics(log, snapshot);
+  if (log.isEnabled("info")) noteShown(snapshot);
+}
+
+/** What is seen of the kernel's counters is no later agent's to show. */
+function noteShown({ report }: Snapshot): void {
+  if (report?.counted !== undefined) post({ kind: "shown", counted: report.counted });
 }
 
 /** Flows outlive their interface by a timeout: the names of those gone are kept, the oldest forgotten. */
@@ -237,7 +246,7 @@ async function finish(open: ExportSide, deadline: number, beganMs: number): Prom
   open.statistics?.[Symbol.dispose]();
   await open.cluster?.[Symbol.asyncDispose]();
   await open.servers?.[Symbol.asyncDispose]();
-  logStatistics(open.log, open.recorder.snapshot());
+  showStatistics(open.log, open.recorder);
   await endTraces(open, beganMs);
   post({ kind: "finished", isComplete: open.isComplete });
 }

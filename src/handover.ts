@@ -1,6 +1,8 @@
 // What the next agent will know: each flow's entry is written to the kernel once the record that told it is
-// acknowledged. Comes in: the table's log, and what the export thread acknowledged. On the capture thread.
+// acknowledged, and counters once they are shown. Comes in: the table's log, what the export thread acknowledged and showed.
+// On the capture thread.
 
+import type { OwnCounters } from "./capture/counters.ts";
 import type { Pins } from "./capture/pins.ts";
 import type { Reader } from "./capture/reader.ts";
 import type { CaptureClock } from "./capture/record.ts";
@@ -14,6 +16,7 @@ const ENTRIES_A_TURN = 1536;
 /** Parts of a handover; all belong to the agent. */
 export interface HandoverParts {
   readonly log: ExportedLog;
+  readonly counters: OwnCounters;
   readonly pins: Pins;
   readonly reader: Reader;
   readonly table: FlowTable;
@@ -35,7 +38,7 @@ export class Handover {
 
   /** Makes the table know what was told before: to be called once, before anything else is read. */
   takeOver(clock: CaptureClock): void {
-    const { pins, table, reader } = this.#parts;
+    const { pins, table, counters } = this.#parts;
     table.beginScan(clock);
     for (const batch of pins.taken()) {
       table.adopt({ ...batch, values: batch.told });
@@ -43,7 +46,7 @@ export class Handover {
     }
     // After those: a flow that lives may have the key of one that was taken.
     for (const batch of pins.exported()) table.adopt(batch);
-    reader.forgetCounters(this.#settled());
+    counters.leaveOutShown(this.#settled());
   }
 
   /**
@@ -54,12 +57,12 @@ export class Handover {
   #settled(): number {
     const { pins, table, reader } = this.#parts;
     const told = pins.resume();
-    const before = reader.accounted();
+    const before = accountedBy(reader);
     let untold = 0;
     reader.rescan();
     for (let slice = reader.nextSlice(); slice !== undefined; slice = reader.nextSlice())
       untold += table.untoldIn(slice);
-    const after = reader.accounted();
+    const after = accountedBy(reader);
     const stats = table.stats();
     const made = stats.packetsTold + stats.packetsFiltered + stats.packetsTranslated;
     const taken = made - stats.packetsSettled + stats.packetsPending;
@@ -83,11 +86,18 @@ export class Handover {
 
   /** Writes some of what may be written. Returns whether there may be more. */
   turn(): boolean {
-    const { log, pins, thread } = this.#parts;
+    const { log, counters, pins, thread } = this.#parts;
+    const shown = thread.takeShown();
+    if (shown !== undefined) counters.noteShown(shown);
     for (; this.#acknowledgedBatches < thread.acknowledgedBatches; this.#acknowledgedBatches++)
       this.#acknowledgedRows = this.#marks.shift() ?? this.#acknowledgedRows;
     const { words, first, count } = log.take(this.#acknowledgedRows, ENTRIES_A_TURN);
     if (count > 0) pins.write(words, first, count);
     return count === ENTRIES_A_TURN;
   }
+}
+
+/** Packets accounted, by whatever agents. */
+function accountedBy(reader: Reader): number {
+  return reader.counters()[0]?.packets ?? 0;
 }

@@ -1,6 +1,6 @@
 // What the capture thread and the export thread (a Worker) say to each other. Order is kept in each direction.
 
-import type { CaptureStats } from "./capture/stats.ts";
+import type { CaptureStats, KernelCounter } from "./capture/stats.ts";
 import type { Config } from "./config/schema.ts";
 import type { TableStats } from "./flow/stats.ts";
 import type { Operation } from "./telemetry/tracing.ts";
@@ -39,6 +39,8 @@ export interface StatsMessage {
   readonly kind: "stats";
   readonly capture: CaptureStats;
   readonly table: TableStats;
+  /** COUNTERS as the kernel had them, to come back in {@link ShownMessage}. Of a live agent. */
+  readonly counted?: readonly KernelCounter[];
 }
 
 /** A reading of the sockets that listen on the host's network, see `HostReading` in capture/listeners.ts. */
@@ -86,10 +88,16 @@ export interface AcceptedMessage {
   readonly details: ArrayBuffer | undefined;
 }
 
-/** The first exporter has sent, or dropped, so many batches, counted from the first. Of a live agent. */
+/** Every exporter has sent, or dropped, so many batches, counted from the first. Of a live agent. */
 export interface AcknowledgedMessage {
   readonly kind: "acknowledged";
   readonly batches: number;
+}
+
+/** The statistics that had these counters are in the log, or were answered as metrics. */
+export interface ShownMessage {
+  readonly kind: "shown";
+  readonly counted: readonly KernelCounter[];
 }
 
 /** Everything is flushed or counted as lost; `isComplete` is false where the time ran out. */
@@ -108,5 +116,6 @@ export type FromExport =
   | StartedMessage
   | AcceptedMessage
   | AcknowledgedMessage
+  | ShownMessage
   | FinishedMessage
   | FailedMessage;

@@ -2,6 +2,7 @@
 // Comes in: a probe that is not loaded, the lock. Goes out: pins, the table, the handover.
 
 import { findHolders } from "./bpf-holders.ts";
+import type { OwnCounters } from "./capture/counters.ts";
 import type { Interfaces } from "./capture/interfaces.ts";
 import { loadLibrary } from "./capture/library.ts";
 import { listLinks } from "./capture/links.ts";
@@ -64,16 +65,25 @@ export function usePins(probe: Probe, lock: HostLock, isWanted: boolean, log: Lo
   return { pins, isKept, hasEarlier, persistence: { isWanted, failure: refusal } };
 }
 
+/** What {@link clearLeftovers} looks at. */
+export interface Leftovers {
+  readonly pins: Pins;
+  readonly counters: OwnCounters;
+  readonly interfaces: Interfaces;
+  readonly log: Logger;
+}
+
 /**
- * Takes away what earlier agents left attached where this one is not, once it is attached itself.
- * Returns the packets that programs of another version, or with maps of another size, have counted and nobody can tell.
+ * Takes away what earlier agents left attached where this one is not, once it is attached itself, and takes on what
+ * programs of another version, or with maps of another size, have counted.
+ * Returns the packets of it that nobody can tell.
  * @throws ShimError where the kernel refuses to be asked
  */
-export function clearLeftovers(pins: Pins, interfaces: Interfaces, log: Logger): number {
+export function clearLeftovers({ pins, counters, interfaces, log }: Leftovers): number {
   pins.prune();
   const watched = new Set(interfaces.names().map(([ifindex]) => ifindex));
   removeLeftFilters(watched, log);
-  const packets = pins.setOff();
+  const packets = counters.takeOnOthers();
   if (packets > 0) log.warn("packets counted for an agent of another version cannot be told", { packets });
   return packets;
 }
@@ -98,6 +108,7 @@ export interface TableSources extends UsedPins {
   readonly interfaces: Interfaces;
   readonly listeners: Listeners;
   readonly reader: Reader;
+  readonly counters: OwnCounters;
   readonly probe: Probe;
   readonly log: Logger;
 }
@@ -108,7 +119,7 @@ export function openTable(sources: TableSources): {
   readonly feed: TranslationFeed | undefined;
   readonly handover: Handover | undefined;
 } {
-  const { config, interfaces, listeners, reader, thread, pins } = sources;
+  const { config, interfaces, listeners, reader, counters, thread, pins } = sources;
   const exported = sources.isKept || sources.hasEarlier ? new ExportedLog() : undefined;
   const table = createFlowTable(config.span, interfaces, listeners, {
     mapCapacity: config.flow.table_capacity,
@@ -124,7 +135,7 @@ export function openTable(sources: TableSources): {
   // First: flows that are adopted are told with their translation.
   const feed = followConntrack(table, sources);
   if (exported === undefined) return { table, feed, handover: undefined };
-  const handover = new Handover({ log: exported, pins, reader, table, thread });
+  const handover = new Handover({ log: exported, counters, pins, reader, table, thread });
   handover.takeOver(reader.clock());
   return { table, feed, handover };
 }

@@ -81,20 +81,6 @@ export class Pins {
     return number64(words, 0);
   }
 
-  /**
-   * Packets that agents of another version, or of maps of another size, counted and nobody can tell; each is in one
-   * answer only. To be asked once their programs are gone.
-   */
-  setOff(): number {
-    const { library, handle } = this.#probe;
-    const words = new Uint32Array(new ArrayBuffer(8));
-    this.#probe.check(
-      library.merminbpf_accounts_set_off(handle, words),
-      "Cannot set off what others counted",
-    );
-    return number64(words, 0);
-  }
-
   /** What was told and acknowledged of flows, by the agent before. */
   *exported(): Generator<ExportedBatch, void, void> {
     const keys = new Uint32Array(new ArrayBuffer(SLICE_ENTRIES * KEY_BYTES));

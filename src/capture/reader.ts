@@ -1,6 +1,7 @@
 // Reading the maps: ring drain, scan in slices, removal, counters, clock. Comes in: a Probe. Goes out: batches over
 // buffers that are reused at the next call. Never decodes a flow.
 
+import { counterWords, decodeCounters } from "./counters.ts";
 import { nulTerminated } from "./library.ts";
 import type { Probe, Side } from "./probe.ts";
 import {
@@ -23,7 +24,6 @@ import { COUNTER_NAMES, type KernelCounter } from "./stats.ts";
 export const SLICE_ENTRIES = 1024;
 
 const DRAIN_BYTES = 1 << 20;
-const COUNTER_WORDS = 4;
 const ENOENT = -2;
 /** MERMINBPF_SCAN_END. */
 const SCAN_END = 0x7fffffff;
@@ -53,14 +53,10 @@ export class Reader {
   readonly #findKey: Uint32Array = new Uint32Array(new ArrayBuffer(KEY_BYTES));
   readonly #foundDetails: Uint32Array = new Uint32Array(new ArrayBuffer(DETAILS_BYTES));
   readonly #foundFlow: Uint32Array = new Uint32Array(new ArrayBuffer(VALUE_BYTES));
-  readonly #counters: Uint32Array = new Uint32Array(
-    new ArrayBuffer(COUNTER_NAMES.length * COUNTER_WORDS * 4),
-  );
+  readonly #counters: Uint32Array = counterWords();
   readonly #clock: Uint32Array = new Uint32Array(new ArrayBuffer(16));
   readonly #figures: Uint32Array = new Uint32Array(new ArrayBuffer(16));
   #generation: number;
-  /** What an earlier agent counted in the same maps. */
-  #earlier: readonly KernelCounter[] = [];
 
   constructor(probe: Probe) {
     this.#probe = probe;
@@ -182,37 +178,12 @@ export class Reader {
     this.#probe.check(result, "Cannot begin a scan of the flows");
   }
 
-  /** Packets accounted in these maps, by whatever agents. */
-  accounted(): number {
-    return this.#readCounters()[0]?.packets ?? 0;
-  }
-
-  /**
-   * What was counted so far is an earlier agent's: {@link counters} leaves it out, of what was accounted the packets
-   * `settled`, as others are this agent's to tell.
-   */
-  forgetCounters(settled: number): void {
-    this.#earlier = this.#readCounters().map((counter, index) =>
-      index === 0 ? { ...counter, packets: settled } : counter,
-    );
-  }
-
-  /** COUNTERS, but for what was forgotten, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */
+  /** COUNTERS, of whatever agents, summed over the CPUs, in the order of {@link COUNTER_NAMES}. */
   counters(): readonly KernelCounter[] {
-    return this.#readCounters().map(({ packets, bytes }, index) => ({
-      packets: packets - (this.#earlier[index]?.packets ?? 0),
-      bytes: bytes - (this.#earlier[index]?.bytes ?? 0),
-    }));
-  }
-
-  #readCounters(): readonly KernelCounter[] {
     const { library, handle } = this.#probe;
     const result = library.merminbpf_counters_read(handle, this.#counters, COUNTER_NAMES.length);
     this.#probe.check(result, "Cannot read the counters");
-    return COUNTER_NAMES.map((_, index) => ({
-      packets: number64(this.#counters, index * COUNTER_WORDS),
-      bytes: number64(this.#counters, index * COUNTER_WORDS + 2),
-    }));
+    return decodeCounters(this.#counters);
   }
 
   /** Now, as the kernel's times are converted: monotonic, and the wall clock's distance from it. */

@@ -97,7 +97,10 @@ export interface CaptureStats {
   readonly recordsRefused: number;
   /** Replay: packets judged malformed before the program could see them. */
   readonly shortPackets: number;
-  /** Packets that programs of another schema version counted, between its agent's end and this one's start. */
+  /**
+   * Packets that programs of another schema version took for flows or sent as events, between its agent's end and
+   * this one's start.
+   */
   readonly packetsSetOff: number;
   readonly persistence: Persistence;
   readonly conntrack: ConntrackStats;

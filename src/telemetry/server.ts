@@ -11,6 +11,8 @@ export interface ServersOptions {
   readonly server: ServerConfig;
   readonly metrics: ServerConfig;
   readonly snapshot: () => Snapshot;
+  /** Told of each snapshot whose metrics are answered. */
+  readonly onShown?: (snapshot: Snapshot) => void;
   /** See health.ts, `livenessDeadline`. */
   readonly livenessDeadline: Milliseconds;
 }
@@ -30,7 +32,7 @@ type Listener = ReturnType<typeof Bun.serve>;
  * @throws {Error} whose message is one line for people, where an address cannot be listened on; nothing listens then.
  */
 export async function startServers(options: ServersOptions): Promise<Servers> {
-  const { server, metrics, snapshot, livenessDeadline } = options;
+  const { server, metrics, snapshot, onShown, livenessDeadline } = options;
   const health =
     (question: HealthQuestion): Route =>
     (now) => {
@@ -45,7 +47,12 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     "/readyz": health("readyz"),
     "/startup": health("startup"),
   };
-  const metricsRoutes = { "/metrics": showMetrics };
+  const metricsRoutes = {
+    "/metrics": (now: Snapshot) => {
+      onShown?.(now);
+      return showMetrics(now);
+    },
+  };
   const healthListener = listen(server, {
     name: "server",
     purpose: "health",

@@ -1,7 +1,7 @@
 // What all of telemetry reads: the stages' counters at one moment, gathered from the messages of the capture thread
 // and from the exporters of this one.
 
-import type { CaptureStats } from "../capture/stats.ts";
+import type { CaptureStats, KernelCounter } from "../capture/stats.ts";
 import type { ExporterStats } from "../export/exporter-stats.ts";
 import type { TableStats } from "../flow/stats.ts";
 import { type Milliseconds, toMilliseconds } from "../lib/time.ts";
@@ -30,6 +30,8 @@ export interface ExporterSnapshot {
 export interface CaptureReport {
   readonly capture: CaptureStats;
   readonly table: TableStats;
+  /** COUNTERS as the kernel had them, of earlier agents too; undefined where nobody needs to know that they are shown. */
+  readonly counted?: readonly KernelCounter[];
 }
 
 export interface Snapshot {

@@ -50,14 +50,10 @@ export function logStatistics(logger: Logger, snapshot: Snapshot): void {
   logger.info("flow statistics", statisticsFields(snapshot));
 }
 
-/** Writes the line every `interval` until disposed; never where the interval is 0. The timer keeps no process alive. */
-export function startStatistics(
-  logger: Logger,
-  snapshot: () => Snapshot,
-  interval: Milliseconds,
-): Disposable {
+/** Calls `write` every `interval` until disposed; never where the interval is 0. The timer keeps no process alive. */
+export function startStatistics(write: () => void, interval: Milliseconds): Disposable {
   if (interval === 0) return { [Symbol.dispose]: () => {} };
-  const timer = setInterval(() => logStatistics(logger, snapshot()), interval);
+  const timer = setInterval(write, interval);
   timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -4,19 +4,12 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { type Agent, type AgentConfig, type AgentEnd, startAgent } from "../support/agent.ts";
+import { countLost } from "../support/agent-losses.ts";
 import { type AgentSpan, withTransport } from "../support/agent-spans.ts";
 import { countFlooded, serveExchanges, startExchange, startFlood } from "../support/namespace-flood.ts";
 import { makePair } from "../support/namespace-pair.ts";
 import type { TestProcess } from "../support/namespace-process.ts";
 import { demandSuccess } from "../support/namespace-traffic.ts";
-
-/** Losses of packets that were never in a record, by their names in the statistics line. */
-const PACKET_LOSSES = [
-  "lost_kernel_map_full",
-  "lost_kernel_map_busy",
-  "lost_kernel_delete_race",
-  "lost_table_entry_gone",
-] as const;
 
 /** Of the agent's memory at its peak: what it has at rest, and what any flood may add. */
 const MOST_RESIDENT_BYTES = 300e6;
@@ -35,7 +28,7 @@ function packetsOf(spans: readonly AgentSpan[]): number {
 
 /** Every packet is in a span or in a loss, and no span was lost. */
 function expectSum({ exitCode, spans, statistics }: AgentEnd, sent: number): void {
-  const lost = PACKET_LOSSES.reduce((sum, name) => sum + (statistics.get(name) ?? 0), 0);
+  const lost = countLost(statistics);
   const spansLost = [...statistics.keys()].filter((name) => /^lost_(decorate|queue|export)_/.test(name));
   expect({ exitCode, spansLost, records: statistics.get("records") }).toEqual({
     exitCode: 0,

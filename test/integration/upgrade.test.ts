@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { SCHEMA_VERSION } from "../../src/capture/record.ts";
-import { holdMounts, startAgent } from "../support/agent.ts";
+import { type AgentEnd, holdMounts, startAgent } from "../support/agent.ts";
 import {
   countPackets,
   countPassed,
@@ -22,10 +22,13 @@ import {
   told,
   unique,
 } from "../support/agent-handover.ts";
+import { countLost } from "../support/agent-losses.ts";
 import type { AgentSpan } from "../support/agent-spans.ts";
 import { runMermin } from "../support/mermin-command.ts";
+import { countFlooded, startFlood } from "../support/namespace-flood.ts";
 import { type Host, makePair } from "../support/namespace-pair.ts";
 import type { TestProcess } from "../support/namespace-process.ts";
+import { demandSuccess } from "../support/namespace-traffic.ts";
 import { buildOtherAgent } from "../support/other-agent.ts";
 
 const BUILD_MS = 120_000;
@@ -123,6 +126,25 @@ describe("an agent of another layout", () => {
     },
     TEST_MS,
   );
+
+  test("tells every loss since one ended, of packets that found no room, too: once", async () => {
+    await using pair = makePair();
+    const [left] = pair.hosts;
+    const mountsOf = await holdMounts(left.namespace);
+    const flow = { ...persisting()["flow"], table_capacity: 1024, ring_buffer_bytes: "256KiB" };
+    const options = { config: { ...persisting(), flow }, mountsOf };
+    const first = await endAgent(await startAgent(left.namespace, options), "SIGTERM");
+    const flood = startFlood(left, { kind: "syn", flows: 6000 });
+    await demandSuccess(flood);
+    const ends: AgentEnd[] = [first];
+    for (const binary of [newer, newer])
+      ends.push(await endAgent(await startAgent(left.namespace, { ...options, binary }), "SIGTERM"));
+    const lost = ends.map(({ statistics }) => countLost(statistics));
+    expect(lost).toEqual([0, countFlooded(flood), 0]);
+    expect(ends[1]?.statistics.get("lost_kernel_map_full")).toBeGreaterThan(1000);
+    expect(ends[1]?.statistics.get("lost_kernel_schema_upgrade")).toBeGreaterThan(1024);
+    expect(countPackets(ends.flatMap(({ spans }) => spans))).toBe(0);
+  }, 60_000);
 
   test("tells as a loss what was counted in maps of another size", async () => {
     await using pair = makePair();

@@ -71,7 +71,7 @@ describe("startStatistics", () => {
   test("writes the line each interval until disposed", () => {
     const { lines, logger } = collect();
     {
-      using _ = startStatistics(logger, snapshot, toMilliseconds(30_000));
+      using _ = startStatistics(() => logStatistics(logger, snapshot()), toMilliseconds(30_000));
       jest.advanceTimersByTime(29_999);
       expect(lines).toHaveLength(0);
       jest.advanceTimersByTime(30_001);
@@ -84,7 +84,7 @@ describe("startStatistics", () => {
 
   test("writes nothing by itself where the interval is 0, but when asked", () => {
     const { lines, logger } = collect();
-    using _ = startStatistics(logger, snapshot, toMilliseconds(0));
+    using _ = startStatistics(() => logStatistics(logger, snapshot()), toMilliseconds(0));
     jest.advanceTimersByTime(600_000);
     expect(lines).toHaveLength(0);
     logStatistics(logger, snapshot());
