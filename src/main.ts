@@ -7,16 +7,22 @@ import { checkCommand } from "./check.ts";
 import { type Command, parseCommand } from "./cli.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problem.ts";
+import { describeFileError } from "./lib/file-error.ts";
 import { replayCommand } from "./replay-command.ts";
 import { BUILD } from "./version.ts";
 
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
+/** What commands wrote to standard output: each the error that it met, or none. */
+const writes: Promise<Error | undefined>[] = [];
+
 process.exit(await main(parseCommand(process.argv.slice(2))));
 
 async function main(command: Command): Promise<number> {
   try {
-    return await execute(command);
+    const code = await execute(command);
+    await checkWrites();
+    return code;
   } catch (error) {
     console.error(error instanceof ConfigError ? error.message : `mermin: ${describe(error)}`);
     return error instanceof ConfigError ? EXIT.usage : EXIT.failed;
@@ -32,16 +38,16 @@ async function execute(command: Command): Promise<number> {
       return await replayCommand(command, abortOnSignals());
     case "check":
       return checkCommand(command.options, {
-        standardOutput: (text) => process.stdout.write(text),
+        standardOutput: print,
         standardError: (text) => process.stderr.write(text),
       });
     case "bpf":
-      return bpfCommand(command.action, command.options, (text) => process.stdout.write(text));
+      return bpfCommand(command.action, command.options, print);
     case "version":
-      process.stdout.write(`mermin ${BUILD.version} commit ${BUILD.commit} schema ${SCHEMA_VERSION}\n`);
+      print(`mermin ${BUILD.version} commit ${BUILD.commit} schema ${SCHEMA_VERSION}\n`);
       return EXIT.done;
     case "help":
-      process.stdout.write(command.text);
+      print(command.text);
       return EXIT.done;
     case "usage":
       console.error(`mermin: ${command.problem}`);
@@ -49,6 +55,21 @@ async function execute(command: Command): Promise<number> {
     default:
       command satisfies never;
       return EXIT.usage;
+  }
+}
+
+function print(text: string): void {
+  writes.push(new Promise((resolve) => process.stdout.write(text, (error) => resolve(error ?? undefined))));
+}
+
+/**
+ * Waits for all that was printed. A reader that has seen enough and went is no failure.
+ * @throws Error where it cannot be written
+ */
+async function checkWrites(): Promise<void> {
+  for (const error of await Promise.all(writes)) {
+    if (error === undefined || ("code" in error && error.code === "EPIPE")) continue;
+    throw new Error(`Cannot write to standard output: ${describeFileError(error)}`, { cause: error });
   }
 }
 
