@@ -14,6 +14,7 @@ import type { AccessOptions } from "./kubernetes/has-cluster.ts";
 import { planDenial, planKinds, planRelations, planSelection } from "./kubernetes/plan.ts";
 import type { PolicySurroundings } from "./kubernetes/policies-denial.ts";
 import { SocketHolders } from "./kubernetes/socket-holders.ts";
+import type { WatchStats } from "./kubernetes/watch.ts";
 import type { Logger } from "./lib/log.ts";
 import { SocketFeed } from "./socket-feed.ts";
 import type { ClusterSnapshot } from "./telemetry/cluster-metrics.ts";
@@ -113,7 +114,11 @@ function knowsAll(config: KubernetesConfig, watch: ClusterWatch): PolicySurround
   const kinds = planDenial(config);
   const stats = kinds?.map((kind) => watch.stats.get(kind)) ?? [undefined];
   return (startMs) =>
-    stats.every((each) => each?.state === "synced" && each.failure === "" && each.listedMs < startMs);
+    stats.every((each) => each?.state === "absent" || (each !== undefined && knowsSince(each, startMs)));
+}
+
+function knowsSince({ state, failure, listedMs }: WatchStats, startMs: number): boolean {
+  return state === "synced" && failure === "" && listedMs < startMs;
 }
 
 /** Rules of one's own for pods stand in the place of those that sockets decide. */

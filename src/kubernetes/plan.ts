@@ -71,17 +71,25 @@ export function planRelations({ selector_relations }: KubernetesConfig): readonl
   });
 }
 
-/** What policies admit a flow by: who is unknown may be any of these, where some are missing. */
-const ADMITTING: readonly Kind[] = ["Pod", "Node", "NetworkPolicy"];
+/** What a flow is judged by, and who an end may be that policies say nothing of: a stranger is none of them. */
+const JUDGED: readonly Kind[] = [
+  "Pod",
+  "Node",
+  "Namespace",
+  "NetworkPolicy",
+  "Service",
+  "Ingress",
+  "Gateway",
+];
 
 /**
  * Kinds all of whose objects must be known before a flow is told as denied.
- * @returns undefined where the config leaves some out, or knows pods or nodes by other than their addresses
+ * @returns undefined where the config leaves some out, or knows some by other than their addresses
  */
 export function planDenial({ selectors, association }: KubernetesConfig): readonly Kind[] | undefined {
-  if (selectors.some(({ kind }) => ADMITTING.includes(kind))) return undefined;
-  const isElsewhere = association.pod.sources.length > 0 || association.node.sources.length > 0;
-  return isElsewhere ? undefined : ADMITTING;
+  if (selectors.some(({ kind }) => JUDGED.includes(kind))) return undefined;
+  const isElsewhere = Object.values(association).some(({ sources }) => sources.length > 0);
+  return isElsewhere ? undefined : JUDGED;
 }
 
 /** Which objects are kept, and which of their annotations. */

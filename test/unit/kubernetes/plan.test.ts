@@ -84,15 +84,17 @@ describe("planSelection", () => {
 });
 
 describe("planDenial", () => {
-  test("needs all pods, nodes and policies", () => {
-    const all = ["Pod", "Node", "NetworkPolicy"] as const;
+  test("needs all that a flow is judged by, and all that may have an address that policies do not speak of", () => {
+    const all = ["Pod", "Node", "Namespace", "NetworkPolicy", "Service", "Ingress", "Gateway"] as const;
     expect(planDenial(config({}))).toEqual([...all]);
-    expect(planDenial(config({ selectors: [{ kind: "Service", namespaces: ["shop"] }] }))).toEqual([...all]);
-    for (const kind of all) {
-      expect(planDenial(config({ selectors: [{ kind, namespaces: ["shop"] }] }))).toBeUndefined();
+    const leaveOut = (kind: string): object => ({ selectors: [{ kind, namespaces: ["shop"] }] });
+    expect(planDenial(config(leaveOut("ReplicaSet")))).toEqual([...all]);
+    for (const kind of all) expect(planDenial(config(leaveOut(kind)))).toBeUndefined();
+    const fields = { pod: "status.hostIP", service: "spec.clusterIPs[*]" };
+    for (const [kind, field] of Object.entries(fields)) {
+      const sources = [{ from: "source.ip", to: [field] }];
+      expect(planDenial(config({ association: { [kind]: { sources } } }))).toBeUndefined();
     }
-    const sources = [{ from: "source.ip", to: ["status.hostIP"] }];
-    expect(planDenial(config({ association: { pod: { sources } } }))).toBeUndefined();
   });
 });
 
