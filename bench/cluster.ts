@@ -172,7 +172,7 @@ async function measureRecords(directory: Directory, addresses: readonly Uint32Ar
     owners: { maxDepth: 5, includeKinds: [], excludeKinds: [] },
     extractor: new Extractor({ labels: [], annotations: [] }),
   };
-  const surroundings = { isWhole: (): boolean => true, isHostAddress: (): boolean => false };
+  const surroundings = { isWhole: (): boolean => true, mayBeHostAddress: (): boolean => false };
   const attribution = new Attribution(directory, options, surroundings);
   const record: AttributedRecord = {
     words: new Uint32Array(8),

@@ -34,8 +34,8 @@ export interface ClusterOptions {
   readonly log: Logger;
   /** Name of the node that the agent runs on; undefined or "" where it is not known. */
   readonly nodeName?: string;
-  /** Whether an address (four words in memory order) is of an interface of this host. */
-  readonly isHostAddress: (words: Uint32Array, at: number) => boolean;
+  /** Whether an address (four words in memory order) is of an interface of this host, or nobody knows. */
+  readonly mayBeHostAddress: (words: Uint32Array, at: number) => boolean;
   /** Told what the cluster says of the agent itself, as attributes of its resource, whenever that is another. */
   readonly onOwnFacts?: (facts: OwnFacts) => void;
 }
@@ -77,7 +77,7 @@ export function followCluster(
   });
   const attribution = createAttribution(directory, kubernetes, {
     isWhole: knowsAll(kubernetes, watch),
-    isHostAddress: options.isHostAddress,
+    mayBeHostAddress: options.mayBeHostAddress,
   });
   return {
     attribution,

@@ -54,8 +54,8 @@ interface ExportSide {
 const GONE_NAMES = 1024;
 
 let side: ExportSide | undefined;
-/** Of the host's own interfaces. */
-let hostAddresses: AddressTable<true> = new AddressTable();
+/** Of the host's own interfaces; undefined where they could not be read. */
+let hostAddresses: AddressTable<true> | undefined;
 /** Messages are handled one after the other, also where handling one waits. */
 let turn: Promise<void> = Promise.resolve();
 
@@ -127,7 +127,7 @@ async function open(start: StartMessage): Promise<void> {
   const isLive = start.mode === "run";
   let cluster: Cluster | undefined;
   try {
-    if (isLive) cluster = await openCluster(config, { log, onOwnFacts: learn, isHostAddress });
+    if (isLive) cluster = await openCluster(config, { log, onOwnFacts: learn, mayBeHostAddress });
     const recorder = createRecorder({ build: BUILD, exporters, cluster: cluster?.snapshot });
     const servers = isLive
       ? await startServers({
@@ -193,13 +193,14 @@ function rememberNames(names: Map<number, string>, { names: watched }: Interface
   }
 }
 
-function isHostAddress(words: Uint32Array, at: number): boolean {
-  return hostAddresses.has(words, at);
+function mayBeHostAddress(words: Uint32Array, at: number): boolean {
+  return hostAddresses?.has(words, at) ?? true;
 }
 
 function rememberAddresses({ words }: AddressesMessage): void {
-  hostAddresses = new AddressTable();
-  for (let at = 0; at < words.length; at += 4) hostAddresses.add(words, at, true);
+  // Every host has some.
+  hostAddresses = words.length === 0 ? undefined : new AddressTable();
+  for (let at = 0; at < words.length; at += 4) hostAddresses?.add(words, at, true);
 }
 
 async function acceptRecords(open: ExportSide, message: RecordsMessage): Promise<void> {

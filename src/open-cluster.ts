@@ -14,7 +14,7 @@ import { BUILD } from "./version.ts";
  */
 export async function openCluster(
   config: Pick<Config, "kubernetes" | "span">,
-  options: Pick<ClusterOptions, "log" | "onOwnFacts" | "isHostAddress">,
+  options: Pick<ClusterOptions, "log" | "onOwnFacts" | "mayBeHostAddress">,
 ): Promise<Cluster | undefined> {
   const environment = readClusterEnvironment();
   const { enabled, kubeconfig_path: kubeconfigPath } = config.kubernetes;

@@ -161,11 +161,12 @@ export class Listeners {
   }
 
   #readHostAddresses(nowMs: number): void {
-    this.#areAddressesDue = false;
+    this.#addressesFromMs = nowMs + FIRST_PAUSE_MS;
     if (this.#host.readAddresses(this.#reader, CURRENT_NAMESPACE)) {
       this.#hostRevision++;
       this.#hostDueMs = Math.min(this.#hostDueMs, nowMs + FIRST_PAUSE_MS);
     }
+    this.#areAddressesDue = false;
     const endMs = performance.now();
     this.#addressesFromMs = endMs + ADDRESS_REST * (endMs - nowMs);
   }

@@ -14,8 +14,8 @@ export interface PolicySurroundings {
    * nothing is missing now, and nothing was left out.
    */
   readonly isWhole: (startMs: number) => boolean;
-  /** Whether an address (four words in memory order) is this host's. */
-  readonly isHostAddress: (words: Uint32Array, at: number) => boolean;
+  /** Whether an address (four words in memory order) is this host's, or nobody knows. */
+  readonly mayBeHostAddress: (words: Uint32Array, at: number) => boolean;
 }
 
 /**
@@ -66,7 +66,7 @@ export class PolicyDenial {
   }
 
   #isHosts(words: Uint32Array, at: number): boolean {
-    return BOUND.contains(words, at) || this.#surroundings.isHostAddress(words, at);
+    return BOUND.contains(words, at) || this.#surroundings.mayBeHostAddress(words, at);
   }
 
   /** Whether what the policies say of the two was the same all the flow's life. */

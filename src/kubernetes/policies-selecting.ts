@@ -10,6 +10,8 @@ import type { Policy } from "./policies.ts";
 export interface PodPolicies {
   readonly pod: KnownPod;
   readonly version: number;
+  /** What `ownAddresses` was read from: a pod gets its own addresses later than that of its node. */
+  readonly claims: KnownPod["claims"];
   readonly ingress: readonly Policy[];
   readonly egress: readonly Policy[];
   /** Labels of all of them joined, as those that deny. */
@@ -35,13 +37,14 @@ export class SelectingPolicies {
     const scope = this.#directory.scope(namespace);
     const version = known.version + scope.policiesVersion.version;
     const before = this.#byPod.get(known);
-    if (before !== undefined && before.version === version) return before;
+    if (before !== undefined && before.version === version && before.claims === known.claims) return before;
     const policies = scope.policies.find(labels).toSorted((a, b) => (a.label < b.label ? -1 : 1));
     const ingress = policies.filter((policy) => policy.ingress !== undefined);
     const egress = policies.filter((policy) => policy.egress !== undefined);
     const made: PodPolicies = {
       pod: known,
       version,
+      claims: known.claims,
       ingress,
       egress,
       ingressDenied: ingress.map(({ denyLabel }) => denyLabel).join(","),

@@ -45,7 +45,7 @@ describeWithKubernetes("followCluster", () => {
     const log = createLogger({ level: "info", format: "text", write: (line) => lines.push(line) });
     const opened = followCluster(validation.config, {
       ...{ log, version: "test", environment: {} },
-      isHostAddress: () => false,
+      mayBeHostAddress: () => false,
     });
     if (opened === undefined) throw new Error("a kubeconfig is a cluster");
     cluster = opened;

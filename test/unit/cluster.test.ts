@@ -16,7 +16,7 @@ test("followCluster begins without the kubeconfig that is configured, and says o
     log,
     version: "test",
     environment: {},
-    isHostAddress: () => false,
+    mayBeHostAddress: () => false,
   });
   await until(() => cluster.snapshot().kinds.every(({ failure }) => failure.includes(`"${PATH}": ENOENT`)));
   expect(cluster.snapshot().isSynced).toBe(false);

@@ -47,7 +47,7 @@ export function attributionOf(
   const host = new Set(hostAddresses.map((address) => wordsOf(address).join()));
   return new Attribution(directory, options, {
     isWhole: () => isWhole,
-    isHostAddress: (words, at) => host.has(words.subarray(at, at + 4).join()),
+    mayBeHostAddress: (words, at) => host.has(words.subarray(at, at + 4).join()),
   });
 }
 

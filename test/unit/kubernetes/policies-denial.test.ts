@@ -303,3 +303,24 @@ test("PolicyVerdict goes by when it heard of a policy, whatever the API server's
   expect(fromPeer(STRANGER, { events, startMs: later - SECOND })).toBeUndefined();
   expect(fromPeer(STRANGER, { events, startMs: later + 1 })).toEqual(["shop/p (deny)", "shop/q (deny)"]);
 });
+
+test("PolicyVerdict judges a pod by the address that it got after its node's", () => {
+  const ports = [{ name: undefined, containerPort: 80, hostPort: 8080, protocol: "TCP" as const }];
+  const pod = {
+    ...WEB,
+    name: "front",
+    containers: [{ name: "main", image: "x", ports }],
+    hostIPs: ["192.0.2.1"],
+  };
+  const directory = clusterOf([
+    ...CLUSTER,
+    added("NetworkPolicy", { name: "p", podSelector: selectorOf({ app: "web" }) }),
+    added("Pod", { ...pod, podIPs: [] }),
+  ]);
+  const attribution = attributionOf(directory);
+  const ingress = (destination: string, port: number, id: number): unknown =>
+    saidOf(attribute(attribution, { source: STRANGER, destination, port, id }), "network.policy.ingress");
+  expect(ingress("192.0.2.1", 8080, 1)).toBeUndefined();
+  directory.apply(modified("Pod", { ...pod, podIPs: ["10.1.0.99"] }), NOW);
+  expect(ingress("10.1.0.99", 80, 2)).toEqual(DENIED);
+});
