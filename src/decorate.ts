@@ -167,8 +167,20 @@ function readNat(record: AttributedRecord, details: Uint32Array, scratch: Uint32
   const otherPort = (details[row + RECORD_DETAIL.natPorts] as number) >>> 16;
   record.calledPort = isBehind ? record.destinationPort : otherPort;
   record.destinationPort = isBehind ? otherPort : record.destinationPort;
+  noteWhoAnswers(record, scratch);
   record.words = scratch;
   record.sourceAt = 0;
   record.destinationAt = 4;
   record.calledAt = 8;
+}
+
+/** What is found out about a flow is kept, but not for another end that answers: conntrack may tell late, or of a new one. */
+function noteWhoAnswers(record: AttributedRecord, scratch: Uint32Array): void {
+  let isRedirected = record.calledPort !== record.destinationPort;
+  let hash = record.destinationPort;
+  for (let i = 0; i < 4; i++) {
+    isRedirected ||= scratch[4 + i] !== scratch[8 + i];
+    hash = Math.imul(hash ^ (hash >>> 15) ^ (scratch[4 + i] as number), 0x85ebca6b);
+  }
+  if (isRedirected) record.flowId[4] = (record.flowId[4] as number) ^ hash;
 }

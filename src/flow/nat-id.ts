@@ -31,7 +31,9 @@ export class NatIdHasher {
     if (number === 0) return false;
     const detail = (number - 1) * RECORD_DETAIL_WORDS;
     const flags = details[detail + RECORD_DETAIL.flags] as number;
-    if ((flags & RECORD_DETAIL_FLAG.hasNat) === 0) return false;
+    const isTracing = (flags & RECORD_DETAIL_FLAG.tracesNat) !== 0;
+    const isTold = (flags & RECORD_DETAIL_FLAG.hasNat) !== 0;
+    if (!isTold && !isTracing) return false;
     const row = this.#row;
     for (let i = 0; i < 4; i++) {
       row[RECORD.sourceAddress + i] = details[detail + RECORD_DETAIL.natSource + i] as number;
@@ -45,7 +47,7 @@ export class NatIdHasher {
       ? (words[at + RECORD.communityPorts] as number)
       : (details[detail + RECORD_DETAIL.natPorts] as number);
     this.#hasher.hash(row, 0);
-    this.#hasher.format(out, (number - 1) * COMMUNITY_ID_BYTES);
-    return (flags & RECORD_DETAIL_FLAG.tracesNat) !== 0;
+    if (isTold) this.#hasher.format(out, (number - 1) * COMMUNITY_ID_BYTES);
+    return isTracing;
   }
 }

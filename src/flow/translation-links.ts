@@ -14,8 +14,13 @@ export type FindFlow = (keys: Uint32Array, at: number) => Uint32Array | undefine
 export const LINK_WORDS = 13;
 export const LINK_BITS = 12;
 
-/** The view that the slot is; ways from the initiator to the responder in its own key, and in the other view's. */
-export const LINK_BIT = { isTranslated: 1, ownWay: 2, otherWay: 4 } as const;
+/**
+ * The view that the slot is; ways from the initiator to the responder in its own key, and in the other view's; whether
+ * the slot's packets went to several other views, so that none is told.
+ */
+export const LINK_BIT = { isTranslated: 1, ownWay: 2, otherWay: 4, isParted: 8 } as const;
+
+const TCP = 6;
 
 /** What is known of how a view was seen. */
 const SIGHT = { none: 0, outward: 1, workload: 2 } as const;
@@ -152,12 +157,17 @@ export class TranslationLinks {
 
   #link(slot: number, entry: number, view: number): void {
     const isOpen = this.#slots.words[slot * SLOT_WORDS + SLOT.recordNumber] === 0;
+    const other = this.#known.keyAt(entry, 1 - view);
+    if (this.#hasLeft(slot, other, isOpen)) {
+      const bits = this.rowOf(slot) * LINK_WORDS + LINK_BITS;
+      this.words[bits] = (this.words[bits] as number) | LINK_BIT.isParted;
+      return;
+    }
     const ownWay = this.#known.wayOf(entry, view);
     // What was told the other way round stays so, and cannot be told as conntrack has it.
     if (!isOpen && (this.rowOf(slot) !== 0 || this.#wayOf(slot) !== ownWay)) return;
     const row = this.rowOf(slot) || this.#open(slot);
     const at = row * LINK_WORDS;
-    const other = this.#known.keyAt(entry, 1 - view);
     for (let i = 0; i < KEY_WORDS; i++) this.words[at + i] = this.#known.words[other + i] as number;
     const ways =
       (ownWay === 1 ? LINK_BIT.ownWay : 0) |
@@ -170,6 +180,17 @@ export class TranslationLinks {
     words[state] = (words[state] as number) & ~STATE.translated;
     if (told >= 0 && told !== view) this.#mark(slot, STATE.translated);
     this.#orient(slot, ownWay);
+  }
+
+  /**
+   * Whether packets of a slot's life went to another view before than to that of the key at `other`. A life that no scan
+   * has met may have begun with this one; so may every one of TCP, whose next connection is a life of its own.
+   */
+  #hasLeft(slot: number, other: number, isOpen: boolean): boolean {
+    const row = this.rowOf(slot);
+    if (row === 0 || this.#isKey(this.words, row * LINK_WORDS, this.#known.words, other)) return false;
+    const isTcp = ((this.#slots.keys[slot * KEY_WORDS + 9] as number) & 0xff) === TCP;
+    return !isOpen || (!isTcp && (this.#stateOf(slot) & STATE.hasHooks) !== 0);
   }
 
   /** Who sent the packet that made the entry is the initiator; a handshake that was seen says the same, or better. */

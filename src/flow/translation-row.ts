@@ -35,6 +35,7 @@ export function writeTranslation(
   }
   const traces = links.tracesTranslation(slot) ? RECORD_DETAIL_FLAG.tracesNat : 0;
   const isBehind = (bits & LINK_BIT.isTranslated) === 0 ? RECORD_DETAIL_FLAG.isNatBehind : 0;
+  const told = (bits & LINK_BIT.isParted) === 0 ? RECORD_DETAIL_FLAG.hasNat | isBehind : 0;
   const flags = at + RECORD_DETAIL.flags;
-  out[flags] = (out[flags] as number) | RECORD_DETAIL_FLAG.hasNat | traces | isBehind;
+  out[flags] = (out[flags] as number) | told | traces;
 }

@@ -38,7 +38,7 @@ export interface AttributedRecord {
   protocol: number;
   /** The flow's first packet, ms since 1970. */
   startMs: number;
-  /** Five words that no other flow has, the same in all records of this one. */
+  /** Five words that no other flow has, the same in all records of this one that the same end answers. */
   readonly flowId: Uint32Array;
   /** Nothing more is told of the flow. */
   isLast: boolean;
@@ -105,7 +105,7 @@ export class Attribution {
     this.#query.protocol = record.protocol;
     this.#resolve(record, "source", known?.source, now);
     this.#resolve(record, "destination", known?.destination, now);
-    const isNews = known?.source.isConfirmed !== true || !isKept(known.destination, record);
+    const isNews = known?.source.isConfirmed !== true || known.destination.isConfirmed !== true;
     const used = this.#query;
     used.port = record.sourcePort;
     said.source = this.#attributes.find("source", this.#source, used);
@@ -130,7 +130,7 @@ export class Attribution {
     now: number,
   ): void {
     const found = side === "source" ? this.#source : this.#destination;
-    if (known !== undefined && (side === "source" ? known.isConfirmed : isKept(known, record))) {
+    if (known?.isConfirmed === true) {
       copyResolution(known, found);
     } else {
       const query = this.#query;
@@ -178,9 +178,4 @@ export class Attribution {
     judged.isSettled = now >= record.startMs + SETTLE_MS;
     return this.#verdict.find(judged);
   }
-}
-
-/** Of a destination: where conntrack tells by now who answers, what was found may be of whom the source called. */
-function isKept({ holder, isConfirmed }: Readonly<Resolution>, { calledAt }: AttributedRecord): boolean {
-  return isConfirmed && (calledAt < 0 || holder?.told.kind === "Pod");
 }

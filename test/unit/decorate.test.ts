@@ -165,3 +165,30 @@ test("decorate derives the trace of a translated conversation from the view behi
   expect(address(record?.sourceAt)).toBe(FLOW.source);
   expect(plain?.calledAt).toBe(-1);
 });
+
+test("decorate tells records of one flow apart by who answers, and only by that", () => {
+  const { hasNat, isNatBehind } = RECORD_DETAIL_FLAG;
+  const idOf = (answering: string | undefined, port = 80, source = FLOW.source): string => {
+    const words = rowOf(FLOW);
+    words[RECORD.ports] = 34855 | (80 << 16);
+    const details = new Uint32Array(RECORD_DETAIL_WORDS);
+    if (answering !== undefined) {
+      words[RECORD.detail] = 1;
+      const other = rowOf({ ...FLOW, source, destination: answering });
+      details.set(other.subarray(RECORD.sourceAddress, RECORD.sourceAddress + 4), RECORD_DETAIL.natSource);
+      details.set(other.subarray(RECORD.destinationAddress, RECORD.ports), RECORD_DETAIL.natDestination);
+      details[RECORD_DETAIL.natPorts] = 34855 | (port << 16);
+      details[RECORD_DETAIL.flags] = hasNat | isNatBehind;
+    }
+    let id = "";
+    const attributor: Attributor = { attribute: ({ flowId }) => (id = flowId.join()) };
+    const options = { communityIdSeed: 0, traceIdTimeoutMs: HOUR_MS, interfaceName: () => undefined };
+    decorate({ count: 1, words, details }, { ...options, attributor });
+    return id;
+  };
+  const masqueraded = idOf(FLOW.destination, 80, "192.0.2.1");
+  expect([idOf(undefined), masqueraded]).toEqual([masqueraded, idOf(FLOW.destination)]);
+  const answering = [masqueraded, idOf("10.1.0.9"), idOf("10.1.0.8"), idOf(FLOW.destination, 8080)];
+  expect(new Set(answering).size).toBe(answering.length);
+  expect(idOf("10.1.0.9")).toBe(answering[1] as string);
+});

@@ -139,6 +139,35 @@ describe("FlowTable tells a translated conversation once", () => {
     expect(record?.slice(0, 2)).toEqual(["203.0.113.9 → 10.0.0.1", undefined]);
   });
 
+  test("as nobody's, once datagrams of one port go to another backend", () => {
+    const backends = BACKENDS.map((_, i) =>
+      keyOf({ low: "10.0.0.1", high: `10.0.1.${i + 1}`, protocol: UDP, highPort: 5353 }),
+    );
+    for (const isTold of [true, false]) {
+      const kernel = new KernelModel();
+      const table = newTable({ findFlow: kernel.findFlow, timeouts: { udpNs: 600 * SECOND } });
+      const told: RecordFields[] = [];
+      for (const [i, backend] of backends.entries()) {
+        const at = SECOND + i * 40 * SECOND;
+        for (const key of [ORIGINAL, backend]) kernel.packet(key, { way: 0, at, hook: POD });
+        table.addEvents(kernel.drain(), { monotonicLow: 0, monotonicHigh: 1, offsetLow: 0, offsetHigh: 0 });
+        tell(table, at, ORIGINAL, backend);
+        told.push(...scan(table, kernel, at + (isTold ? 61 : 1) * SECOND));
+      }
+      told.push(...scanWith(table, kernel, 200 * SECOND, { isFinal: true }));
+      const ofService = told.filter(({ destination }) => destination === "10.96.0.1");
+      expect(ofService.map(({ number, detail }) => [number, detail?.nat])).toEqual(
+        isTold
+          ? [
+              [0, "10.0.0.1 40000 → 10.0.1.1 5353"],
+              [1, undefined],
+            ]
+          : [[0, undefined]],
+      );
+      expect(table.stats().packetsPending).toBe(0);
+    }
+  });
+
   test("by the view that was told before that was known, if one was", () => {
     const kernel = new KernelModel();
     const table = newTable({ findFlow: kernel.findFlow, timeouts: { udpNs: 600 * SECOND } });

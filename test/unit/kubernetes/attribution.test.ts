@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import type { RecordAttributes } from "../../../src/kubernetes/attribution.ts";
 import { clusterOf, NOW, SECOND } from "./cluster.ts";
 import { attribute, attributionOf, type Flow, saidOf } from "./judged.ts";
 import { added, deleted, labelsOf, selectorOf } from "./objects.ts";
@@ -109,32 +108,4 @@ test("Attribution tells who answers with the Service that was called, among thos
   ]);
   const bare = attribute(attribution, { ...FLOW, port: 8080, id: 3 });
   expect(saidOf(bare, "destination.k8s.service.name")).toEqual(["another", "called"]);
-});
-
-test("Attribution tells who answers for a Service, though conntrack told it after the first record", () => {
-  const selector = selectorOf({ app: "web" });
-  const directory = clusterOf([
-    added("Pod", { ...WEB, labels: labelsOf({ app: "web" }) }),
-    added("Pod", { name: "client", podIPs: ["10.1.1.10"] }),
-    added("Service", { name: "called", clusterIPs: ["10.96.0.1"], selector }),
-    added("NetworkPolicy", {
-      ...{ name: "out", podSelector: selectorOf({}), policyTypes: ["Egress"] },
-      egress: [
-        { peers: [{ podSelector: selector, namespaceSelector: undefined, ipBlock: undefined }], ports: [] },
-      ],
-    }),
-  ]);
-  const attribution = attributionOf(directory);
-  const flow = { source: "10.1.1.10", isLast: false };
-  const told = (said: RecordAttributes): readonly unknown[] =>
-    [POD, "destination.k8s.service.name", "network.policy.egress"].map((name) => saidOf(said, name));
-  const before = attribute(attribution, { ...flow, destination: "10.96.0.1" });
-  expect(told(before)).toEqual([undefined, "called", undefined]);
-  const called = { address: "10.96.0.1", port: 80 };
-  const after = attribute(attribution, { ...flow, destination: "10.1.0.1", port: 8080, called });
-  expect(told(after)).toEqual(["web", "called", ["shop/out"]]);
-  directory.apply(deleted("Pod", WEB), NOW + 70 * SECOND);
-  directory.expire(NOW + 1000 * SECOND);
-  const late = attribute(attribution, { ...flow, destination: "10.1.0.1", port: 8080, called });
-  expect(told(late).slice(0, 2)).toEqual(["web", "called"]);
 });
