@@ -10,6 +10,8 @@ export class AddressMap<Value> {
   #keys: Uint32Array = new Uint32Array(INITIAL_SLOTS * KEY_WORDS);
   #values: (Value | undefined)[] = new Array<Value | undefined>(INITIAL_SLOTS).fill(undefined);
   #size = 0;
+  /** Makes the places of keys unforeseeable: who may make Services chooses addresses. */
+  readonly #seed: number = crypto.getRandomValues(new Uint32Array(1))[0] as number;
 
   get size(): number {
     return this.#size;
@@ -41,10 +43,11 @@ export class AddressMap<Value> {
     const mask = this.#values.length - 1;
     // What stands behind moves up, if the hole is on its way: no marks of the deleted are needed.
     for (let slot = (hole + 1) & mask; this.#values[slot] !== undefined; slot = (slot + 1) & mask) {
-      const home = hashKey(this.#keys, slot * KEY_WORDS, this.#keys[slot * KEY_WORDS + 4] as number) & mask;
+      const key = slot * KEY_WORDS;
+      const home = hashKey(this.#keys, key, (this.#keys[key + 4] as number) ^ this.#seed) & mask;
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
       this.#values[hole] = this.#values[slot];
-      this.#keys.copyWithin(hole * KEY_WORDS, slot * KEY_WORDS, (slot + 1) * KEY_WORDS);
+      this.#keys.copyWithin(hole * KEY_WORDS, key, key + KEY_WORDS);
       hole = slot;
     }
     this.#values[hole] = undefined;
@@ -55,7 +58,7 @@ export class AddressMap<Value> {
     const keys = this.#keys;
     const values = this.#values;
     const mask = values.length - 1;
-    let slot = hashKey(words, at, last) & mask;
+    let slot = hashKey(words, at, last ^ this.#seed) & mask;
     while (values[slot] !== undefined) {
       const key = slot * KEY_WORDS;
       if (
@@ -86,8 +89,9 @@ export class AddressMap<Value> {
   }
 }
 
-function hashKey(words: Uint32Array, at: number, last: number): number {
-  let hash = last;
+/** @param begin the last word, seeded */
+function hashKey(words: Uint32Array, at: number, begin: number): number {
+  let hash = begin;
   for (let i = 0; i < 4; i++) {
     hash = Math.imul(hash ^ (hash >>> 15) ^ (words[at + i] as number), 0x85ebca6b);
   }
