@@ -24,7 +24,7 @@ static int take(int fd, const void *key, void *value)
 /*
  * Where flows persist, one that is taken is kept in FLOW_TAKEN, with what was told of it, until its last
  * record is acknowledged. It is there before it leaves FLOW_STATS, so that no end of this process loses it.
- * -EAGAIN: an earlier flow of the key waits there still.
+ * -EAGAIN: an earlier flow of the key waits there still, or there is no room.
  */
 static int take_kept(struct merminbpf *handle, int fd, const struct flow_key *key, struct flow_stats *value)
 {
@@ -42,7 +42,7 @@ static int take_kept(struct merminbpf *handle, int fd, const struct flow_key *ke
 	bpf_map_lookup_elem(handle->maps[MAP_FLOW_EXPORTED], key, &taken.told);
 	error = bpf_map_update_elem(kept, key, &taken, BPF_NOEXIST);
 	if (error)
-		return error;
+		return error == -E2BIG || error == -ENOMEM ? -EAGAIN : error;
 	error = take(fd, key, value);
 	if (error) {
 		bpf_map_delete_elem(kept, key);

@@ -235,11 +235,11 @@ int merminbpf_scan_next(struct merminbpf *handle, void *keys, void *values, void
 /*
  * Removes `count` flows by key and stores each one's last value; present[i] says what became of it, and where
  * it was not taken its value says nothing. One stays where flows persist and the end of an earlier flow with
- * its key is not acknowledged, and, with `quiet`, where it had a packet since the scan began: to be asked for
- * again. Never touches another key. Returns the number taken. After an error present[] still tells which
- * flows were taken; the others may be asked for again. `details` as in merminbpf_scan_next; the entries of
- * FLOW_DETAILS go too. The number goes to SCAN's `removed`. Flows that do not persist go FLOW_REMOVALS
- * (bpf/flow.h) at a time: the CPU handles no packet while one lot goes.
+ * its key is not acknowledged, or FLOW_TAKEN is full of such, and, with `quiet`, where it had a packet since
+ * the scan began: to be asked for again. Never touches another key. Returns the number taken. After an error
+ * present[] still tells which flows were taken; the others may be asked for again. `details` as in
+ * merminbpf_scan_next; the entries of FLOW_DETAILS go too. The number goes to SCAN's `removed`. Flows that do
+ * not persist go FLOW_REMOVALS (bpf/flow.h) at a time: the CPU handles no packet while one lot goes.
  */
 int merminbpf_flows_take(struct merminbpf *handle, const void *keys, uint32_t count, void *values,
                          void *details, uint8_t *present, uint32_t quiet);

@@ -10,7 +10,11 @@ import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./s
 const FIRST_ENTRIES = 1024;
 /** 29 MB. Beyond it the older half is taken for acknowledged: after a crash what was not would not be told again. */
 const MOST_ENTRIES = 131_072;
+/** Of the flows that FLOW_TAKEN has room for: what is written as acknowledged leaves it some turns later. */
+const MOST_TAKEN_SHARE = 3 / 4;
 const DETAIL_COUNTS = 5;
+/** {@link EXPORTED.octets} of a flow that has ended. */
+const ENDED = EXPORTED_FLAG.ended << 16;
 
 /** Entries that may be written: `count` of them from entry `first` on. Valid until the log is written to. */
 export interface ExportedEntries {
@@ -24,6 +28,12 @@ export class ExportedLog {
   /** Of flows told for the first time: written before their records are sent. */
   readonly #begun = new EntryQueue();
   readonly #told = new EntryQueue();
+  readonly #mostTaken: number;
+
+  /** @param takenCapacity flows that FLOW_TAKEN has room for; nearly so many that wait are too many, as entries are */
+  constructor(takenCapacity: number) {
+    this.#mostTaken = takenCapacity * MOST_TAKEN_SHARE;
+  }
 
   /** Whether what is told now is of flows that are taken out of the kernel's table, which may hold others by their keys. */
   isOfTaken = false;
@@ -56,7 +66,8 @@ export class ExportedLog {
   /** A slot's flow has ended; `rows` were made before. The entry has the packets that the kernel counted of it. */
   ended(slots: FlowSlots, slot: number, rows: number): void {
     const at = this.#told.append(slots, slot, rows);
-    this.#told.words[at + EXPORTED.octets] = EXPORTED_FLAG.ended << 16;
+    if (++this.#told.ended >= this.#mostTaken) this.#told.releaseHalf();
+    this.#told.words[at + EXPORTED.octets] = ENDED;
     write64(this.#told.words, at + EXPORTED.packets, packetsCounted(slots, slot));
   }
 
@@ -76,14 +87,16 @@ class EntryQueue {
   words: Uint32Array = new Uint32Array(FIRST_ENTRIES * EXPORTED_ENTRY_WORDS);
   /** Of each entry: how many rows must be acknowledged first. */
   #rows: Float64Array = new Float64Array(FIRST_ENTRIES);
+  /** Those among them whose flow has ended. */
+  ended = 0;
   #head = 0;
   #end = 0;
+  /** Entries before this one are taken whatever is acknowledged. */
+  #released = 0;
 
   /** Adds a slot's key with a zeroed value; returns the word offset of the value in {@link words}. */
   append(slots: FlowSlots, slot: number, rows: number): number {
-    const waiting = this.#end - this.#head;
-    if (waiting >= MOST_ENTRIES && waiting % (MOST_ENTRIES / 2) === 0)
-      this.#rows.fill(0, this.#head, this.#end - MOST_ENTRIES / 2);
+    if (this.#end - this.#head >= MOST_ENTRIES) this.releaseHalf();
     if (this.#end === this.#rows.length) this.#makeRoom();
     this.#rows[this.#end] = rows;
     const at = this.#end++ * EXPORTED_ENTRY_WORDS;
@@ -96,8 +109,18 @@ class EntryQueue {
   take(rows: number, most: number): ExportedEntries {
     const first = this.#head;
     const end = Math.min(this.#end, first + most);
-    while (this.#head < end && (this.#rows[this.#head] as number) <= rows) this.#head++;
-    return { words: this.words, first, count: this.#head - first };
+    const { words } = this;
+    while (this.#head < end && (this.#head < this.#released || (this.#rows[this.#head] as number) <= rows)) {
+      if (words[this.#head * EXPORTED_ENTRY_WORDS + KEY_WORDS + EXPORTED.octets] === ENDED) this.ended--;
+      this.#head++;
+    }
+    return { words, first, count: this.#head - first };
+  }
+
+  /** Has the older half taken, unless the half before is not yet. */
+  releaseHalf(): void {
+    if (this.#released > this.#head) return;
+    this.#released = this.#head + ((this.#end - this.#head) >>> 1);
   }
 
   #makeRoom(): void {
@@ -105,6 +128,7 @@ class EntryQueue {
     if (this.#head >= capacity / 2) {
       this.words.copyWithin(0, this.#head * EXPORTED_ENTRY_WORDS, this.#end * EXPORTED_ENTRY_WORDS);
       this.#rows.copyWithin(0, this.#head, this.#end);
+      this.#released = Math.max(0, this.#released - this.#head);
       this.#end -= this.#head;
       this.#head = 0;
       return;

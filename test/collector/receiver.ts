@@ -8,6 +8,8 @@ export type Behaviour =
   | { readonly kind: "accept" }
   | { readonly kind: "status"; readonly status: number; readonly retryAfter?: string }
   | { readonly kind: "partial"; readonly rejected: number }
+  /** Takes a request after so long, one after the other. */
+  | { readonly kind: "late"; readonly afterMs: number }
   /** Reads the request and never answers. */
   | { readonly kind: "stall" }
   /** Answers 200 and then a byte now and then, for ever. */
@@ -39,6 +41,7 @@ export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
   const requests: ReceivedRequest[] = [];
   let current = behaviour;
   let open = 0;
+  let queue = Promise.resolve();
   let mostConcurrent = 0;
   const answer = async (request: Request): Promise<Response> => {
     const body = new Uint8Array(await request.arrayBuffer());
@@ -59,6 +62,11 @@ export function startReceiver(behaviour: Behaviour, port = 0): Receiver {
       const headers: Record<string, string> =
         current.retryAfter === undefined ? {} : { "retry-after": current.retryAfter };
       return new Response("no", { status: current.status, headers });
+    }
+    if (current.kind === "late") {
+      const { afterMs } = current;
+      queue = queue.then(() => Bun.sleep(afterMs));
+      await queue;
     }
     spans.push(...decoded.spans);
     const content =

@@ -9,14 +9,16 @@ export interface Collector {
   readonly process: TestProcess;
   /** For `export.otlp.endpoint`. */
   readonly endpoint: string;
+  /** Spans that it has taken so far. */
+  readonly taken: number;
   /** Ends it and returns the spans that it took, or never answered, as JSON. */
   stop(): Promise<readonly unknown[]>;
 }
 
-/** Starts a collector that takes everything, or one that never answers. */
+/** Starts a collector that takes everything, one that never answers, or one that takes ten requests a second. */
 export async function startCollector(
   namespace: Namespace,
-  behaviour: "accept" | "stall",
+  behaviour: "accept" | "stall" | "late",
 ): Promise<Collector> {
   const started = namespace.start([process.execPath, PROGRAM, behaviour]);
   await started.until(({ output }) => output.includes("port "));
@@ -24,6 +26,9 @@ export async function startCollector(
   return {
     process: started,
     endpoint: `http://127.0.0.1:${port}`,
+    get taken() {
+      return Number([...started.output.matchAll(/^spans (\d+)$/gm)].at(-1)?.[1] ?? 0);
+    },
     stop: async () => {
       started.signal("SIGTERM");
       const { stdout } = await started.ended();

@@ -16,7 +16,7 @@ function keysIn({ words, first, count }: ExportedEntries): readonly (number | un
 describe("ExportedLog", () => {
   test("gives entries in order, once their rows are acknowledged and no earlier", () => {
     const slots = new FlowSlots();
-    const log = new ExportedLog();
+    const log = new ExportedLog(131_072);
     for (const number of [1, 2, 3]) log.told(slots, slots.insert(keyOf(number), 0), number);
     expect(keysIn(log.take(0, 10))).toEqual([]);
     expect(keysIn(log.take(2, 1))).toEqual([1]);
@@ -26,7 +26,7 @@ describe("ExportedLog", () => {
 
   test("gives what has begun at once, and says what has ended", () => {
     const slots = new FlowSlots();
-    const log = new ExportedLog();
+    const log = new ExportedLog(131_072);
     const slot = slots.insert(keyOf(7), 0);
     log.begun(slots, slot);
     log.ended(slots, slot, 5);
@@ -39,7 +39,7 @@ describe("ExportedLog", () => {
 
   test("keeps every entry while it grows, and beyond its bound takes the oldest for acknowledged", () => {
     const slots = new FlowSlots();
-    const log = new ExportedLog();
+    const log = new ExportedLog(131_072);
     const slot = slots.insert(keyOf(1), 0);
     for (let rows = 1; rows <= 5000; rows++) log.told(slots, slot, rows);
     expect(log.take(2000, 10_000).count).toBe(2000);
@@ -51,9 +51,26 @@ describe("ExportedLog", () => {
     expect(log.take(131_073, 200_000).count).toBe(1);
   });
 
+  test("takes the oldest for acknowledged where too many flows have ended, once until those are taken", () => {
+    const slots = new FlowSlots();
+    const log = new ExportedLog(16);
+    const slot = slots.insert(keyOf(1), 0);
+    for (let rows = 1; rows <= 11; rows++) log.ended(slots, slot, rows);
+    expect(log.take(0, 100).count).toBe(0);
+    for (let rows = 12; rows <= 14; rows++) log.ended(slots, slot, rows);
+    expect(log.take(0, 100).count).toBe(6);
+    for (let rows = 15; rows <= 17; rows++) log.ended(slots, slot, rows);
+    expect(log.take(0, 100).count).toBe(0);
+    for (let rows = 1; rows <= 100; rows++) log.told(slots, slot, 1000);
+    expect(log.take(0, 100).count).toBe(0);
+    log.ended(slots, slot, 18);
+    expect(log.take(0, 1000).count).toBe(56);
+    expect(log.take(1000, 1000).count).toBe(56);
+  });
+
   test("says of a later life that begins only when it did, and whether its flow is taken", () => {
     const slots = new FlowSlots();
-    const log = new ExportedLog();
+    const log = new ExportedLog(131_072);
     const slot = slots.insert(keyOf(7), 0);
     slots.words.set([21, 22], slot * SLOT_WORDS + SLOT.flowStart);
     slots.words[slot * SLOT_WORDS + SLOT.incarnation] = 3;
@@ -79,7 +96,7 @@ describe("ExportedLog", () => {
 
   test("tells the packets that the kernel counted of what has ended, not those added to them", () => {
     const slots = new FlowSlots();
-    const log = new ExportedLog();
+    const log = new ExportedLog(131_072);
     const slot = slots.insert(keyOf(7), 0);
     slots.numbers.set([2 ** 33, 12, 1, 1, 1], slot * SLOT_NUMBERS);
     for (const [seen, counted] of [
@@ -103,7 +120,7 @@ describe("ExportedLog", () => {
     slots.words[row + SLOT.state] = STATE.live | (5 << STATE.orientationShift) | (2 << STATE.kindShift);
     slots.numbers.set([10, 2 ** 33, 30, 2 ** 40, 2 ** 50], slot * SLOT_NUMBERS);
     slots.words[row + SLOT.seen] = 10;
-    const log = new ExportedLog();
+    const log = new ExportedLog(131_072);
     log.told(slots, slot, 0);
     const { words } = log.take(0, 1);
     const other = new FlowSlots();

@@ -32,7 +32,7 @@ function flagsOf(value: Uint32Array | undefined): number {
 describe("FlowTable, after another one", () => {
   test("tells a later life again from the moment that was told, in the same record", () => {
     const kernel = new KernelModel();
-    const exported = new ExportedLog();
+    const exported = new ExportedLog(131_072);
     const first = newTable({ exported, timeouts: { maxRecordIntervalNs: SECOND } });
     kernel.packet(KEY, { way: 0, at: SECOND, flags: SYN });
     kernel.packet(KEY, { way: 1, at: SECOND + 5, flags: SYN | ACK });
@@ -67,7 +67,10 @@ describe("FlowTable, after another one", () => {
 
   test("keeps a flow whose key waits for another's acknowledgement, and tells it on", () => {
     const kernel = new KernelModel();
-    const table = newTable({ exported: new ExportedLog(), timeouts: { udpNs: SECOND, tcpNs: SECOND } });
+    const table = newTable({
+      exported: new ExportedLog(131_072),
+      timeouts: { udpNs: SECOND, tcpNs: SECOND },
+    });
     kernel.packet(KEY, { way: 0, at: SECOND });
     table.beginScan(clockAt(SECOND));
     const { count, ...sample } = kernel.samples();

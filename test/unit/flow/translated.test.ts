@@ -229,7 +229,7 @@ describe("FlowTable tells a translated conversation once", () => {
 
   test("over a restart, in the trace and by the view of before", () => {
     const kernel = new KernelModel();
-    const exported = new ExportedLog();
+    const exported = new ExportedLog(131_072);
     const first = newTable({ findFlow: kernel.findFlow, exported });
     tell(first, SECOND);
     exchange(kernel, SECOND, [NIC, NIC]);
