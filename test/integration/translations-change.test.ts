@@ -163,6 +163,30 @@ describe("an agent and a translating node", () => {
     expectNoLoss(end);
   }, 60_000);
 
+  test("that sends a port's datagrams to another backend: one trace, and who answers only while it is one", async () => {
+    await using node = await makeTranslatingNode();
+    const { namespace, pod, otherPod, outside } = node;
+    for (const backend of [otherPod, outside]) await serveBackend(backend);
+    const agent = await startAgent(namespace, { config: { ...QUICK, span: { max_record_interval: "1s" } } });
+    const asking = { from: 41_000, to: SERVICE.local, count: ASKED };
+    await demandSuccess(startAsking(pod, asking));
+    await agent.process.until(({ output }) => output.includes('"flow.nat.community_id"'));
+    namespace.run("nft", "flush", "chain", "ip", "nat", "before");
+    const rule = ["ip", "daddr", SERVICE.local, "dnat", "to", outside.address];
+    namespace.run("nft", "add", "rule", "ip", "nat", "before", ...rule);
+    flushConntrack(namespace);
+    await demandSuccess(startAsking(pod, asking));
+    const end = await agent.stopped("SIGTERM");
+    const spans = withTransport(end.spans, "udp");
+    expect(spans.map(({ attributes }) => attributes["destination.address"])).toEqual(
+      spans.map(() => SERVICE.local),
+    );
+    expect([...new Set(spans.map(natOf))]).toStrictEqual([otherPod.address, undefined]);
+    expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
+    expect(packetsOf(spans)).toEqual([2 * ASKED, 2 * ASKED]);
+    expectNoLoss(end);
+  }, 60_000);
+
   test("whose kernel tells nothing at first: two records, then one, and a line at either change", async () => {
     await using node = await makeTranslatingNode();
     const { namespace, pod, otherPod } = node;
