@@ -136,6 +136,12 @@ export const POLICY_CASES: readonly Case[] = [
     policies: { "network.policy.egress": ["guard/leaving (deny)", "guard/leaving.open (deny)"] },
   },
   {
+    ...fromPod("leaving"),
+    name: "egress to where no rule lets it, but who began is guessed by the ports: nothing said",
+    to: ADDRESS.stranger,
+    destination: () => ({}),
+  },
+  {
     ...fromPod("closed"),
     name: "a policy for ingress says nothing of egress",
     to: POD.db[0],
