@@ -39,21 +39,33 @@ static __always_inline void add_counts(const struct packet *packet, struct flow_
 	__sync_fetch_and_add(&way->bytes, wire_bytes(packet));
 }
 
-/* What else a counted packet says, and that it was counted. */
-static __always_inline void note_counted(struct packet *packet, struct flow_stats *stats,
-                                         struct flow_way_stats *way, __u64 now)
+static __always_inline void note_seen(struct flow_way_stats *way, __u64 now)
 {
 	if (now > way->last_seen_ns)
 		way->last_seen_ns = now;
 	/* Captures need not be in the order of time. Not live: the coarse clock is behind the exact one. */
 	if (replay && now < way->first_seen_ns)
 		way->first_seen_ns = now;
-	if (packet->protocol == TRANSPORT_TCP) {
-		if (is_telling(packet, way))
-			observe_tcp(packet, stats, now);
-		merge_tcp_flags(way, packet->tcp_flags);
+}
+
+static __always_inline void follow_tcp(struct packet *packet, struct flow_stats *stats,
+                                       struct flow_way_stats *way, __u64 now)
+{
+	if (is_telling(packet, way))
+		observe_tcp(packet, stats, now);
+	merge_tcp_flags(way, packet->tcp_flags);
+}
+
+/* follow_tcp(), without a call for the usual segment. */
+static __always_inline void follow_usual_tcp(struct packet *packet, struct flow_stats *stats,
+                                             struct flow_way_stats *way, __u64 now)
+{
+	if (!is_plain_payload(packet)) {
+		follow_tcp(packet, stats, way, now);
+		return;
 	}
-	counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
+	observe_payload(packet, stats, now);
+	merge_tcp_flags(way, packet->tcp_flags);
 }
 
 static __always_inline void count(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
@@ -74,7 +86,10 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 		restart_first(packet, stats, way, now);
 		grow_older(way, previous);
 	}
-	note_counted(packet, stats, way, now);
+	note_seen(way, now);
+	if (packet->protocol == TRANSPORT_TCP)
+		follow_tcp(packet, stats, way, now);
+	counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 }
 
 /* A hook that does not own this direction. */
@@ -291,40 +306,36 @@ static __always_inline int is_passed_over(const struct packet *packet, const str
 	return 0;
 }
 
-enum entry_search {
-	ENTRY_NOT_SEARCHED = 0,
-	ENTRY_SEARCHED = 1, /* `stats` is what was found, or NULL */
-};
-
-/*
- * Packets of every kind. A function of its own to the verifier, which proves it once for every packet instead
- * of once for every way through the parser.
- */
-__noinline int account_any(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
-                           enum entry_search search)
+/* `stats`: the flow's entry, or NULL where there is none. */
+static __always_inline void account(struct __sk_buff *skb, struct packet *packet, struct flow_key *key,
+                                    struct flow_stats *stats)
 {
-	/* On the stack: Linux 6.1 takes no map key out of what a global function's argument points to. */
-	struct flow_key key = {};
-
-	if (!packet)
-		return 0;
-	form_key(packet, &key);
-	if (search == ENTRY_NOT_SEARCHED) {
-		observe_more_segments(skb, packet);
-		if (is_passed_over(packet, &key))
-			return 0;
-		stats = bpf_map_lookup_elem(&FLOW_STATS, &key);
-	}
-	if (!stats && filters && is_new_left_out(&key)) {
+	if (!stats && filters && is_new_left_out(key)) {
 		counter_add(COUNTER_FILTERED, packet->segments, wire_bytes(packet));
-		return 0;
+		return;
 	}
 	if (packet->is_alone)
 		counter_add(COUNTER_FRAGMENT, packet->segments, wire_bytes(packet));
 	if (stats)
-		account_existing(skb, packet, &key, stats);
+		account_existing(skb, packet, key, stats);
 	else
-		account_new(skb, packet, &key);
+		account_new(skb, packet, key);
+}
+
+/*
+ * A plain packet that is not usual. A function of its own to the verifier, which proves it once for every
+ * packet instead of once for every way through the parser.
+ */
+__noinline int account_unusual(struct __sk_buff *skb, struct packet *packet, const struct flow_key *formed,
+                               struct flow_stats *stats)
+{
+	/* A copy: Linux 6.1 takes no map key out of what a global function's argument points to. */
+	struct flow_key key;
+
+	if (!packet || !formed)
+		return 0;
+	key = *formed;
+	account(skb, packet, &key, stats);
 	return 0;
 }
 
@@ -333,6 +344,18 @@ static __always_inline int is_usual(const struct packet *packet, const struct fl
 {
 	return way->owner_hook == packet->hook && way->generation == scan_generation() &&
 	       !way->candidate_packets && !is_opening_syn(packet) && !packet->has_details;
+}
+
+static __always_inline void count_usual(struct __sk_buff *skb, struct packet *packet,
+                                        struct flow_stats *stats, struct flow_way_stats *way)
+{
+	__u64 now = observation_time(skb, packet);
+
+	add_counts(packet, way);
+	note_seen(way, now);
+	if (packet->protocol == TRANSPORT_TCP)
+		follow_usual_tcp(packet, stats, way, now);
+	counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 }
 
 /*
@@ -353,12 +376,11 @@ static __always_inline void account_plain(struct __sk_buff *skb, struct packet *
 	if (stats) {
 		way = &stats->ways[packet->way & 1];
 		if (is_usual(packet, way)) {
-			add_counts(packet, way);
-			note_counted(packet, stats, way, observation_time(skb, packet));
+			count_usual(skb, packet, stats, way);
 			return;
 		}
 	}
-	account_any(skb, packet, stats, ENTRY_SEARCHED);
+	account_unusual(skb, packet, &key, stats);
 }
 
 /* The last packet that was read whole is the flow's. Messages without user data are not overlooked: they are
@@ -366,6 +388,7 @@ static __always_inline void account_plain(struct __sk_buff *skb, struct packet *
 __noinline int finish_special(struct __sk_buff *skb, struct packet *packet)
 {
 	struct descent *descent = find_descent();
+	struct flow_key key = {};
 	int reason = 0;
 
 	if (!packet || !descent)
@@ -383,7 +406,10 @@ __noinline int finish_special(struct __sk_buff *skb, struct packet *packet)
 	}
 	if (packet->is_encapsulated)
 		measure_overhead(descent, packet);
-	account_any(skb, packet, NULL, ENTRY_NOT_SEARCHED);
+	form_key(packet, &key);
+	observe_more_segments(skb, packet);
+	if (!is_passed_over(packet, &key))
+		account(skb, packet, &key, bpf_map_lookup_elem(&FLOW_STATS, &key));
 	return 0;
 }
 

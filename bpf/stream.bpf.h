@@ -145,6 +145,20 @@ static __always_inline void observe_fin(const struct packet *packet, struct flow
 		await_acknowledgement(&stats->ways[other]);
 }
 
+/* Payload that neither opens nor closes its connection. */
+static __always_inline int is_plain_payload(const struct packet *packet)
+{
+	return packet->payload_bytes &&
+	       (packet->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
+}
+
+/* What observe_tcp() comes to where is_plain_payload() is true. */
+static __always_inline void observe_payload(const struct packet *packet, struct flow_stats *stats, __u64 now)
+{
+	observe_acknowledgement(packet, stats);
+	observe_sequence(packet, stats, now);
+}
+
 /*
  * A packet for which is_telling() is true, before its flags are merged. `now` is exact where it has payload,
  * SYN or FIN. A function of its own to the verifier, as account(). Of a RST nothing but its flag counts; a

@@ -5,7 +5,7 @@ const VERIFIED_INSTRUCTIONS: Readonly<Record<string, { readonly ingress: number;
   {
     "6.1": { ingress: 25_800, egress: 25_800 },
     "6.12": { ingress: 23_400, egress: 23_400 },
-    "6.18": { ingress: 35_500, egress: 35_500 },
+    "6.18": { ingress: 42_200, egress: 42_200 },
   };
 const NEWEST = "6.18";
 const MOST_GROWTH = 1.1;
