@@ -346,6 +346,19 @@ static __always_inline int is_usual(const struct packet *packet, const struct fl
 	       !way->candidate_packets && !is_opening_syn(packet) && !packet->has_details;
 }
 
+/*
+ * Whether all that is to be done is to count a copy, and the copy is the most frequent one: of a packet that
+ * entered by the owner's hook and now leaves.
+ */
+static __always_inline int is_usual_copy(struct __sk_buff *skb, const struct packet *packet,
+                                         const struct flow_way_stats *way)
+{
+	return packet->hook & 1 && skb->ingress_ifindex &&
+	       way->owner_hook == FLOW_HOOK(skb->ingress_ifindex, 0) && !way->candidate_packets &&
+	       !is_opening_syn(packet) && !packet->has_details &&
+	       packet_time_coarse(skb) < way->last_seen_ns + OWNER_SILENT_NS;
+}
+
 static __always_inline void count_usual(struct __sk_buff *skb, struct packet *packet,
                                         struct flow_stats *stats, struct flow_way_stats *way)
 {
@@ -377,6 +390,10 @@ static __always_inline void account_plain(struct __sk_buff *skb, struct packet *
 		way = &stats->ways[packet->way & 1];
 		if (is_usual(packet, way)) {
 			count_usual(skb, packet, stats, way);
+			return;
+		}
+		if (is_usual_copy(skb, packet, way)) {
+			counter_add(COUNTER_DUPLICATE, packet->segments, wire_bytes(packet));
 			return;
 		}
 	}

@@ -218,6 +218,13 @@ describe("a hook whose place says nothing", () => {
     expect(way().flags & ENTERED).toBe(ENTERED);
   });
 
+  test("takes over from a silent owner packets that entered by its interface", () => {
+    at(0, A);
+    expect(at(999, B, { egress: true, ingressIfindex: A })).toEqual(copied(1));
+    expect(at(1000, B, { egress: true, ingressIfindex: A })).toEqual(takenOver(0));
+    expect(way()).toMatchObject({ packets: 2, ownerHook: egress(B) });
+  });
+
   test("takes over in one direction only", () => {
     at(0, A);
     bench.run(ANSWER, { ifindex: A, atNs: START });
@@ -273,6 +280,12 @@ describe("a hook whose place says nothing", () => {
     expect(at(5, B)).toEqual(takenOver(1));
     expect(at(6, B)).toEqual(counted(1));
     expect(way()).toMatchObject({ packets: 7, bytes: 7 * BYTES, ownerHook: ingress(B), flags: AGE_STEP });
+  });
+
+  test("takes over with a second packet that entered by the old owner's interface", () => {
+    growOld(0, A);
+    expect(at(4, B, { egress: true })).toEqual(copied(1));
+    expect(at(5, B, { egress: true, ingressIfindex: A })).toEqual(takenOver(1));
   });
 
   test("takes over at once from no owner of fewer generations, whose copies may be on their way", () => {
