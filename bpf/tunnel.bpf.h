@@ -55,7 +55,7 @@ static __always_inline void *tunnel_header_at(struct __sk_buff *skb, struct pack
 {
 	if (offset + size > packet->carried_end)
 		return NULL;
-	return rare_header_at(skb, offset, size);
+	return header_at(skb, offset, size);
 }
 
 /* IP by the version that its first nibble names. */
