@@ -26,7 +26,9 @@
 #include "tcp.bpf.h"
 #include "stream.bpf.h"
 #include "filter.bpf.h"
+#include "opening.bpf.h"
 #include "account.bpf.h"
+#include "special.bpf.h"
 #include "removal.bpf.h"
 
 /* TC_ACT_UNSPEC and TCX_NEXT: the next program, or the stack, decides. */
