@@ -3,8 +3,8 @@
 /** Instructions gone through as of now, with clang 19, by the kernel's line. Raise them knowingly. */
 const VERIFIED_INSTRUCTIONS: Readonly<Record<string, { readonly ingress: number; readonly egress: number }>> =
   {
-    "6.1": { ingress: 25_800, egress: 25_800 },
-    "6.12": { ingress: 23_400, egress: 23_400 },
+    "6.1": { ingress: 36_900, egress: 36_900 },
+    "6.12": { ingress: 36_700, egress: 36_700 },
     "6.18": { ingress: 42_200, egress: 42_200 },
   };
 const NEWEST = "6.18";
