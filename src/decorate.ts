@@ -87,6 +87,8 @@ export function decorate(batch: FlowRecordBatch, options: DecorateOptions): Deco
 }
 
 const NANOS_PER_MS = 1e6;
+/** Of TCP's flags; other protocols have none. */
+const SYN = 2;
 
 function nameRows(
   { count, words, details }: FlowRecordBatch,
@@ -167,15 +169,22 @@ function readNat(record: AttributedRecord, details: Uint32Array, scratch: Uint32
   const otherPort = (details[row + RECORD_DETAIL.natPorts] as number) >>> 16;
   record.calledPort = isBehind ? record.destinationPort : otherPort;
   record.destinationPort = isBehind ? otherPort : record.destinationPort;
-  noteWhoAnswers(record, scratch);
+  noteWhoAnswers(
+    record,
+    scratch,
+    record.words[record.sourceAt - RECORD.sourceAddress + RECORD.octets] as number,
+  );
   record.words = scratch;
   record.sourceAt = 0;
   record.destinationAt = 4;
   record.calledAt = 8;
 }
 
-/** What is found out about a flow is kept, but not for another end that answers: conntrack may tell late, or of a new one. */
-function noteWhoAnswers(record: AttributedRecord, scratch: Uint32Array): void {
+/**
+ * What is found out about a flow is kept, but not for another end that answers: conntrack may tell late, or of a new one.
+ * Masquerade alone does not say who began: conntrack takes an answer that it has forgotten the request of for one.
+ */
+function noteWhoAnswers(record: AttributedRecord, scratch: Uint32Array, forwardFlags: number): void {
   let isRedirected = record.calledPort !== record.destinationPort;
   let hash = record.destinationPort;
   for (let i = 0; i < 4; i++) {
@@ -183,4 +192,5 @@ function noteWhoAnswers(record: AttributedRecord, scratch: Uint32Array): void {
     hash = Math.imul(hash ^ (hash >>> 15) ^ (scratch[4 + i] as number), 0x85ebca6b);
   }
   if (isRedirected) record.flowId[4] = (record.flowId[4] as number) ^ hash;
+  else if ((forwardFlags & SYN) === 0) record.isInitiatorSure = false;
 }

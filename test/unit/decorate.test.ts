@@ -192,3 +192,29 @@ test("decorate tells records of one flow apart by who answers, and only by that"
   expect(new Set(answering).size).toBe(answering.length);
   expect(idOf("10.1.0.9")).toBe(answering[1] as string);
 });
+
+test("decorate takes nobody for who surely began by masquerade alone", () => {
+  const { hasNat, isNatBehind } = RECORD_DETAIL_FLAG;
+  const isSure = (answering: string, tcpFlags: number): boolean => {
+    const words = rowOf(FLOW);
+    words[RECORD.detail] = 1;
+    words[RECORD.flags] = RECORD_FLAG.isInitiatorSure;
+    words[RECORD.octets] = tcpFlags;
+    const details = new Uint32Array(RECORD_DETAIL_WORDS);
+    const other = rowOf({ ...FLOW, source: "192.0.2.1", destination: answering });
+    details.set(other.subarray(RECORD.sourceAddress, RECORD.ports), RECORD_DETAIL.natSource);
+    details[RECORD_DETAIL.flags] = hasNat | isNatBehind;
+    let found = false;
+    const attributor: Attributor = {
+      attribute: ({ isInitiatorSure }) => {
+        found = isInitiatorSure;
+      },
+    };
+    const options = { communityIdSeed: 0, traceIdTimeoutMs: HOUR_MS, interfaceName: () => undefined };
+    decorate({ count: 1, words, details }, { ...options, attributor });
+    return found;
+  };
+  expect(isSure(FLOW.destination, 0x10)).toBe(false);
+  expect(isSure(FLOW.destination, 0x12)).toBe(true);
+  expect(isSure("10.1.0.9", 0x10)).toBe(true);
+});
