@@ -155,6 +155,7 @@ async function main(): Promise<void> {
     protocol: 6,
     startMs: NOW,
     isDestination: true,
+    isCaller: false,
   };
   const lookUp = (index: number): void => {
     query.words = addresses[index & 1023] as Uint32Array;

@@ -8,11 +8,15 @@ import type { HeldSocket } from "./kubernetes/socket-index.ts";
 import type { SocketReadings } from "./kubernetes/socket-readings.ts";
 import type { ListenersMessage } from "./messages.ts";
 
+type Changed = NonNullable<ListenersMessage["changed"]>;
+
 /** Takes messages in the order of their times. */
 export class SocketFeed {
   readonly #readings: SocketReadings;
   readonly #holders: SocketHolders;
   #waiting: ListenersMessage | undefined;
+  /** The sockets as they were read last. */
+  #sockets: ListenersMessage["changed"];
   #isBusy = false;
 
   constructor(readings: SocketReadings, holders: SocketHolders) {
@@ -36,17 +40,20 @@ export class SocketFeed {
   }
 
   async #take({ atMs, changed }: ListenersMessage): Promise<void> {
-    if (changed === undefined) {
-      this.#readings.confirm(atMs);
-      return;
-    }
-    const listening = decodeListeners(changed.listeners);
+    this.#sockets = changed ?? this.#sockets;
+    if (this.#sockets === undefined) return;
+    if (changed === undefined && !this.#holders.haveGone) this.#readings.confirm(atMs);
+    else await this.#add(atMs, this.#sockets);
+  }
+
+  async #add(atMs: number, { addresses, listeners }: Changed): Promise<void> {
+    const listening = decodeListeners(listeners);
     const holders = await this.#holders.locate(new Set(listening.map(({ cgroupId }) => cgroupId)));
     const sockets = listening.map(({ cgroupId, ifindex, ...socket }): HeldSocket => {
       // One that is bound to an interface answers at that alone.
       const holder = ifindex === 0 ? holders.get(cgroupId) : undefined;
       return { ...socket, holder: holder ?? UNSURE };
     });
-    this.#readings.add({ atMs, addresses: changed.addresses, sockets });
+    this.#readings.add({ atMs, addresses, sockets });
   }
 }

@@ -5,6 +5,7 @@ import type { NamedValues } from "../lib/named-values.ts";
 import { HolderAttributes } from "./attributes.ts";
 import type { FactOptions } from "./attributes-facts.ts";
 import type { Directory } from "./directory.ts";
+import { PROTOCOL_NUMBERS } from "./directory-claims.ts";
 import {
   type AddressQuery,
   copyResolution,
@@ -73,6 +74,7 @@ export class Attribution {
     protocol: 0,
     startMs: 0,
     isDestination: false,
+    isCaller: false,
   };
   readonly #source: Resolution = newResolution();
   readonly #destination: Resolution = newResolution();
@@ -139,6 +141,8 @@ export class Attribution {
       query.port = side === "source" ? record.sourcePort : record.destinationPort;
       query.startMs = record.startMs;
       query.isDestination = side === "destination";
+      query.isCaller =
+        side === "source" && record.isInitiatorSure && record.protocol === PROTOCOL_NUMBERS.TCP;
       this.#directory.resolve(query, now, found);
       if (query.isDestination && record.calledAt >= 0) this.#addCalled(record, now);
       // What held the start has been forgotten since: nothing that came later changes it, unless a reading of sockets told

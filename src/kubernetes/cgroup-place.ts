@@ -3,19 +3,25 @@
 
 /** What is known of one cgroup. */
 export type CgroupPlace =
+  /** The first of all: also of what is placed by cgroup v1 alone, and of what the kernel does for anybody. */
+  | { readonly kind: "root" }
   /** Of the node itself. */
   | { readonly kind: "host" }
-  /** Pods are in it; what is in none of those is of the node. */
+  /** Pods are in it: also one by whose name it is not known. */
   | { readonly kind: "pods" }
-  /** Handed over to a user, whose names say nothing. */
+  /** A user's on the node, whose names say nothing. */
   | { readonly kind: "foreign" }
+  /** In it are pods, but it is not root's: names say nothing. */
+  | { readonly kind: "forged" }
   /** `uid` as the kubelet knows the pod; `containerId` "" for what is in the pod and in no container. */
   | { readonly kind: "pod"; readonly uid: string; readonly containerId: string };
 
 /** Of the root of a hierarchy. */
-export const ROOT_PLACE: CgroupPlace = { kind: "host" };
+export const ROOT_PLACE: CgroupPlace = { kind: "root" };
 
+const HOST: CgroupPlace = { kind: "host" };
 const FOREIGN: CgroupPlace = { kind: "foreign" };
+const FORGED: CgroupPlace = { kind: "forged" };
 const PODS: CgroupPlace = { kind: "pods" };
 
 /** Drivers: `kubepods` by cgroupfs, `kubepods.slice` by systemd, `kubelet-kubepods.slice` below a root of its own. */
@@ -33,14 +39,16 @@ const MIXED_NAME = new RegExp(
 export function placeBelow(parent: CgroupPlace, name: string, ownerUid: number): CgroupPlace {
   switch (parent.kind) {
     case "foreign":
+    case "forged":
       return parent;
     case "pod":
       return placeInPod(parent, name);
     case "pods":
-      return ownerUid === 0 ? (placePod(POD_NAME.exec(name)) ?? parent) : FOREIGN;
+      return ownerUid === 0 ? (placePod(POD_NAME.exec(name)) ?? parent) : FORGED;
+    case "root":
     case "host":
       if (ownerUid !== 0) return FOREIGN;
-      return PODS_NAME.test(name) ? PODS : (placePod(MIXED_NAME.exec(name)) ?? parent);
+      return PODS_NAME.test(name) ? PODS : (placePod(MIXED_NAME.exec(name)) ?? HOST);
     default:
       return parent satisfies never;
   }

@@ -5,10 +5,16 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type CgroupPlace, placeBelow, ROOT_PLACE } from "./cgroup-place.ts";
 
+/** A cgroup, and the folder that it has as long as there is a process in it. */
+export interface FoundCgroup {
+  readonly place: CgroupPlace;
+  readonly path: string;
+}
+
 /** What a search found. */
 export interface CgroupSearch {
-  readonly places: ReadonlyMap<bigint, CgroupPlace>;
-  /** Whether there is any cgroup that pods are in. */
+  readonly places: ReadonlyMap<bigint, FoundCgroup>;
+  /** Whether there is any cgroup of a container in a pod. */
   readonly hasPods: boolean;
 }
 
@@ -27,7 +33,7 @@ export function* searchCgroups(
   root: string,
   { wanted, isWhole }: CgroupSearchOptions,
 ): Generator<void, CgroupSearch, void> {
-  const places = new Map<bigint, CgroupPlace>();
+  const places = new Map<bigint, FoundCgroup>();
   let hasPods = false;
   let folders = 0;
   const stack: { path: string; place: CgroupPlace; depth: number }[] = [
@@ -36,14 +42,14 @@ export function* searchCgroups(
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { path, place, depth } = next;
     if (++folders > MOST_FOLDERS) break;
-    if (depth === 0) note(places, wanted, { id: idOf(path)?.id, place });
+    if (depth === 0) note(places, wanted, { id: ownedIdOf(path)?.id, place, path });
     for (const name of depth < MOST_DEPTH ? foldersIn(path) : []) {
       const below = join(path, name);
-      const found = idOf(below);
+      const found = ownedIdOf(below);
       if (found === undefined) continue;
       const inside = placeBelow(place, name, found.ownerUid);
-      hasPods ||= inside.kind === "pods" || inside.kind === "pod";
-      note(places, wanted, { id: found.id, place: inside });
+      hasPods ||= inside.kind === "pod" && inside.containerId !== "";
+      note(places, wanted, { id: found.id, place: inside, path: below });
       stack.push({ path: below, place: inside, depth: depth + 1 });
       yield;
     }
@@ -52,15 +58,20 @@ export function* searchCgroups(
   return { places, hasPods };
 }
 
-function note(
-  places: Map<bigint, CgroupPlace>,
-  wanted: ReadonlySet<bigint>,
-  { id, place }: { readonly id: bigint | undefined; readonly place: CgroupPlace },
-): void {
-  if (id !== undefined && wanted.has(id)) places.set(id, place);
+/** Whether the folder is still that of the cgroup. */
+export function isThere(id: bigint, { path }: FoundCgroup): boolean {
+  return ownedIdOf(path)?.id === id;
 }
 
-function idOf(path: string): { readonly id: bigint; readonly ownerUid: number } | undefined {
+function note(
+  places: Map<bigint, FoundCgroup>,
+  wanted: ReadonlySet<bigint>,
+  { id, ...found }: FoundCgroup & { readonly id: bigint | undefined },
+): void {
+  if (id !== undefined && wanted.has(id)) places.set(id, found);
+}
+
+function ownedIdOf(path: string): { readonly id: bigint; readonly ownerUid: number } | undefined {
   try {
     const { ino, uid } = statSync(path, { bigint: true });
     return { id: ino, ownerUid: Number(uid) };

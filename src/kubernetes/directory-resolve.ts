@@ -22,6 +22,8 @@ export interface AddressQuery {
   startMs: number;
   /** Node ports are known by where a flow goes, not by where it comes from. */
   isDestination: boolean;
+  /** It surely began the flow over TCP: its port is a client's, though a server may have the same one. */
+  isCaller: boolean;
 }
 
 /** How a look-up ended: a range holds the start; one that ended before it; several equal ones; none. */
@@ -228,6 +230,7 @@ function clear(candidate: Candidate | undefined): void {
 }
 
 function concerns(claim: Claim, query: AddressQuery): boolean {
+  if (query.isCaller && claim.rank === RANK.hostPort && claim.port !== 0) return false;
   const side = query.isDestination ? SIDES.destination : SIDES.source;
   return (claim.sides & side) !== 0 && (claim.protocol === 0 || claim.protocol === query.protocol);
 }

@@ -48,11 +48,11 @@ export class ListeningPods {
     end.container = NO_CONTAINER;
     end.kind = "silent";
     end.isPending = false;
-    if (query.port === 0) return end;
+    if (query.port === 0 || query.isCaller) return end;
     this.readings.find(query, query.startMs, answer);
     const { holder } = answer;
     end.isPending = answer.isPending;
-    if (holder?.kind === "host" && (answer.isSeen || answer.isPending)) end.kind = "other";
+    if (holder?.kind === "host" || holder?.kind === "several") end.kind = "other";
     if (holder?.kind === "pod") this.#addPod(holder.uid, holder.containerId, query.startMs);
     return end;
   }

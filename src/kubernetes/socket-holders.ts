@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "../lib/log.ts";
 import type { CgroupPlace } from "./cgroup-place.ts";
-import { type CgroupSearch, searchCgroups } from "./cgroup-search.ts";
+import { type CgroupSearch, type FoundCgroup, isThere, searchCgroups } from "./cgroup-search.ts";
 
 /** Who has a listening socket. */
 export type SocketHolder =
@@ -13,10 +13,13 @@ export type SocketHolder =
   | { readonly kind: "pod"; readonly uid: string; readonly containerId: string }
   /** The node itself: a process in no pod. */
   | { readonly kind: "host" }
-  /** Nobody knows, or several. */
+  /** Pods, or a pod and the node: nobody knows which of them. */
+  | { readonly kind: "several" }
+  /** Nobody knows. */
   | { readonly kind: "unsure" };
 
 export const UNSURE: SocketHolder = { kind: "unsure" };
+export const SEVERAL: SocketHolder = { kind: "several" };
 
 const HOST: SocketHolder = { kind: "host" };
 
@@ -35,7 +38,7 @@ export interface SocketHoldersOptions {
 export class SocketHolders {
   readonly #options: SocketHoldersOptions;
   /** undefined: not to be found. */
-  #places: Map<bigint, CgroupPlace | undefined> = new Map();
+  #cgroups: Map<bigint, FoundCgroup | undefined> = new Map();
   /** undefined: the whole tree was not searched yet. */
   #hasPods: boolean | undefined;
   #isMissingTold = false;
@@ -51,7 +54,7 @@ export class SocketHolders {
       this.#tellMissing("no cgroup v2");
       return new Map();
     }
-    const known = new Map([...this.#places].filter(([id]) => ids.has(id)));
+    const known = new Map([...this.#cgroups].filter(([id, found]) => ids.has(id) && !hasGone(id, found)));
     const wanted = new Set([...ids].filter((id) => id !== 0n && !known.has(id)));
     if (wanted.size > 0) {
       const { places, hasPods } = await this.#search(root, wanted);
@@ -59,8 +62,13 @@ export class SocketHolders {
       this.#hasPods = this.#hasPods === true || hasPods;
       if (!this.#hasPods) this.#tellMissing("no pods");
     }
-    this.#places = known;
-    return new Map([...ids].map((id) => [id, this.#holderIn(known.get(id))]));
+    this.#cgroups = known;
+    return new Map([...ids].map((id) => [id, this.#holderIn(known.get(id)?.place)]));
+  }
+
+  /** Whether a cgroup of the last call is not there any more. Who has its sockets by now is somebody else. */
+  get haveGone(): boolean {
+    return [...this.#cgroups].some(([id, found]) => hasGone(id, found));
   }
 
   async #search(root: string, wanted: ReadonlySet<bigint>): Promise<CgroupSearch> {
@@ -74,11 +82,11 @@ export class SocketHolders {
     }
   }
 
-  /** Where pods have no cgroup of their own, what is in none of theirs may be a pod's all the same. */
+  /** Where containers have no cgroup of their own, what is in none of theirs may be a pod's all the same. */
   #holderIn(place: CgroupPlace | undefined): SocketHolder {
-    if (place === undefined) return UNSURE;
-    if (place.kind === "pod") return place;
-    return this.#hasPods === true ? HOST : UNSURE;
+    if (place?.kind === "pod") return place;
+    const isNodes = place?.kind === "host" || place?.kind === "foreign";
+    return isNodes && this.#hasPods === true ? HOST : UNSURE;
   }
 
   #tellMissing(what: string): void {
@@ -91,6 +99,10 @@ export class SocketHolders {
       },
     );
   }
+}
+
+function hasGone(id: bigint, found: FoundCgroup | undefined): boolean {
+  return found !== undefined && !isThere(id, found);
 }
 
 /** The tree of cgroup v2: beside those of v1 it is in a folder of its own. */

@@ -2,7 +2,7 @@
 // a flow, as the kernel chooses a socket: one bound to the address before one bound to none.
 
 import { AddressMap } from "./directory-addresses.ts";
-import { type SocketHolder, UNSURE } from "./socket-holders.ts";
+import { SEVERAL, type SocketHolder, UNSURE } from "./socket-holders.ts";
 
 /** A listening socket. */
 export interface HeldSocket {
@@ -74,8 +74,10 @@ export class SocketIndex {
 
 /** Who it was where both may have been: what they have in common. */
 export function merge(one: SocketHolder, other: SocketHolder): SocketHolder {
-  if (one.kind !== other.kind) return UNSURE;
+  if (one.kind === "several" || other.kind === "several") return SEVERAL;
+  if (one.kind === "unsure" || other.kind === "unsure") return UNSURE;
+  if (one.kind !== other.kind) return SEVERAL;
   if (one.kind !== "pod" || other.kind !== "pod") return one;
-  if (one.uid !== other.uid) return UNSURE;
+  if (one.uid !== other.uid) return SEVERAL;
   return one.containerId === other.containerId ? one : { ...one, containerId: "" };
 }

@@ -33,6 +33,8 @@ export interface SocketAnswer {
 
 /** The first reading is taken as if there had been one before that saw nobody: the time from one to the next, in ms. */
 const INTERVAL_MS = 30_000;
+/** What was longer ago says nothing of now: sockets cannot be read, or are too many, or the machine was asleep. */
+const STALE_MS = 4 * INTERVAL_MS;
 /** Sockets of all periods that are kept: four times those of the longest reading. */
 const MOST_SOCKETS = 65_536;
 
@@ -56,8 +58,7 @@ export class SocketReadings {
   add({ atMs, addresses, sockets }: SocketReading): void {
     const index = new SocketIndex(addresses, sockets);
     const last = this.#periods.at(-1);
-    // What is known is of another time once the clock was set back.
-    if (last === undefined || last.toMs > atMs) this.#begin(index, atMs);
+    if (last === undefined || !isNext(last, atMs)) this.#begin(index, atMs);
     else this.#periods = [...this.#periods, { index, fromMs: atMs, toMs: atMs }];
     while (this.#isOver(atMs)) {
       this.#periods = this.#periods.slice(1);
@@ -69,7 +70,7 @@ export class SocketReadings {
   confirm(atMs: number): void {
     const last = this.#periods.at(-1);
     if (last === undefined) return;
-    if (atMs >= last.toMs) last.toMs = atMs;
+    if (isNext(last, atMs)) last.toMs = atMs;
     else this.#begin(last.index, atMs);
   }
 
@@ -85,7 +86,8 @@ export class SocketReadings {
       if (period.fromMs <= startMs) before = period;
       else after ??= period;
     }
-    const first = before?.index.find(end);
+    const isStale = before !== undefined && startMs > before.toMs + STALE_MS;
+    const first = isStale ? undefined : before?.index.find(end);
     if (before !== undefined && startMs <= before.toMs) {
       answer.holder = first;
       answer.isSeen = first !== undefined;
@@ -108,4 +110,9 @@ export class SocketReadings {
     if (second === undefined) return false;
     return second.fromMs < atMs - this.#keptMs || this.size > MOST_SOCKETS;
   }
+}
+
+/** Whether it is of the time after the last one: else the clock was set back, or nobody read for long. */
+function isNext({ toMs }: Period, atMs: number): boolean {
+  return toMs <= atMs && atMs <= toMs + STALE_MS;
 }

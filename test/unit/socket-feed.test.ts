@@ -76,7 +76,7 @@ test("SocketFeed brings readings in their order, those that say nothing new too"
   accept(START_MS + 60_000, second);
   expect(await holderAt(START_MS + 60_000)).toBe(1);
   expect(await holderAt(START_MS + 30_000)).toBe(0);
-  expect(await holderAt(START_MS + 45_000)).toBe("unsure");
+  expect(await holderAt(START_MS + 45_000)).toBe("several");
 });
 
 test("SocketFeed keeps the last of what comes while cgroups are looked for, with what changed before it", async () => {
@@ -86,7 +86,20 @@ test("SocketFeed keeps the last of what comes while cgroups are looked for, with
   accept(START_MS + 2000);
   expect(await holderAt(START_MS + 2000)).toBe(1);
   expect(await holderAt(START_MS)).toBe(0);
-  expect(await holderAt(START_MS + 1500)).toBe("unsure");
+  expect(await holderAt(START_MS + 1500)).toBe("several");
+});
+
+test("SocketFeed knows nobody of a socket that is still there when its cgroup is gone", async () => {
+  accept(START_MS, ids[0]);
+  expect(await holderAt(START_MS)).toBe(0);
+  accept(START_MS + 30_000);
+  rmSync(join(root, "kubepods", `pod${UIDS[0]}`), { recursive: true });
+  accept(START_MS + 60_000);
+  accept(START_MS + 90_000);
+  expect(await holderAt(START_MS + 60_000)).toBe("unsure");
+  expect(await holderAt(START_MS + 80_000)).toBe("unsure");
+  expect(await holderAt(START_MS + 45_000)).toBe("unsure");
+  expect(await holderAt(START_MS + 30_000)).toBe(0);
 });
 
 test("SocketFeed believes nothing of a socket bound to an interface, or of no cgroup", async () => {

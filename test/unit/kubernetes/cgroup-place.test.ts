@@ -85,7 +85,7 @@ describe("placeBelow believes no name", () => {
   test("in a folder that belongs to a user", () => {
     const path = `/user.slice/user@1000.service/kubepods/pod${UID}/${ID}`;
     expect(placeOf(path, ["user@1000.service", "kubepods", `pod${UID}`, ID])).toEqual({ kind: "foreign" });
-    expect(placeOf(`/kubepods/pod${UID}/${ID}`, [`pod${UID}`])).toEqual({ kind: "foreign" });
+    expect(placeOf(`/kubepods/pod${UID}/${ID}`, [`pod${UID}`])).toEqual({ kind: "forged" });
     // A container that may divide its cgroup owns it.
     expect(placeOf(`/kubepods/pod${UID}/${ID}/x`, [ID, "x"])).toEqual(inPod(ID));
   });
@@ -100,7 +100,7 @@ describe("placeBelow believes no name", () => {
     [`/kubepods/pod../${ID}`, "pods"],
     [`/kubepods/pod/${ID}`, "pods"],
     ["/kubepods/burstable", "pods"],
-    ["/", "host"],
+    ["/", "root"],
   ])("of another form: %s", (path, kind) => {
     expect<string>(placeOf(path).kind).toBe(kind);
   });

@@ -16,6 +16,7 @@ interface Asked {
   readonly startMs?: number;
   readonly now?: number;
   readonly isDestination?: boolean;
+  readonly isCaller?: boolean;
 }
 
 /** A directory that has seen `events` at the time they give, or at {@link NOW}. */
@@ -34,8 +35,8 @@ export function clusterOf(
 /** Who had `address`: by default at {@link NOW}, asked a minute after that. */
 export function resolve(directory: Directory, address: string, asked: Asked = {}): Resolution {
   const found = newResolution();
-  const { port = 0, protocol = 6, startMs = NOW, isDestination = true } = asked;
-  const query = { words: wordsOf(address), at: 0, port, protocol, startMs, isDestination };
+  const { port = 0, protocol = 6, startMs = NOW, isDestination = true, isCaller = false } = asked;
+  const query = { words: wordsOf(address), at: 0, port, protocol, startMs, isDestination, isCaller };
   directory.resolve(query, asked.now ?? startMs + 60 * SECOND, found);
   return found;
 }

@@ -121,7 +121,42 @@ describe("Directory finds by its socket", () => {
     const unsure: SocketHolder = { kind: "unsure" };
     expect(holderOf(nodeWith([declared], unsure), HOST, PORT)).toBe("Pod declares");
     expect(holderOf(nodeWith([declared]), HOST, PORT)).toBe("Pod declares");
-    expect(holderOf(nodeWith([declared], hostHolder, podHolder("x")), HOST, PORT)).toBe("Pod declares");
+  });
+
+  test("the node where several have it, or one that was the last to be seen, whoever declares the port", () => {
+    const events = [
+      NODE,
+      declaring("declares"),
+      added("Pod", EXPORTER),
+      added("Pod", { ...EXPORTER, name: "next" }),
+    ];
+    const pods = [podHolder("exporter"), podHolder("next")];
+    expect(holderOf(nodeWith(events, ...pods), HOST, PORT)).toBe("Node node-a");
+    expect(holderOf(nodeWith(events, hostHolder, ...pods), HOST, PORT)).toBe("Node node-a");
+    const intervals = [
+      pods,
+      [hostHolder, podHolder("declares")],
+      [hostHolder, undefined],
+      [undefined, hostHolder],
+    ];
+    for (const [before, after] of intervals) {
+      const directory = clusterOf(events);
+      read(directory, -10, ...(before ? [before] : []));
+      read(directory, 10, ...(after ? [after] : []));
+      expect(holderOf(directory, HOST, PORT)).toBe("Node node-a");
+    }
+  });
+
+  test("no pod for who surely called, whose port is a client's", () => {
+    const caller = { ...PORT, isDestination: false, isCaller: true };
+    const declared = declaring("exporter");
+    for (const events of [[added("Pod", EXPORTER)], [declared]]) {
+      expect(holderOf(nodeWith(events, podHolder("exporter")), HOST, caller)).toBe("Node node-a");
+    }
+    expect(holderOf(clusterOf([NODE, declared]), HOST, caller)).toBe("Node node-a");
+    expect(holderOf(clusterOf([added("Pod", { name: "own", podIPs: [BRIDGE] })]), BRIDGE, caller)).toBe(
+      "Pod own",
+    );
   });
 
   test("nothing that is reached before the socket", () => {
@@ -216,6 +251,23 @@ test("Attribution takes back what a later reading of sockets does not confirm", 
   // The address is nobody's but the socket's.
   read(directory, 10, podHolder("next"));
   expect(told(12)).toBeUndefined();
+});
+
+test("Attribution takes a caller's port for a client's by TCP, and where that is sure", () => {
+  const attribution = attributionOf(nodeWith([added("Pod", EXPORTER)], podHolder("exporter")));
+  const flow: Flow = { source: HOST, sourcePort: PORT.port, destination: "203.0.113.5" };
+  const told = (more: Partial<Flow>): unknown =>
+    saidOf(attribute(attribution, { ...flow, ...more }), "source.k8s.pod.name");
+  expect(told({})).toBeUndefined();
+  expect(told({ isInitiatorSure: false, id: 2 })).toBe("exporter");
+  const ports = [
+    { name: undefined, containerPort: PORT.port, hostPort: PORT.port, protocol: "UDP" as const },
+  ];
+  const containers = [{ name: "main", image: "main", ports }];
+  const datagrams = nodeWith([added("Pod", { ...EXPORTER, containers })]);
+  expect(saidOf(attribute(attributionOf(datagrams), { ...flow, protocol: 17 }), "source.k8s.pod.name")).toBe(
+    "exporter",
+  );
 });
 
 test("Attribution tells the container that listens, not the one that declares the port", () => {

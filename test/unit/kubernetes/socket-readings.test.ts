@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type SocketHolder, UNSURE } from "../../../src/kubernetes/socket-holders.ts";
+import { SEVERAL, type SocketHolder, UNSURE } from "../../../src/kubernetes/socket-holders.ts";
 import { type HeldSocket, merge } from "../../../src/kubernetes/socket-index.ts";
 import {
   type SocketAnswer,
@@ -88,8 +88,10 @@ describe("SocketReadings finds who listens", () => {
       uid: "a",
       containerId: "",
     });
-    expect(holderAt([socket(A), socket(B)], "192.0.2.1")).toEqual(UNSURE);
-    expect(holderAt([socket(A), socket(HOST)], "192.0.2.1")).toEqual(UNSURE);
+    expect(holderAt([socket(A), socket(B)], "192.0.2.1")).toEqual(SEVERAL);
+    expect(holderAt([socket(A), socket(HOST)], "192.0.2.1")).toEqual(SEVERAL);
+    expect(holderAt([socket(A), socket(UNSURE)], "192.0.2.1")).toEqual(UNSURE);
+    expect(holderAt([socket(A), socket(B), socket(UNSURE)], "192.0.2.1")).toEqual(SEVERAL);
     expect(holderAt([socket(HOST), socket(HOST)], "192.0.2.1")).toEqual(HOST);
   });
 });
@@ -114,7 +116,7 @@ describe("SocketReadings tells of a time", () => {
   test("of nobody where two had the port, one after the other", () => {
     const readings = read([0, [socket(A)]], [30, [socket(B)]], [60, [socket(HOST)]]);
     expect([0, 15, 30, 45, 60].map((seconds) => ask(readings, seconds).holder)).toEqual([
-      ...[A, UNSURE, B, UNSURE, HOST],
+      ...[A, SEVERAL, B, SEVERAL, HOST],
     ]);
   });
 
@@ -134,6 +136,22 @@ describe("SocketReadings tells of a time", () => {
     expect(ask(new SocketReadings(KEPT_MS), 0)).toEqual(between(undefined));
   });
 
+  test("of nothing that was long ago, nor of what was before a long time without readings", () => {
+    const readings = read([0, [socket(A)]]);
+    expect(ask(readings, 120)).toEqual(pending(A));
+    expect(ask(readings, 121)).toEqual(pending(undefined));
+    readings.confirm(NOW + 120 * SECOND);
+    expect(ask(readings, 60)).toEqual(seen(A));
+    readings.confirm(NOW + 300 * SECOND);
+    expect([260, 280, 300].map((seconds) => ask(readings, seconds))).toEqual([
+      ...[between(undefined), between(A), seen(A)],
+    ]);
+    readings.add(readingOf(500, [socket(A)]));
+    expect([400, 480, 500].map((seconds) => ask(readings, seconds))).toEqual([
+      ...[between(undefined), between(A), seen(A)],
+    ]);
+  });
+
   test("of nothing before a clock that was set back", () => {
     const readings = read([0, [socket(A)]], [60, undefined], [-100, [socket(B)]]);
     expect(ask(readings, 0)).toEqual(pending(B));
@@ -143,7 +161,7 @@ describe("SocketReadings tells of a time", () => {
 });
 
 test("SocketReadings says what two readings say, the last one before and the first one after", () => {
-  const holders = [undefined, A, A2, B, HOST, UNSURE] as const;
+  const holders = [undefined, A, A2, B, HOST, SEVERAL, UNSURE] as const;
   const step = fc.record({ pause: fc.integer({ min: 1, max: 30 }), holder: fc.constantFrom(...holders) });
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), fc.nat(60), (steps, ago) => {
