@@ -56,7 +56,11 @@ function encodeAs(signal: "traces" | "logs", encoding: Encoding): () => void {
 /** By the attributes that are the default of [export.flow_metrics]. */
 function sumUp(): () => void {
   const names = defaultConfig().export.flow_metrics.attributes;
-  const series = new FlowSeries(findSeriesAttributes(names, "1.30"), 2000);
+  const series = new FlowSeries(findSeriesAttributes(names, "1.30"), {
+    series: 2000,
+    bytes: 1,
+    measure: () => 0,
+  });
   return () => series.add(batch, 1);
 }
 

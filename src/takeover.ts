@@ -120,7 +120,8 @@ export function openTable(sources: TableSources): {
   readonly handover: Handover | undefined;
 } {
   const { config, interfaces, listeners, reader, counters, thread, pins } = sources;
-  const exported = sources.isKept || sources.hasEarlier ? new ExportedLog(config.flow.table_capacity) : undefined;
+  const exported =
+    sources.isKept || sources.hasEarlier ? new ExportedLog(config.flow.table_capacity) : undefined;
   const table = createFlowTable(config.span, interfaces, listeners, {
     mapCapacity: config.flow.table_capacity,
     // A flow that persists may stay in the kernel's table at its end, to be asked for again at each scan.

@@ -75,6 +75,7 @@ function createMetricsExporter(
     config,
     attributes: findSeriesAttributes(config.attributes, context.attributes.semconv),
     maxPoints: collector.max_batch_size,
+    maxBytes: collector.max_queue_bytes,
     encode: createSeriesEncoder(encodingOf(collector), context.resource, context.version),
     sender: createSender(collector, "metrics", context),
   });

@@ -48,7 +48,7 @@ export const flowMetricsSection: Section<FlowMetricsConfig> = v.strictObject({
     { minimum: 1, maximum: 100_000 },
     {
       description:
-        "Most series at once, of five data points each. What has no room is summed up in one more, with `otel.metric.overflow` as its only attribute.",
+        "Most series at once, of five data points each, and at most what `max_queue_bytes` of `[export.otlp]` holds. What has no room is summed up in one more, with `otel.metric.overflow` as its only attribute.",
     },
   ),
   interval: durationSetting(

@@ -14,10 +14,15 @@ export interface FlowMetricsOptions {
   readonly attributes: readonly SeriesAttribute[];
   /** Most data points in one request. */
   readonly maxPoints: number;
+  /** Most bytes of all requests of an interval: what the sender's queue holds. */
+  readonly maxBytes: number;
   readonly encode: EncodeSeries;
   /** Disposed with the exporter. */
   readonly sender: RequestSender;
 }
+
+/** By which the lengths that a request states of its parts are longer than in an empty one, at most. */
+const LENGTHS_BYTES = 32;
 
 /** Its counters are of data points. Nothing waits for it: what it accepts is summed up at once. */
 export class FlowMetricsExporter implements RecordExporter {
@@ -33,12 +38,16 @@ export class FlowMetricsExporter implements RecordExporter {
   #records = 0;
   #isChanged = false;
 
-  constructor({ config, attributes, maxPoints, encode, sender }: FlowMetricsOptions) {
+  constructor({ config, attributes, maxPoints, maxBytes, encode, sender }: FlowMetricsOptions) {
     this.name = sender.name;
-    this.#series = new FlowSeries(attributes, config.max_series);
     this.#expireMs = config.expire;
     this.#seriesPerRequest = Math.max(1, Math.floor(maxPoints / POINTS_PER_SERIES));
     this.#encode = encode;
+    this.#series = new FlowSeries(attributes, {
+      series: config.max_series,
+      bytes: maxBytes,
+      measure: (series) => this.#measure(series),
+    });
     this.#sender = sender;
     this.#timer = setInterval(() => this.#tell(), config.interval);
   }
@@ -68,6 +77,14 @@ export class FlowMetricsExporter implements RecordExporter {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.#sender[Symbol.asyncDispose]();
+  }
+
+  /** A series' own bytes, behind another, and its share of what stands around all in a request. */
+  #measure(series: Series): number {
+    const lengthOf = (...some: readonly Series[]): number => this.#encode(some, 0).bytes.length;
+    return (
+      lengthOf(series, series) - lengthOf(series) + (lengthOf() + LENGTHS_BYTES) / this.#seriesPerRequest
+    );
   }
 
   #tell(): void {

@@ -1,5 +1,5 @@
-// Sums records up by the values of a few attributes. Comes in: DecoratedBatch. Goes out: series, at most so many; what has
-// no room is summed up in one series of its own, so that nothing is missing from the whole.
+// Sums records up by the values of a few attributes. Comes in: DecoratedBatch. Goes out: series, at most so many and of so
+// many bytes; what has no room is summed up in one series of its own, so that nothing is missing from the whole.
 
 import type { DecoratedBatch } from "../decorate.ts";
 import { RECORD } from "../flow/flow.ts";
@@ -27,12 +27,25 @@ export interface Series {
   readonly sums: readonly bigint[];
 }
 
+/** What series may take. */
+export interface SeriesBounds {
+  /** Most of them, beside that of what has no room. */
+  readonly series: number;
+  /** Of all together, as {@link measure} has it. */
+  readonly bytes: number;
+  /** Bytes of one series as it is sent. Asked once for each. */
+  readonly measure: (series: Series) => number;
+}
+
 /** Branches by the values of the first attribute, the second …; at the end the number of the series. */
 type Branch = Map<Value, Branch | number>;
 
 /** OpenTelemetry's name for the series of what has no room. */
 const OVERFLOW = ["otel.metric.overflow", true] as const;
 const OVERFLOW_SLOT = 0;
+
+/** No sums take more bytes than these, however they are written. */
+const LARGEST_SUMS: readonly bigint[] = SUMS.map(() => 2n ** 64n - 1n);
 
 /** Two words for each sum: a 64-bit count, low word first. */
 const SLOT_WORDS = SUMS.length * 2;
@@ -55,12 +68,21 @@ export class FlowSeries {
   /** By series; undefined where the number is free, and of the overflow. */
   readonly #values: (readonly Value[] | undefined)[];
   readonly #free: number[];
+  readonly #bounds: SeriesBounds;
+  /** Of each series. */
+  readonly #sizes: Float64Array;
+  #bytes: number;
+  /** Whether a series found no room in bytes since any was let go. */
+  #isFull = false;
   readonly #root: Branch = new Map();
   readonly #row = new RecordRow();
 
-  /** @param capacity most series beside that of what has no room */
-  constructor(attributes: readonly SeriesAttribute[], capacity: number) {
+  constructor(attributes: readonly SeriesAttribute[], bounds: SeriesBounds) {
+    const { series: capacity } = bounds;
     this.#attributes = attributes;
+    this.#bounds = bounds;
+    this.#bytes = bounds.measure({ attributes: [OVERFLOW], startMs: Date.now(), sums: LARGEST_SUMS });
+    this.#sizes = new Float64Array(capacity + 1);
     this.#sums = new Uint32Array((capacity + 1) * SLOT_WORDS);
     this.#startMs = new Float64Array(capacity + 1);
     this.#touchedMs = new Float64Array(capacity + 1);
@@ -85,12 +107,7 @@ export class FlowSeries {
   /** The series there are, that of what had no room last. */
   *list(): Generator<Series> {
     for (const [slot, values] of this.#values.entries()) {
-      if (values === undefined) continue;
-      const attributes = values.flatMap((value, index): Series["attributes"] => {
-        const name = this.#attributes[index]?.name;
-        return name === undefined || value === undefined ? [] : [[name, value]];
-      });
-      yield this.#tell(slot, attributes);
+      if (values !== undefined) yield this.#tell(slot, this.#name(values));
     }
     if (this.#startMs[OVERFLOW_SLOT] !== 0) yield this.#tell(OVERFLOW_SLOT, [OVERFLOW]);
   }
@@ -103,6 +120,8 @@ export class FlowSeries {
       this.#values[slot] = undefined;
       this.#sums.fill(0, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS);
       this.#free.push(slot);
+      this.#bytes -= this.#sizes[slot] as number;
+      this.#isFull = false;
     }
   }
 
@@ -135,13 +154,29 @@ export class FlowSeries {
   }
 
   #make(row: RecordRow, nowMs: number): number {
-    const slot = this.#free.pop();
+    const slot = this.#isFull ? undefined : this.#free.pop();
     if (slot === undefined) return OVERFLOW_SLOT;
     const values = this.#attributes.map(({ read }) => read(row));
+    const { measure, bytes } = this.#bounds;
+    const size = measure({ attributes: this.#name(values), startMs: nowMs, sums: LARGEST_SUMS });
+    if (this.#bytes + size > bytes) {
+      this.#isFull = true;
+      this.#free.push(slot);
+      return OVERFLOW_SLOT;
+    }
     graft(this.#root, values.length === 0 ? [undefined] : values, slot);
+    this.#bytes += size;
+    this.#sizes[slot] = size;
     this.#values[slot] = values;
     this.#startMs[slot] = nowMs;
     return slot;
+  }
+
+  #name(values: readonly Value[]): Series["attributes"] {
+    return values.flatMap((value, index): Series["attributes"] => {
+      const name = this.#attributes[index]?.name;
+      return name === undefined || value === undefined ? [] : [[name, value]];
+    });
   }
 
   #tell(slot: number, attributes: Series["attributes"]): Series {

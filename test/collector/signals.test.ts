@@ -104,4 +104,35 @@ describe("a collector with other signals than traces", () => {
       });
     },
   );
+
+  test.each([
+    ["http_protobuf", decodeMetrics],
+    ["http_json", decodeJsonMetrics],
+  ] as const)(
+    "gets as many series, by %s, as the queue has bytes for, and the rest in one: none pushes another out",
+    async (protocol, decode) => {
+      using collector = startCollector();
+      const [exporter] = exportersOf({
+        otlp: otlp(collector.port, {
+          protocol,
+          signals: ["metrics"],
+          max_batch_size: 50,
+          max_queue_bytes: "64KiB",
+          max_concurrent_exports: 1,
+        }),
+        flow_metrics: { interval: "1h", attributes: ["source.port"], max_series: 1000, expire: "2h" },
+      });
+      if (exporter === undefined) throw new Error("no exporter");
+      await using _ = exporter;
+      exporter.accept(tcpBatch(1000));
+      expect(await exporter.flush(AbortSignal.timeout(FLUSH_MS))).toBe(true);
+      expect(exporter.stats().dropped).toEqual({});
+      const bytes = collector.requests.reduce((sum, { body }) => sum + body.length, 0);
+      expect(bytes).toBeLessThanOrEqual(65_536);
+      expect(bytes).toBeGreaterThan(50_000);
+      const points = collector.requests.flatMap(({ body }) => decode(body));
+      const flows = points.filter(({ metric }) => metric === "mermin.flow.flows");
+      expect(flows.reduce((sum, { value }) => sum + value, 0n)).toBe(1000n);
+    },
+  );
 });

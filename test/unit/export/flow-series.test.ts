@@ -16,7 +16,11 @@ const DECODERS = { protobuf: decodeMetrics, json: decodeJsonMetrics } as const;
 const RESOURCE = new Map([["service.name", "mermin"]]);
 
 function seriesOf(names: readonly string[], capacity: number): FlowSeries {
-  return new FlowSeries(findSeriesAttributes(names, "1.30"), capacity);
+  return new FlowSeries(findSeriesAttributes(names, "1.30"), {
+    series: capacity,
+    bytes: 1,
+    measure: () => 0,
+  });
 }
 
 /** A series by what tells it apart from all others, over its restarts. */
@@ -115,6 +119,31 @@ describe("FlowSeries", () => {
         [[["otel.metric.overflow", true]], 10, 2n],
       ],
     );
+  });
+
+  test("is bounded in bytes too, and measures no more until there is room again", () => {
+    const measured: Series[] = [];
+    const series = new FlowSeries(findSeriesAttributes(["destination.port"], "1.30"), {
+      series: 1000,
+      bytes: 35,
+      measure: (one) => {
+        measured.push(one);
+        return 10;
+      },
+    });
+    const records = [1, 2, 3, 4, 5].map((port): RecordFields => ({ ...TCP_RECORD, ports: [1, port] }));
+    const told = (): unknown =>
+      new Map([...series.list()].map(({ attributes, sums }) => [attributes[0]?.[1], sums[4]]));
+    series.add(batchOf(records), 10);
+    const expected = (...ports: readonly number[]): unknown =>
+      new Map<unknown, bigint>([...ports.map((port) => [port, 1n] as const), [true, 3n]]);
+    expect(told()).toEqual(expected(1, 2));
+    expect(measured.map(({ attributes, sums }) => [attributes[0]?.[1], sums[0]])).toEqual(
+      [true, 1, 2, 3].map((value) => [value, 2n ** 64n - 1n]),
+    );
+    series.expire(11);
+    series.add(batchOf(records.slice(3)), 12);
+    expect(told()).toEqual(expected(4, 5));
   });
 
   test("begins again at 0 with a new start when a series comes back", () => {
