@@ -17,7 +17,7 @@ export interface FileConfig {
 export const fileSection: Section<FileConfig> = v.strictObject({
   path: pathSetting({
     description:
-      "File that lines are appended to, made with mode 0640. Older ones are beside it, `.1` the youngest of them.",
+      "File that lines are appended to, made with mode 0640. Older ones are beside it, `.1` the youngest of them. A loss of power may take the file's last lines, mostly of half a minute; older files are on the disk, but for one that was filled a moment before.",
     example: '"/var/log/mermin/flows.ndjson"',
   }),
   format: choiceSetting("ndjson", ["ndjson", "otlp-json"], {
@@ -31,6 +31,9 @@ export const fileSection: Section<FileConfig> = v.strictObject({
   max_files: integerSetting(
     5,
     { minimum: 1, maximum: 1000 },
-    { description: "Files at once; the oldest is deleted when there would be more." },
+    {
+      description:
+        "Files at once; the oldest is deleted when there would be more, and those of a higher number, up to `.999`, when the first line is written.",
+    },
   ),
 });

@@ -35,7 +35,15 @@ export function createFileExporter({ config, format, log }: FileExporterOptions)
           return new Error(`${path}: ${describeFileError(error)}`, { cause: error });
         }
       },
-      close: () => file.close(),
+      close: async () => {
+        try {
+          await file.close();
+        } catch (error) {
+          log.error(`cannot write to ${path}`, {
+            error: error instanceof Error ? error.message : String(error),
+          });
+        }
+      },
       label: path,
       isLostByFailure: false,
     },

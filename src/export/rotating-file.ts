@@ -2,8 +2,8 @@
 // Whatever fails, the file ends with a whole line, and the next append tries again.
 
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 
 export interface RotatingFileOptions {
   readonly path: string;
@@ -33,19 +33,23 @@ const TAIL_BYTES = 65_536;
 export class RotatingFile {
   readonly #options: RotatingFileOptions;
   #file: FileHandle | undefined;
+  #hasPruned = false;
+  /** The file before is on the disk, or why it may not be. */
+  #synced: Promise<unknown> = Promise.resolve();
 
   constructor(options: RotatingFileOptions) {
     this.#options = options;
   }
 
   /**
-   * Appends whole lines. They are all there, or (after an error) none of them.
-   * @throws Error of the file system: no room, no permission, no folder
+   * Appends whole lines. They are all there, or (after an error) none of them. Where the machine loses its power, those
+   * may be gone that are in the file written to.
+   * @throws Error of the file system: no room, no permission, no folder, the file before not on the disk
    */
   async append(lines: Uint8Array): Promise<void> {
     let { file, size } = await this.#open();
     if (size > 0 && size + lines.length > this.#options.maxSize) {
-      await this.#rotate(file);
+      if (await this.#rotate(file)) await this.#leave(file);
       ({ file, size } = await this.#open());
     }
     let written = 0;
@@ -58,15 +62,39 @@ export class RotatingFile {
       // Giving room back needs none; not where that would be another agent's. Closed, so that the next append looks
       // at what is there.
       if ((await sizeOf(file)) === size + written) await file.truncate(size).catch(() => {});
-      await this.close();
+      await this.#forget();
       throw error;
     }
   }
 
+  /** Ends it, all lines on the disk. @throws Error of the file system where they may not be */
   async close(): Promise<void> {
+    await this.#takeSynced();
+    const file = this.#file;
+    this.#file = undefined;
+    if (file !== undefined) await syncAndClose(file, this.#options.path);
+  }
+
+  async #forget(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
+  }
+
+  /** Leaves a file that is full to be synced while the next one is written to: at most one at a time. */
+  async #leave(file: FileHandle): Promise<void> {
+    this.#file = undefined;
+    try {
+      await this.#takeSynced();
+    } finally {
+      this.#synced = syncAndClose(file, this.#options.path).catch((error: unknown) => error);
+    }
+  }
+
+  async #takeSynced(): Promise<void> {
+    const error = await this.#synced;
+    this.#synced = Promise.resolve();
+    if (error !== undefined) throw error;
   }
 
   /** The file and its size, opened again where somebody took it away. */
@@ -74,9 +102,10 @@ export class RotatingFile {
     const { path } = this.#options;
     if (this.#file !== undefined) {
       if (await isNamed(this.#file, path)) return { file: this.#file, size: await sizeOf(this.#file) };
-      await this.close();
+      await this.#forget();
     }
     await mkdir(dirname(path), { recursive: true, mode: 0o750 });
+    await this.#prune();
     const file = await open(path, FLAGS, MODE);
     try {
       if (!(await file.stat()).isFile()) throw new Error("it is not a file");
@@ -90,20 +119,80 @@ export class RotatingFile {
     }
   }
 
-  /** Renames every file to the next number; the last one goes. Not where another agent does so, or has done so. */
-  async #rotate(file: FileHandle): Promise<void> {
+  /**
+   * Renames every file to the next number; the last one goes. Not where another agent does so, or has done so.
+   * @returns whether it did
+   */
+  async #rotate(file: FileHandle): Promise<boolean> {
     const { path, maxFiles } = this.#options;
-    const lock = `${path}.lock`;
-    if (!(await takeLock(lock))) return;
-    try {
-      if (!(await isNamed(file, path))) return;
+    return await withLock(path, async () => {
+      if (!(await isNamed(file, path))) return false;
       for (let number = maxFiles - 1; number > 0; number--) {
         await renameIfThere(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`);
       }
       if (maxFiles === 1) await rm(path, { force: true });
-    } finally {
-      await rm(lock, { force: true });
+      return true;
+    });
+  }
+
+  /** Removes, once, files that an agent with a higher `maxFiles` left; where that cannot be, they stay. */
+  async #prune(): Promise<void> {
+    if (this.#hasPruned) return;
+    const { path, maxFiles } = this.#options;
+    this.#hasPruned = true;
+    try {
+      const names = await listBeyond(path, maxFiles);
+      if (names.length === 0) return;
+      this.#hasPruned = await withLock(path, async () => {
+        for (const name of names) await rm(join(dirname(path), name), { force: true });
+        return true;
+      });
+    } catch {
+      // Writing needs less than this: what is there is written to.
     }
+  }
+}
+
+/** Names of numbered files that are not to be used. */
+async function listBeyond(path: string, maxFiles: number): Promise<readonly string[]> {
+  const prefix = `${basename(path)}.`;
+  const entries = await readdir(dirname(path), { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && entry.name.startsWith(prefix));
+  return files.map(({ name }) => name).filter((name) => isBeyond(name.slice(prefix.length), maxFiles));
+}
+
+/** Whether a file's ending is a number of ours, below 1000, that is not to be used. */
+function isBeyond(ending: string, maxFiles: number): boolean {
+  return /^[1-9]\d{0,2}$/.test(ending) && Number(ending) >= maxFiles;
+}
+
+/** Puts a file on the disk, and what its folder calls it where the file system can. */
+async function syncAndClose(file: FileHandle, path: string): Promise<void> {
+  try {
+    await file.sync();
+    await syncFolder(dirname(path)).catch(() => {});
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Does `work` while the lock of a path is held; false where it is another's. */
+async function withLock(path: string, work: () => Promise<boolean>): Promise<boolean> {
+  const lock = `${path}.lock`;
+  if (!(await takeLock(lock))) return false;
+  try {
+    return await work();
+  } finally {
+    await rm(lock, { force: true });
   }
 }
 

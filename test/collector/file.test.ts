@@ -26,6 +26,7 @@ import { createNdjsonFormatter } from "../../src/export/ndjson.ts";
 import { RotatingFile } from "../../src/export/rotating-file.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { toBytes } from "../../src/lib/size.ts";
+import { mountDisk, testWithDisk } from "../support/disk.ts";
 import { decodeJsonRequest } from "./decode.ts";
 import { tcpBatch } from "./records.ts";
 
@@ -251,6 +252,46 @@ describe("RotatingFile", () => {
     expect(readFileSync(path, "utf8")).toBe("next file\n");
     expect(readFileSync(`${path}.1`, "utf8")).toBe("one of 10\nbehind it\nfinds it\n");
     expect(readdirSync(folder)).toHaveLength(2);
+  });
+
+  test("removes at its start what an agent with more files left, and nothing else", async () => {
+    const kept = ["flows.ndjson.1", "flows.ndjson.2", "flows.ndjson.1000", "flows.ndjson.03", "other.5"];
+    for (const name of [...kept, "flows.ndjson.3", "flows.ndjson.12"]) writeFileSync(join(folder, name), "");
+    mkdirSync(`${path}.7`);
+    const file = new RotatingFile({ path, maxSize: 100, maxFiles: 3 });
+    await file.append(Buffer.from("1\n"));
+    writeFileSync(`${path}.9`, "");
+    await file.append(Buffer.from("2\n"));
+    await file.close();
+    const left = [...kept, "flows.ndjson", "flows.ndjson.7", "flows.ndjson.9"];
+    expect(readdirSync(folder).toSorted()).toEqual(left.toSorted());
+  });
+
+  test("writes where nothing can be removed, and removes once it can", async () => {
+    writeFileSync(`${path}.5`, "");
+    writeFileSync(`${path}.lock`, "");
+    const file = new RotatingFile({ path, maxSize: 2, maxFiles: 1 });
+    await file.append(Buffer.from("1\n"));
+    expect(readdirSync(folder)).toHaveLength(3);
+    rmSync(`${path}.lock`);
+    await file.append(Buffer.from("2\n"));
+    await file.close();
+    expect(readdirSync(folder)).toEqual(["flows.ndjson"]);
+    expect(readFileSync(path, "utf8")).toBe("2\n");
+  });
+
+  testWithDisk("has on the disk each file that is full once the next is, and at its end all", async () => {
+    using disk = mountDisk(folder);
+    const file = new RotatingFile({ path: join(disk.mounted, "f"), maxSize: 20, maxFiles: 9 });
+    for (const line of ["first of files\n", "second of files\n", "third of files\n"])
+      await file.append(Buffer.from(line));
+    expect(disk.readAfterPowerLoss()).toMatchObject({ "f.2": "first of files\n" });
+    await file.close();
+    expect(disk.readAfterPowerLoss()).toEqual({
+      "f.2": "first of files\n",
+      "f.1": "second of files\n",
+      f: "third of files\n",
+    });
   });
 
   test("says what is wrong, and goes on when it is not any more", async () => {
