@@ -4,10 +4,13 @@ import type { HookMode } from "./evidence.ts";
 
 /** Ours are known by their programs' names. */
 const PROGRAM = /^program (\d+) mermin_(ingress|egress) (\d+)$/;
+/** Runs for the agent alone, at no hook. */
+const TAKER = /^program (\d+) flows_remove \d+$/;
 const LINK = /^link (\d+) (\d+) (\d+) (\d+)$/;
 const FILTER =
   /^filter (\S+) (ingress|egress) filter .*pref (\d+) bpf .*handle (0x[0-9a-f]+) mermin_\w+:\[\d+\].* id (\d+) /;
 const FILTER_HEAD = /^filter \S+ \S+ filter protocol all pref \d+ bpf chain 0 *$/;
+const OURS = [PROGRAM, TAKER, FILTER, FILTER_HEAD];
 
 /** One moment of the hooks. */
 export interface Attachment {
@@ -15,6 +18,8 @@ export interface Attachment {
   readonly ours: ReadonlyMap<string, number>;
   /** How ours hang there; more than one where they should not. */
   readonly modes: ReadonlySet<HookMode>;
+  /** Ids of our programs that take flows out of the table and hang nowhere. */
+  readonly takers: readonly number[];
   /** Instructions the verifier went through, by the hook's side. */
   readonly instructions: ReadonlyMap<string, number>;
   /** Everything that is not ours, a line each. */
@@ -46,6 +51,7 @@ export function parseAttachment(text: string): Attachment {
   return {
     ours: new Map([...links, ...filters.map(({ place, id }) => [place, id] as const)]),
     modes: new Set<HookMode>([...links.map(() => "tcx" as const), ...filters.map(() => "clsact" as const)]),
+    takers: lines.flatMap((line) => TAKER.exec(line)?.[1] ?? []).map(Number),
     instructions: new Map(programs.map(({ side, instructions }) => [side, instructions])),
     others: lines.flatMap((line) => withoutOurs(line, isOurs)),
     order: order.split(" ").filter(Boolean).map(Number),
@@ -55,7 +61,7 @@ export function parseAttachment(text: string): Attachment {
 
 /** The line without what is ours in it; none where nothing is left. */
 function withoutOurs(line: string, isOurs: ReadonlySet<number>): string[] {
-  if (line === "" || PROGRAM.test(line) || FILTER.test(line) || FILTER_HEAD.test(line)) return [];
+  if (line === "" || OURS.some((pattern) => pattern.test(line))) return [];
   if (isOurs.has(Number(LINK.exec(line)?.[4]))) return [];
   if (!line.startsWith("order ")) return [line];
   const words = line.split(" ");

@@ -2,8 +2,8 @@
 // scenarios need. Cached by the content that goes in.
 
 import { existsSync, statSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { mkdir, mkdtemp, readdir, rename, rm, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { $ } from "bun";
 
 /** What is loaded when the guest asks for it, each with everything it depends on. */
@@ -23,6 +23,8 @@ const MODULES = [
   ],
   ...["nf_tables", "nft_chain_nat", "nft_nat", "nft_masq", "nf_conntrack_netlink"],
 ];
+
+const UNUSED_MS = 24 * 3_600_000;
 
 const GUEST_SOURCES = join(import.meta.dir, "guest");
 const TOOL_SOURCES = ["tool.c", "objects.c", "exchanges.c"];
@@ -112,7 +114,10 @@ export async function buildInitramfs(parts: InitramfsParts): Promise<string> {
     .update(`${sources}\n${parts.kernelTree}\n${inputs}`)
     .digest("hex");
   const image = join(cache, `${release}-${key.slice(0, 16)}.cpio.gz`);
-  if (existsSync(image)) return image;
+  if (existsSync(image)) {
+    await utimes(image, new Date(), new Date());
+    return image;
+  }
   const work = await mkdtemp(join(cache, ".initramfs-"));
   try {
     const root = join(work, "root");
@@ -124,16 +129,19 @@ export async function buildInitramfs(parts: InitramfsParts): Promise<string> {
     await copyPrograms(root, programs, [...libraries]);
     await copyModules(parts, root);
     await $`find . | cpio --quiet --create --format=newc | gzip -1 > ${work}/image`.cwd(root);
-    await removeOlder(cache, release);
     await rename(join(work, "image"), image);
+    await removeUnused(cache);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
   return image;
 }
 
-async function removeOlder(cache: string, release: string): Promise<void> {
+/** Other sources have images of their own: those that no run has used for a day go. */
+async function removeUnused(cache: string): Promise<void> {
   const names = await readdir(cache);
-  const older = names.filter((name) => name.startsWith(`${release}-`) && name.endsWith(".cpio.gz"));
-  for (const name of older) await rm(join(cache, basename(name)), { force: true });
+  for (const name of names.filter((each) => each.endsWith(".cpio.gz") || each.startsWith("tool-"))) {
+    const path = join(cache, name);
+    if (Date.now() - statSync(path).mtimeMs > UNUSED_MS) await rm(path, { force: true });
+  }
 }

@@ -79,6 +79,9 @@ export function judgeConnections({ folder }: LifeEvidence): readonly Check[] {
     }),
     check("measures a connection from its handshake to its end", () => demandMeasured(told())),
     check("tells what the kernels sent again", () => demandSentAgain(folder, told())),
+    check("takes what ended by a program of its own, which the kernel runs", () => {
+      if (!(Number(read(folder, "taker.runs")) > 0)) throw new Error("it never ran");
+    }),
     check("tells nothing else", () => demandNoOther(told(), [OLDER, WHOLE, LOSSY])),
     check("ends with 0 on SIGTERM", () => demandCode(folder, "first")),
     check("warns of nothing", () => demandNone(findWarnings(folder, ["first"]))),

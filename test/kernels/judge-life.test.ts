@@ -9,44 +9,14 @@ import { parseAttachment } from "./attachment.ts";
 import { findWarnings } from "./evidence.ts";
 import { judgeLife } from "./judge-life.ts";
 import { judgeReplaced } from "./judge-replaced.ts";
+import { formatRecord, type Said } from "./record-line.ts";
 import { demandNoOther, demandWhole } from "./told.ts";
 
 const DATAGRAMS = { transport: "udp", ports: [40_000, 5000] } as const;
 const SUM = { forward: { packets: 30, bytes: 3000 }, reverse: { packets: 3, bytes: 300 } };
 
-interface Said {
-  readonly id: number;
-  readonly trace?: number;
-  readonly packets: readonly [number, number];
-}
-
-/** A record of `packets`: those since the one before, and all so far. Every tenth has an answer. */
-function record({ id, trace = 1, packets }: Said): AgentSpan {
-  const ways = [
-    ["", 1],
-    ["reverse.", 10],
-  ] as const;
-  const counters = ways.flatMap(([way, every]) =>
-    (["packets", "bytes"] as const).flatMap((unit) =>
-      (["delta", "total"] as const).map((kind, index) => [
-        `flow.${way}${unit}.${kind}`,
-        ((packets[index] ?? 0) / every) * (unit === "bytes" ? 100 : 1),
-      ]),
-    ),
-  );
-  const line = JSON.stringify({
-    ...{ name: "flow", kind: "CLIENT", startTimeUnixNano: "1", endTimeUnixNano: "2" },
-    traceId: String(trace).padStart(32, "0"),
-    spanId: String(id).padStart(16, "0"),
-    attributes: {
-      ...{ "flow.community_id": "1:", "flow.direction": "forward", "flow.end_reason": "active_timeout" },
-      ...{ "network.type": "ipv4", "network.transport": "udp", "network.interface.name": "veth0" },
-      ...{ "source.address": "10.0.0.1", "source.port": 40_000 },
-      ...{ "destination.address": "10.0.0.2", "destination.port": 5000 },
-      ...Object.fromEntries(counters),
-    },
-  });
-  const [span] = parseAgentSpans(line);
+function record(said: Said): AgentSpan {
+  const [span] = parseAgentSpans(formatRecord(said));
   if (span === undefined) throw new Error("no span");
   return span;
 }
@@ -83,6 +53,7 @@ test("demandNoOther finds a conversation that nobody had", () => {
 
 const FILTERS = (id: number, handle: string): string => `program ${id} mermin_ingress 20000
 program ${id + 1} mermin_egress 20000
+program ${id + 2} flows_remove 120
 qdisc veth0 qdisc clsact ffff: parent ffff:fff1
 filter veth0 ingress filter protocol all pref 1 bpf chain 0
 filter veth0 ingress filter protocol all pref 1 bpf chain 0 handle ${handle} mermin_ingress:[${id}] direct-action not_in_hw id ${id} name mermin_ingress tag f6244f1c703670c6 jited
@@ -95,11 +66,14 @@ order veth0 ingress 6 2`;
 
 describe("parseAttachment", () => {
   test("tells our filters by their programs, and the rest as somebody else's", () => {
-    const { ours, modes, others, instructions, priorities } = parseAttachment(FILTERS(5, "0x6d726d6e"));
+    const { ours, modes, others, takers, instructions, priorities } = parseAttachment(
+      FILTERS(5, "0x6d726d6e"),
+    );
     expect([...ours]).toEqual([["filter 0x6d726d6e of priority 1 at ingress of veth0", 5]]);
     expect([...modes]).toEqual(["clsact"]);
     expect([...priorities]).toEqual([1]);
     expect([...instructions.keys()]).toEqual(["ingress", "egress"]);
+    expect(takers).toEqual([7]);
     expect(others).toEqual([
       "qdisc veth0 qdisc clsact ffff: parent ffff:fff1",
       "filter veth0 ingress filter protocol all pref 100 matchall chain 0",
@@ -149,6 +123,21 @@ describe("a life's folder", () => {
     write("first.attached", "program 5 mermin_ingress 40000\n");
     expect(complaintOf("verifies mermin_ingress in 40000")).toBe("too many, or not known");
     expect(complaintOf("verifies mermin_egress in undefined")).toBe("too many, or not known");
+  });
+
+  test("shows a program that takes flows out and stays when its agent has gone", () => {
+    const taking = "gives each agent one program that takes flows out";
+    for (const [index, agent] of ["first", "second", "third", "fourth"].entries()) {
+      write(`${agent}.attached`, FILTERS(5 + index * 10, "0x6d726d6e"));
+      if (agent !== "fourth") write(`${agent}.after.attached`, "");
+    }
+    write("after.attached", "");
+    expect(complaintOf(taking)).toBeUndefined();
+    write("first.after.attached", FILTERS(5, "0x6d726d6e"));
+    expect(complaintOf(taking)).toBe("first.after: 7 instead of ");
+    write("first.after.attached", "");
+    write("fourth.attached", FILTERS(5, "0x6d726d6e"));
+    expect(complaintOf(taking)).toBe("programs: 3 instead of 4");
   });
 
   test("shows the step that failed, and what was left", () => {

@@ -99,6 +99,12 @@ export function judgeReplaced(evidence: LifeEvidence): readonly Check[] {
     check("stays attached when an agent ends that persists", () => {
       for (const agent of ["first", "second"]) demandSame(agent, at(agent).ours, at(`${agent}.after`).ours);
     }),
+    check("gives each agent one program that takes flows out, which goes with it", () => {
+      for (const agent of AGENTS) demandSame(agent, [1], [at(agent).takers.length]);
+      for (const step of ["first.after", "second.after", "third.after", "after"])
+        demandSame(step, [], at(step).takers);
+      demandSame("programs", [AGENTS.length], [new Set(AGENTS.flatMap((agent) => at(agent).takers)).size]);
+    }),
     check("gives the same places other programs when the next agent comes", () => {
       demandReplaced(at("first"), at("second"));
       demandReplaced(at("second"), at("third"));

@@ -16,11 +16,11 @@ const IP_AND_TCP_BYTES = 52;
 /** SYN and SYN-ACK have eight bytes of options more than the time stamps. */
 const OPENING_BYTES = 8;
 
-/** The counters of both ends over the whole life. */
-export function readEnds(folder: string): readonly [Testimony, Testimony] {
+/** The counters of both ends over the whole life, or until a step of it. */
+export function readEnds(folder: string, until: string = "after"): readonly [Testimony, Testimony] {
   const testimony = (end: string): Testimony => ({
     before: parseCounters(read(folder, `life.${end}.before`)),
-    after: parseCounters(read(folder, `life.${end}.after`)),
+    after: parseCounters(read(folder, `life.${end}.${until}`)),
   });
   return [testimony("client"), testimony("server")];
 }

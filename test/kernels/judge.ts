@@ -1,5 +1,7 @@
 // Compares what a guest brought back with what had to be seen there. Pure: files in, checks out.
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type Check, check, demandCode, demandNone, findWarnings, type HookMode, read } from "./evidence.ts";
 import { compareTunnel, isOpaque, judgeOpaque, judgeWire } from "./judge-tunnel.ts";
 import type { Scenario } from "./scenario.ts";
@@ -60,9 +62,17 @@ export function judgeScenario(evidence: Evidence): Check[] {
   ];
 }
 
-/** The checks that concern the guest as a whole: `mermin version`, and the kernel that was to boot. */
+/** What a kernel says when something in it is wrong; a lock-up that is soft is emulation's. */
+const KERNEL_COMPLAINT =
+  /WARNING: CPU|WARNING: possible|BUG: (?!soft lockup)|Oops|refcount_t|UBSAN|general protection/;
+
+/** The checks that concern the guest as a whole: `mermin version`, the kernel that was to boot, and what it says. */
 export function judgeGuest(folder: string, release: string): Check[] {
   return [
+    check("the kernel complains of nothing", () => {
+      const lines = read(folder, "dmesg").split("\n");
+      demandNone(lines.filter((line) => KERNEL_COMPLAINT.test(line)).slice(0, 3));
+    }),
     check("runs the kernel that was asked for", () => {
       const seen = read(folder, "release").trim();
       if (seen !== release) throw new Error(`${seen} instead of ${release}`);
@@ -72,6 +82,13 @@ export function judgeGuest(folder: string, release: string): Check[] {
       if (!/\d+\.\d+\.\d+/.test(read(folder, "version"))) throw new Error("no version in its output");
     }),
   ];
+}
+
+/** A complaint about a scenario that the guest had to cut short; nothing about any other. */
+export function judgeTime(folder: string, name: string): Check[] {
+  const cut = join(folder, "cut_short");
+  if (!existsSync(cut)) return [];
+  return [{ name: `${name}: ends in time`, complaint: `cut short after ${read(folder, "cut_short").trim()} s` }];
 }
 
 function judgeWarnings({ folder, scenario: { warning } }: Evidence): void {

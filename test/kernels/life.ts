@@ -22,5 +22,6 @@ export interface Life {
 
 /** The guest's script of a life. */
 export function formatLife({ name }: Life): string {
-  return `. /test/lives.sh\nrun_scenario() {\nrun_life ${name}\n}\n`;
+  const files = ["lives.sh", "handover.sh"].map((file) => `. /test/${file}\n`).join("");
+  return `${files}run_scenario() {\nrun_life ${name}\n}\n`;
 }

@@ -2,11 +2,11 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { $ } from "bun";
+import { $, type Subprocess } from "bun";
+import { describeEnd } from "./console.ts";
 
-/** 16 + 0 written to the debug port, as qemu turns it into its exit code. A panic gives 0. */
-const PASS_CODE = 33;
-const END_MARKER = "guest: end of suite";
+/** Between two looks at the console. */
+const LOOK_MS = 500;
 const RESULTS_BYTES = 128 * 1024 * 1024;
 
 /** What to boot. */
@@ -17,19 +17,11 @@ export interface Machine {
   readonly disk: string;
   /** Folder for console.log, the raw result disk and the unpacked results; emptied first. */
   readonly folder: string;
-  /** Wall-clock limit in milliseconds; a hanging guest is ended. */
+  /** Wall-clock limit in milliseconds; a guest that takes longer is ended. */
   readonly timeoutMs: number;
+  /** Likewise one that writes nothing on its console for so long: it hangs. */
+  readonly silenceMs: number;
   readonly signal: AbortSignal;
-}
-
-/** Makes an ext4 image of a folder without mounting anything. */
-export async function makeDisk(folder: string, image: string): Promise<void> {
-  const used = Number(
-    (await $`du --summarize --block-size=1M --apparent-size ${folder}`.text()).split("\t")[0],
-  );
-  await rm(image, { force: true });
-  const megabytes = Math.ceil(used * 1.1) + 16;
-  await $`mke2fs -q -t ext4 -O ^has_journal -m 0 -d ${folder} ${image} ${megabytes}M`.quiet();
 }
 
 function qemuArguments(machine: Machine, results: string): string[] {
@@ -47,7 +39,7 @@ function qemuArguments(machine: Machine, results: string): string[] {
       "-no-reboot",
     ],
     ...["-kernel", machine.kernel, "-initrd", machine.initramfs],
-    ...["-append", "console=ttyS0 panic=-1 loglevel=4"],
+    ...["-append", "console=ttyS0 panic=-1 oops=panic loglevel=4"],
     ...["-drive", `if=none,id=test,format=raw,readonly=on,file=${machine.disk}`],
     ...["-device", "virtio-blk-pci,drive=test"],
     ...["-drive", `if=none,id=results,format=raw,file=${results}`],
@@ -58,26 +50,55 @@ function qemuArguments(machine: Machine, results: string): string[] {
 
 /** Boots and waits for the end. Returns a complaint, or undefined where the suite ran to its end. */
 export async function runMachine(machine: Machine): Promise<string | undefined> {
-  const { folder, timeoutMs, signal } = machine;
+  const { folder, signal } = machine;
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, "results"), { recursive: true });
   const disk = join(folder, "results.raw");
   await $`truncate --size ${RESULTS_BYTES} ${disk}`;
-  const log = join(folder, "console.log");
+  const [log, complaints] = [join(folder, "console.log"), join(folder, "qemu.log")];
   const qemu = Bun.spawn(["qemu-system-x86_64", ...qemuArguments(machine, disk)], {
     stdin: "ignore",
     stdout: Bun.file(log),
-    stderr: Bun.file(join(folder, "qemu.log")),
-    timeout: timeoutMs,
+    stderr: Bun.file(complaints),
     killSignal: "SIGKILL",
     signal,
   });
-  const code = await qemu.exited;
+  const reason = await watch(qemu, log, machine);
   await $`tar --extract --file ${disk} --directory ${join(folder, "results")}`.quiet().nothrow();
   await rm(disk);
   if (signal.aborted) return "interrupted";
-  if (qemu.signalCode !== null) return `ended after ${timeoutMs / 1000} s; its console: ${log}`;
-  if (code !== PASS_CODE) return `qemu ended with ${code} instead of ${PASS_CODE}; its console: ${log}`;
-  const console = await Bun.file(log).text();
-  return console.includes(END_MARKER) ? undefined : `no end marker on its console: ${log}`;
+  const complaint = describeEnd({
+    console: await Bun.file(log).text(),
+    complaints: await Bun.file(complaints).text(),
+    exitCode: qemu.exitCode,
+    signal: qemu.signalCode,
+    ...(reason === undefined ? {} : { reason }),
+  });
+  return complaint === undefined ? undefined : `${complaint}; its console: ${log}`;
+}
+
+/** Waits for the end, and brings it about where the guest is silent or late. Returns why it did, if so. */
+async function watch(qemu: Subprocess, log: string, machine: Machine): Promise<string | undefined> {
+  const { silenceMs, timeoutMs } = machine;
+  const begin = performance.now();
+  let [size, heardAt] = [0, begin];
+  while (await isRunningAfter(qemu, LOOK_MS)) {
+    const now = performance.now();
+    const written = Bun.file(log).size;
+    if (written !== size) [size, heardAt] = [written, now];
+    const isSilent = now - heardAt > silenceMs;
+    if (!isSilent && now - begin < timeoutMs) continue;
+    qemu.kill("SIGKILL");
+    await qemu.exited;
+    return isSilent ? `nothing heard for ${silenceMs / 1000} s` : `not done after ${timeoutMs / 1000} s`;
+  }
+  return undefined;
+}
+
+async function isRunningAfter(qemu: Subprocess, milliseconds: number): Promise<boolean> {
+  const waited = Promise.withResolvers<true>();
+  const timer = setTimeout(() => waited.resolve(true), milliseconds);
+  const isRunning = await Promise.race([qemu.exited.then(() => false), waited.promise]);
+  clearTimeout(timer);
+  return isRunning;
 }

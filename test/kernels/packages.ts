@@ -8,16 +8,27 @@ import { $ } from "bun";
 /** Something that this machine cannot have now: no network, no privilege. Not a failure of the agent. */
 export class UnavailableError extends Error {}
 
+/** For each of its commands; a network that answers nothing must not hold up the run. */
+const APT_SECONDS = 900;
+/** Exit code of `timeout` where it ended the command. */
+const TIMED_OUT = 124;
+
 async function isInstalled(name: string): Promise<boolean> {
   const query = await $`dpkg-query --show --showformat=${"$"}{db:Status-Status} ${name}`.quiet().nothrow();
   return query.exitCode === 0 && query.stdout.toString() === "installed";
+}
+
+/** The last line of what apt said. */
+function formatReason({ exitCode, stderr }: { readonly exitCode: number; readonly stderr: Buffer }): string {
+  if (exitCode === TIMED_OUT) return `apt did not end within ${APT_SECONDS} s`;
+  return stderr.toString().trim().split("\n").at(-1) || `apt ended with ${exitCode}`;
 }
 
 let isUpdated = false;
 
 /** Refreshes apt's lists, once a run; without privilege the lists stay as they are. */
 async function updateLists(): Promise<void> {
-  if (!isUpdated) await $`apt-get update`.quiet().nothrow();
+  if (!isUpdated) await $`timeout ${APT_SECONDS} apt-get update`.quiet().nothrow();
   isUpdated = true;
 }
 
@@ -28,12 +39,11 @@ export async function installPackages(names: readonly string[]): Promise<void> {
   if (missing.length === 0) return;
   await updateLists();
   const install =
-    await $`DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ${missing}`
+    await $`DEBIAN_FRONTEND=noninteractive timeout ${APT_SECONDS} apt-get install --yes --no-install-recommends ${missing}`
       .quiet()
       .nothrow();
   if (install.exitCode === 0) return;
-  const reason = install.stderr.toString().trim().split("\n").at(-1) ?? "";
-  throw new UnavailableError(`cannot install ${missing.join(" ")}: ${reason}`);
+  throw new UnavailableError(`cannot install ${missing.join(" ")}: ${formatReason(install)}`);
 }
 
 /** Package versions look like 6.1.0-56 or 6.12.117+deb12: compared number by number. */
@@ -101,8 +111,8 @@ export async function unpackPackage(cache: string, name: string): Promise<string
 async function download(cache: string, wanted: string, tree: string): Promise<string | undefined> {
   const work = await mkdtemp(join(cache, ".download-"));
   try {
-    const get = await $`apt-get download ${wanted}`.cwd(work).quiet().nothrow();
-    if (get.exitCode !== 0) return get.stderr.toString().trim().split("\n").at(-1) ?? "";
+    const get = await $`timeout ${APT_SECONDS} apt-get download ${wanted}`.cwd(work).quiet().nothrow();
+    if (get.exitCode !== 0) return formatReason(get);
     const [archive] = await readdir(work);
     if (archive === undefined) return "nothing was downloaded";
     await $`dpkg-deb --extract ${join(work, archive)} ${join(work, "tree")}`.quiet();

@@ -3,20 +3,19 @@
 // [--scenario NAME]…. Prints a line a check; ends with 1 where one failed.
 
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { $ } from "bun";
+import { fileName, makeTestDisk } from "./disk.ts";
 import type { Check, HookMode } from "./evidence.ts";
 import { buildInitramfs } from "./initramfs.ts";
-import { judgeGuest, judgeScenario } from "./judge.ts";
+import { judgeGuest, judgeScenario, judgeTime } from "./judge.ts";
 import { judgeLife } from "./judge-life.ts";
-import { formatLife } from "./life.ts";
 import { LIVES } from "./lives.ts";
-import { makeDisk, runMachine } from "./machine.ts";
+import { runMachine } from "./machine.ts";
 import { installPackages, resolveKernel, UnavailableError, unpackPackage } from "./packages.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { formatConfig, formatScript, planExchanges } from "./script.ts";
 
 const HOST_PROGRAMS = [
   ...["/sbin/ip", "/sbin/tc", "/usr/sbin/nft", "/bin/dash"],
@@ -53,6 +52,8 @@ const HOST_PACKAGES = [
 
 /** A guest that takes longer hangs; two at once on two free cores take about nine minutes. */
 const GUEST_TIMEOUT_MS = 1_800_000;
+/** It says that it lives every ten seconds. */
+const GUEST_SILENCE_MS = 180_000;
 
 interface Options {
   readonly binary: string;
@@ -92,49 +93,8 @@ function readOptions(): Options {
   };
 }
 
-function fileName(index: number, name: string): string {
-  return `${String(index).padStart(2, "0")}-${name}`;
-}
-
 function isChosen(options: Options, name: string): boolean {
   return options.scenarios.size === 0 || options.scenarios.has(name);
-}
-
-/** What the tests of lives.ts need, as it stands in the repository. */
-async function copyTests(folder: string): Promise<void> {
-  const root = join(import.meta.dir, "../..");
-  const folders = ["bpf", "support", "integration", "unit/flow"].map((name) => `test/${name}`);
-  const parts = ["src", ...folders, "package.json", "bunfig.toml"];
-  const packages = ["valibot", "fast-check", "pure-rand"].map((name) => `node_modules/${name}`);
-  const built = ["build/mermin.bpf.o", "build/libmerminbpf.so", ...packages];
-  await mkdir(folder, { recursive: true });
-  await $`tar --create --dereference ${[...parts, ...built]} | tar --extract --directory ${folder}`.cwd(root);
-}
-
-/** The disk that every guest mounts: the agent, the suite, and a script and config per scenario. */
-async function makeTestDisk(options: Options): Promise<string> {
-  const folder = join(options.output, "disk");
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(join(folder, "scenarios"), { recursive: true });
-  await $`cp ${options.binary} ${folder}/mermin`;
-  await $`cp ${["suite.sh", "steps.sh", "lives.sh"].map((name) => join(import.meta.dir, "guest", name))} ${folder}`;
-  for (const [index, scenario] of SCENARIOS.entries()) {
-    if (!isChosen(options, scenario.name)) continue;
-    const path = join(folder, "scenarios", fileName(index, scenario.name));
-    await Bun.write(`${path}.sh`, formatScript(scenario, planExchanges(scenario, index)));
-    await Bun.write(`${path}.toml`, formatConfig(scenario));
-  }
-  for (const [index, life] of LIVES.entries()) {
-    if (!isChosen(options, life.name)) continue;
-    const path = join(folder, "scenarios", fileName(SCENARIOS.length + index, life.name));
-    await Bun.write(`${path}.sh`, formatLife(life));
-    for (const [name, config] of Object.entries(life.configs))
-      await Bun.write(`${path}.${name}.toml`, config);
-  }
-  await copyTests(join(folder, "tests"));
-  const image = join(options.output, "disk.ext4");
-  await makeDisk(folder, image);
-  return image;
 }
 
 /** A kernel with all it needs in the cache. */
@@ -150,6 +110,8 @@ async function prepareKernel(options: Options, kernel: KernelLine): Promise<Prep
   const kernelTree = await unpackPackage(packages, name);
   const wireguardTree = await unpackPackage(packages, "wireguard-tools");
   const release = name.replace("linux-image-", "");
+  const image = join(kernelTree, "boot", `vmlinuz-${release}`);
+  if (!existsSync(image)) throw new Error(`no ${image}: delete ${kernelTree}, it is fetched again`);
   const initramfs = await buildInitramfs({
     cache: join(options.cache, "initramfs"),
     kernelTree,
@@ -157,7 +119,7 @@ async function prepareKernel(options: Options, kernel: KernelLine): Promise<Prep
     programs: [...HOST_PROGRAMS, join(wireguardTree, "usr/bin/wg")],
     guestBinary: options.binary,
   });
-  return { ...kernel, release, image: join(kernelTree, "boot", `vmlinuz-${release}`), initramfs };
+  return { ...kernel, release, image, initramfs };
 }
 
 async function judgeKernel(
@@ -172,6 +134,7 @@ async function judgeKernel(
     disk: rest.disk,
     folder,
     timeoutMs: GUEST_TIMEOUT_MS,
+    silenceMs: GUEST_SILENCE_MS,
     signal: rest.signal,
   });
   const results = join(folder, "results");
@@ -184,19 +147,22 @@ async function judgeKernel(
 }
 
 function judgeResults(options: Options, { line, mode }: KernelLine, results: string): Check[] {
-  const place = (index: number, name: string): string => join(results, fileName(index, name));
-  return [
-    ...[...SCENARIOS.entries()]
-      .filter(([, { name }]) => isChosen(options, name))
-      .flatMap(([index, scenario]) =>
-        judgeScenario({ scenario, index, folder: place(index, scenario.name), mode }),
-      ),
-    ...[...LIVES.entries()]
-      .filter(([, { name }]) => isChosen(options, name))
-      .flatMap(([index, life]) =>
-        judgeLife(life, { folder: place(SCENARIOS.length + index, life.name), line, mode }),
-      ),
-  ];
+  const all = [...SCENARIOS, ...LIVES].map(({ name }, index) => ({
+    name,
+    index,
+    folder: join(results, fileName(index, name)),
+  }));
+  return all
+    .filter(({ name }) => isChosen(options, name))
+    .flatMap(({ name, index, folder }) => {
+      const scenario = SCENARIOS[index];
+      const life = LIVES[index - SCENARIOS.length];
+      return [
+        ...judgeTime(folder, name),
+        ...(scenario === undefined ? [] : judgeScenario({ scenario, index, folder, mode })),
+        ...(life === undefined ? [] : judgeLife(life, { folder, line, mode })),
+      ];
+    });
 }
 
 function printChecks(kernel: KernelLine, checks: readonly Check[], tally: Tally): void {
@@ -230,7 +196,7 @@ function printFailure(kernel: KernelLine, reason: unknown, tally: Tally): void {
 
 /** Prepares one kernel after the other, they share a cache; then boots all of them at once. */
 async function runKernels(options: Options, signal: AbortSignal, tally: Tally): Promise<void> {
-  const disk = await makeTestDisk(options);
+  const disk = await makeTestDisk({ ...options, isChosen: (name) => isChosen(options, name) });
   const prepared: PreparedKernel[] = [];
   for (const kernel of options.lines) {
     try {

@@ -45,6 +45,19 @@ const TRANSLATED: Scenario["exchanges"] = [
 ];
 
 const LINK_SCENARIOS: readonly Scenario[] = [
+  // First: an agent that may load modules has those of conntrack loaded.
+  {
+    name: "conntrack-later",
+    hooked: ["veth0", "veth1"],
+    setup: `${TRANSLATING_CABLES}
+if grep '^nf_conntrack' /proc/modules; then exit 1; fi
+modprobe -a sch_ingress cls_bpf tcp_diag udp_diag
+sysctl -q -w kernel.modprobe=/bin/false`,
+    whenStarted: `await_line 'conntrack is not followed'
+${TRANSLATING_RULES}
+await_line 'conntrack is followed'`,
+    exchanges: TRANSLATED,
+  },
   {
     name: "veth",
     interfaces: ["veth0"],
@@ -178,18 +191,6 @@ in_namespace peer ip route add default via 10.8.1.1
 in_namespace other ip route add default via 10.8.2.1
 sysctl -q -w net.ipv4.ip_forward=1`,
     exchanges: [between("forwarded", ["10.8.1.2", "10.8.2.2"], { client: "peer", server: "other" })],
-  },
-  {
-    name: "conntrack-later",
-    hooked: ["veth0", "veth1"],
-    setup: `${TRANSLATING_CABLES}
-! grep -q '^nf_conntrack' /proc/modules
-modprobe -a sch_ingress cls_bpf tcp_diag udp_diag
-sysctl -q -w kernel.modprobe=/bin/false`,
-    whenStarted: `await_line 'conntrack is not followed'
-${TRANSLATING_RULES}
-await_line 'conntrack is followed'`,
-    exchanges: TRANSLATED,
   },
   {
     name: "masquerade",

@@ -129,6 +129,28 @@ int exchange_udp(char **arguments)
 	return 0;
 }
 
+/* spread … COUNT SIZE: a datagram each from COUNT ports, of which CLIENT_PORT is the first; none is answered.
+ */
+int spread_datagrams(char **arguments)
+{
+	int first = atoi(arguments[2]);
+	int count = atoi(arguments[6]);
+	static char port[sizeof("65535")];
+
+	stay_on_one_processor();
+	arguments[2] = port;
+	for (int i = 0; i < count; i++) {
+		struct ends ends;
+
+		snprintf(port, sizeof(port), "%hu", (unsigned short)(first + i));
+		open_ends(&ends, SOCK_DGRAM, arguments);
+		pass_request(&ends, atoi(arguments[7]));
+		close(ends.client);
+		close(ends.server);
+	}
+	return 0;
+}
+
 static void send_stream(int fd, size_t size)
 {
 	while (size > 0) {

@@ -4,13 +4,13 @@
 
 # ---- agents and senders, by name ----
 
-# launch AGENT CONFIG: its spans go to AGENT.ndjson, its log to AGENT.log.
+# launch AGENT CONFIG [BUILD]: its spans go to AGENT.ndjson, its log to AGENT.log.
 launch() {
-	/test/mermin run -c "/test/scenarios/$name.$2.toml" >"$1.ndjson" 2>"$1.log" &
+	"/test/${3:-mermin}" run -c "/test/scenarios/$name.$2.toml" >"$1.ndjson" 2>"$1.log" &
 	echo $! >"$1.pid"
 }
 
-# start AGENT CONFIG: until it counts.
+# start AGENT CONFIG [BUILD]: until it counts.
 start() {
 	launch "$@"
 	await_line "$1.log" 'agent started'
@@ -265,6 +265,7 @@ life_connections() {
 	in_namespace caller ip route add default via 10.34.1.1
 	in_namespace server ip route add default via 10.34.2.1
 	sysctl -q -w net.ipv4.ip_forward=1
+	sysctl -q -w kernel.bpf_stats_enabled=1
 	show_traces >traces.before
 	# By the ports alone the server would be taken for the client.
 	send older requests caller 10.34.1.2 5000 server 10.34.2.2 45000 400 200 50 0
@@ -273,6 +274,8 @@ life_connections() {
 	await_more caller Tcp: 10
 	finish older TERM
 	tool requests caller 10.34.1.2 40001 server 10.34.2.2 5001 400 200 20 10 >whole.sent
+	await_line first.log 'released=[1-9]'
+	tool runs flows_remove >taker.runs
 	# Every fifth request is lost behind the hooks: its length is that of no other segment.
 	in_namespace server tc qdisc add dev veth0 clsact
 	in_namespace server tc filter add dev veth0 ingress protocol ip u32 match u16 1452 0xffff at 2 \

@@ -168,6 +168,27 @@ int show_programs(char **arguments)
 	return 0;
 }
 
+/* runs NAME: how often programs of that name have run since the kernel counts (kernel.bpf_stats_enabled) */
+int show_runs(char **arguments)
+{
+	unsigned long long runs = 0;
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	for (; bpf(BPF_PROG_GET_NEXT_ID, &attr) == 0; attr.start_id = attr.next_id) {
+		int fd = open_object(BPF_PROG_GET_FD_BY_ID, attr.next_id);
+		struct bpf_prog_info info;
+
+		if (fd < 0)
+			continue;
+		read_info(fd, &info, sizeof(info));
+		if (strcmp(info.name, arguments[0]) == 0)
+			runs += info.run_cnt;
+	}
+	printf("%llu\n", runs);
+	return 0;
+}
+
 /* "LINK INTERFACE ATTACH_TYPE PROGRAM" */
 int show_links(char **arguments)
 {

@@ -117,7 +117,7 @@ remove_everything() {
 	ip fou show 2>/dev/null | while read -r _ port _; do
 		ip fou del port "$port"
 	done
-	sysctl -q -w net.ipv4.ip_forward=0 kernel.modprobe=/sbin/modprobe
+	sysctl -q -w net.ipv4.ip_forward=0 kernel.bpf_stats_enabled=0 kernel.modprobe=/sbin/modprobe
 }
 
 # ---- what the kernel says ----

@@ -20,6 +20,7 @@ void stay_on_one_processor(void);
 
 int exchange_udp(char **arguments);
 int exchange_tcp(char **arguments);
+int spread_datagrams(char **arguments);
 int send_datagrams(char **arguments);
 int send_requests(char **arguments);
 
@@ -27,6 +28,7 @@ int show_hooks(char **arguments);
 int show_objects(char **arguments);
 int show_order(char **arguments);
 int show_programs(char **arguments);
+int show_runs(char **arguments);
 int show_links(char **arguments);
 int hold_foreign(char **arguments);
 
