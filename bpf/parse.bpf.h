@@ -304,7 +304,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *pack
 	return reason;
 }
 
-/* A function of its own to the verifier, as account(): its loop would multiply with what follows. */
+/* A function of its own to the verifier, as account_unusual(): its loop would multiply with what follows. */
 __noinline int parse_extensions(struct __sk_buff *skb, struct packet *packet)
 {
 	__u32 end;

@@ -161,8 +161,8 @@ static __always_inline void observe_payload(const struct packet *packet, struct 
 
 /*
  * A packet for which is_telling() is true, before its flags are merged. `now` is exact where it has payload,
- * SYN or FIN. A function of its own to the verifier, as account(). Of a RST nothing but its flag counts; a
- * header that was cut off has no flags.
+ * SYN or FIN. A function of its own to the verifier, as account_unusual(). Of a RST nothing but its flag
+ * counts; a header that was cut off has no flags.
  */
 __noinline int observe_tcp(struct packet *packet, struct flow_stats *stats, __u64 now)
 {
