@@ -88,7 +88,9 @@ export function judgeGuest(folder: string, release: string): Check[] {
 export function judgeTime(folder: string, name: string): Check[] {
   const cut = join(folder, "cut_short");
   if (!existsSync(cut)) return [];
-  return [{ name: `${name}: ends in time`, complaint: `cut short after ${read(folder, "cut_short").trim()} s` }];
+  return [
+    { name: `${name}: ends in time`, complaint: `cut short after ${read(folder, "cut_short").trim()} s` },
+  ];
 }
 
 function judgeWarnings({ folder, scenario: { warning } }: Evidence): void {
