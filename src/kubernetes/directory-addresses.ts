@@ -11,7 +11,7 @@ export class AddressMap<Value> {
   #values: (Value | undefined)[] = new Array<Value | undefined>(INITIAL_SLOTS).fill(undefined);
   #size = 0;
   /** Makes the places of keys unforeseeable: who may make Services chooses addresses. */
-  readonly #seed: number = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+  readonly #seed: number = crypto.getRandomValues(new Int32Array(1))[0] as number;
 
   get size(): number {
     return this.#size;
