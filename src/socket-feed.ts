@@ -1,5 +1,5 @@
 // Readings of the host's listening sockets, brought to the directory once it is known whose cgroups they are of. Comes in:
-// messages of the capture thread. Goes out: SocketReadings. One at a time: of those that come meanwhile the last is kept.
+// messages of the capture thread. Goes out: SocketReadings. One at a time: those that come meanwhile wait.
 
 import { decodeListeners } from "./capture/listener-record.ts";
 import type { SocketHolders } from "./kubernetes/socket-holders.ts";
@@ -10,11 +10,14 @@ import type { ListenersMessage } from "./messages.ts";
 
 type Changed = NonNullable<ListenersMessage["changed"]>;
 
+/** Readings come a second apart at least, and looking a whole tree through takes less: half a megabyte each at most. */
+const MOST_WAITING = 8;
+
 /** Takes messages in the order of their times. */
 export class SocketFeed {
   readonly #readings: SocketReadings;
   readonly #holders: SocketHolders;
-  #waiting: ListenersMessage | undefined;
+  readonly #waiting: ListenersMessage[] = [];
   /** The sockets as they were read last. */
   #sockets: ListenersMessage["changed"];
   #isBusy = false;
@@ -25,15 +28,19 @@ export class SocketFeed {
   }
 
   accept(message: ListenersMessage): void {
-    // What the one that waits has changed is still so.
-    this.#waiting = { ...message, changed: message.changed ?? this.#waiting?.changed };
+    const waiting = this.#waiting;
+    waiting.push(message);
+    const [first, second] = waiting;
+    if (waiting.length > MOST_WAITING && first !== undefined && second !== undefined) {
+      // What the first has changed is still so.
+      waiting.splice(0, 2, { ...second, changed: second.changed ?? first.changed });
+    }
     if (!this.#isBusy) void this.#work();
   }
 
   async #work(): Promise<void> {
     this.#isBusy = true;
-    for (let next = this.#waiting; next !== undefined; next = this.#waiting) {
-      this.#waiting = undefined;
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       await this.#take(next);
     }
     this.#isBusy = false;

@@ -28,13 +28,18 @@ export interface ListeningSocket {
   readonly cgroupId: bigint;
 }
 
+/** Writes the address of the socket at `at` into four words. */
+export function readAddress(view: DataView, at: number, words: Uint32Array): void {
+  for (let i = 0; i < 4; i++) words[i] = view.getUint32(at + LISTENER.address + 4 * i, true);
+}
+
 /** The sockets of a reading (`HostReading.listeners`). */
 export function decodeListeners(bytes: Uint8Array): readonly ListeningSocket[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: Math.floor(bytes.length / LISTENER_BYTES) }, (_, i) => {
     const at = i * LISTENER_BYTES;
     const address = new Uint32Array(4);
-    new Uint8Array(address.buffer).set(bytes.subarray(at + LISTENER.address, at + LISTENER.ifindex));
+    readAddress(view, at, address);
     return {
       protocol: view.getUint8(at + LISTENER.protocol),
       ipVersion: view.getUint8(at + LISTENER.ipVersion),

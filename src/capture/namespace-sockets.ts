@@ -2,7 +2,7 @@
 // socket-reader.ts. Goes out: look-ups without allocation.
 
 import { AddressTable } from "./address-table.ts";
-import { LISTENER, LISTENER_BYTES } from "./listener-record.ts";
+import { LISTENER, LISTENER_BYTES, readAddress } from "./listener-record.ts";
 import { MOST_LISTENERS, type SocketReader } from "./socket-reader.ts";
 
 /** The kernel's default of net.ipv4.ip_local_port_range. */
@@ -90,13 +90,12 @@ function indexListeners(bytes: Uint8Array): ReadonlyMap<number, Bound> {
   const ports = new Map<number, Bound>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const address = new Uint32Array(4);
-  const addressBytes = new Uint8Array(address.buffer);
   for (let at = 0; at < bytes.length; at += LISTENER_BYTES) {
     const key = (view.getUint8(at + LISTENER.protocol) << 16) | view.getUint16(at + LISTENER.port, true);
     const version = view.getUint8(at + LISTENER.ipVersion);
     const bound = ports.get(key) ?? { anyIpv4: false, anyIpv6: false, addresses: undefined };
     ports.set(key, bound);
-    addressBytes.set(bytes.subarray(at + LISTENER.address, at + LISTENER.ifindex));
+    readAddress(view, at, address);
     const isMappedAny = address[2] === MAPPED_WORD && address[3] === 0;
     if (address[0] !== 0 || address[1] !== 0 || (!isMappedAny && (address[2] !== 0 || address[3] !== 0))) {
       bound.addresses ??= new AddressTable();

@@ -79,12 +79,22 @@ test("SocketFeed brings readings in their order, those that say nothing new too"
   expect(await holderAt(START_MS + 45_000)).toBe("several");
 });
 
-test("SocketFeed keeps the last of what comes while cgroups are looked for, with what changed before it", async () => {
+test("SocketFeed forgets no reading that another saw the same after", async () => {
   const [first, second] = ids;
   accept(START_MS, first);
   accept(START_MS + 1000, second);
-  accept(START_MS + 2000);
-  expect(await holderAt(START_MS + 2000)).toBe(1);
+  accept(START_MS + 2000, first);
+  expect(await holderAt(START_MS + 2000)).toBe(0);
+  expect(await holderAt(START_MS + 500)).toBe("several");
+  expect(await holderAt(START_MS + 1500)).toBe("several");
+});
+
+test("SocketFeed keeps the last of many that come while cgroups are looked for, with what changed before", async () => {
+  const [first, second] = ids;
+  accept(START_MS, first);
+  accept(START_MS + 1000, second);
+  for (let seconds = 2; seconds < 20; seconds++) accept(START_MS + seconds * 1000);
+  expect(await holderAt(START_MS + 19_000)).toBe(1);
   expect(await holderAt(START_MS)).toBe(0);
   expect(await holderAt(START_MS + 1500)).toBe("several");
 });
