@@ -35,12 +35,12 @@ const BOTH_VERSIONS = 1 << 24;
 export class SocketIndex {
   readonly #addresses: AddressMap<true> = new AddressMap();
   readonly #sockets: AddressMap<SocketHolder> = new AddressMap();
-  /** Sockets that it was made of. */
+  /** Sockets and addresses that it was made of: with kube-proxy's IPVS each Service is an address of the host. */
   readonly size: number;
 
   /** @param addresses of the host, four words each */
   constructor(addresses: Uint32Array, sockets: readonly HeldSocket[]) {
-    this.size = sockets.length;
+    this.size = sockets.length + addresses.length / 4;
     for (let at = 0; at < addresses.length; at += 4) this.#addresses.set(addresses, at, 0, true);
     for (const socket of sockets) this.#add(socket);
   }

@@ -35,8 +35,8 @@ export interface SocketAnswer {
 const INTERVAL_MS = 30_000;
 /** What was longer ago says nothing of now: sockets cannot be read, or are too many, or the machine was asleep. */
 const STALE_MS = 4 * INTERVAL_MS;
-/** Sockets of all periods that are kept: four times those of the longest reading. */
-const MOST_SOCKETS = 65_536;
+/** Sockets and addresses of all periods that are kept, about 10 MB: four times those of the longest reading. */
+const MOST_KEPT = 131_072;
 
 /** Readings in the order of their times. */
 export class SocketReadings {
@@ -50,7 +50,7 @@ export class SocketReadings {
     this.#keptMs = keptMs;
   }
 
-  /** Sockets kept, of all periods. */
+  /** Sockets and addresses kept, of all periods. */
   get size(): number {
     return this.#periods.reduce((sum, { index }) => sum + index.size, 0);
   }
@@ -108,7 +108,7 @@ export class SocketReadings {
   #isOver(atMs: number): boolean {
     const [, second] = this.#periods;
     if (second === undefined) return false;
-    return second.fromMs < atMs - this.#keptMs || this.size > MOST_SOCKETS;
+    return second.fromMs < atMs - this.#keptMs || this.size > MOST_KEPT;
   }
 }
 

@@ -194,13 +194,19 @@ test("SocketReadings says what two readings say, the last one before and the fir
   );
 });
 
-test("SocketReadings keeps what may be asked about, and so many sockets at most", () => {
+test("SocketReadings keeps what may be asked about, and so many sockets and addresses at most", () => {
   const one = [socket(A)];
   const readings = read(...Array.from({ length: 100 }, (_, i) => [i * 10, one] as const));
   // Those of the last two minutes, and one before.
-  expect(readings.size).toBe(14);
+  expect(readings.size).toBe(14 * (1 + HOST_ADDRESSES.length));
   expect(ask(readings, 860).holder).toBe(A);
   expect(ask(readings, 859)).toEqual(between(undefined));
   const many = Array.from({ length: 16_384 }, (_, i) => socket(A, { port: i + 1 }));
-  expect(read(...Array.from({ length: 6 }, (_, i) => [i, many] as const)).size).toBe(65_536);
+  const sockets = read(...Array.from({ length: 9 }, (_, i) => [i, many] as const));
+  expect(sockets.size).toBe(7 * (16_384 + HOST_ADDRESSES.length));
+  // As kube-proxy's IPVS gives the host, which has few sockets.
+  const services = Uint32Array.from({ length: 4 * 10_000 }, (_, i) => i);
+  const addresses = read();
+  for (let i = 0; i < 20; i++) addresses.add({ atMs: NOW + i * SECOND, addresses: services, sockets: one });
+  expect(addresses.size).toBe(13 * 10_001);
 });
