@@ -1,12 +1,12 @@
-// Loads of new flows through the shipped agent, and the receiver it may export to.
+// Loads of new flows through the shipped agent, and what became of them.
 
 import { join } from "node:path";
 import { Agent } from "./agent.ts";
-import { Companion, numbers, run } from "./command.ts";
+import { numbers, run } from "./command.ts";
 import type { Figure, Ground } from "./figure.ts";
+import type { Receiver } from "./receiving.ts";
 
 const SETTLE_MS = 15_000;
-const RECEIVER_PORT = 4318;
 
 export interface Load {
   readonly flows: number;
@@ -14,6 +14,8 @@ export interface Load {
   readonly rate: number;
   /** What the agent has to reach for each flow before the measurement ends. */
   readonly until: "created" | "records";
+  /** Where the agent exports to, if it is to get each record before the measurement ends. */
+  readonly receiver?: Receiver;
 }
 
 /** What a load did. */
@@ -26,11 +28,13 @@ export interface LoadResult {
   readonly cpu: number;
   readonly captureCpu: number;
   readonly losses: ReadonlyMap<string, number>;
+  /** Between the records that the agent told from its start to its end and what the receiver got; 0 without one. */
+  readonly unreceived: number;
 }
 
 /**
  * Starts an agent with `config`, warms it up by a second of other flows, sends the load, each frame a flow of its own,
- * and waits until the agent is done with it.
+ * waits until the agent is done with it, and ends it.
  */
 export async function sendLoad(ground: Ground, config: string, load: Load): Promise<LoadResult> {
   await using agent = await Agent.start(ground, { config });
@@ -43,14 +47,17 @@ export async function sendLoad(ground: Ground, config: string, load: Load): Prom
   const [sent = 0, took = Number.NaN] = numbers(output, 2);
   // What still differs after this time is the result, not a failure.
   await agent.until((statistics) => statistics[load.until] - done >= sent, SETTLE_MS).catch(() => undefined);
+  await load.receiver?.until(agent.statistics.records, SETTLE_MS);
   const due = sent / load.rate / 100;
-  return {
-    sentRate: sent / took,
-    difference: Math.abs(sent - (agent.statistics[load.until] - done)),
+  const used = {
     cpu: (agent.cpuSeconds() - cpu) / due,
     captureCpu: (agent.captureSeconds() - captureCpu) / due,
-    losses: agent.statistics.losses,
   };
+  const difference = Math.abs(sent - (agent.statistics[load.until] - done));
+  await agent.stop();
+  const { losses, records } = agent.statistics;
+  const received = (await load.receiver?.received()) ?? records;
+  return { ...used, sentRate: sent / took, difference, losses, unreceived: Math.abs(records - received) };
 }
 
 /** Sends frames that are each a new flow; those of either kind are no flows of the other. Returns frames and seconds. */
@@ -73,14 +80,4 @@ export function lossFigures(name: string, { difference, losses }: LoadResult): r
     figures.push({ name: `${name}: ${where}`, value, unit: "lost", ...reach });
   }
   return figures;
-}
-
-/** Starts an OTLP receiver of its own process. */
-export async function startReceiver(): Promise<AsyncDisposable> {
-  return await Companion.start(process.execPath, join(import.meta.dir, "receiver.ts"), String(RECEIVER_PORT));
-}
-
-/** Config lines that export to {@link startReceiver}. */
-export function otlpConfig(compression: "none" | "gzip"): string {
-  return `export.otlp.endpoint = "http://127.0.0.1:${RECEIVER_PORT}"\nexport.otlp.compression = "${compression}"\n`;
 }

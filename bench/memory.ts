@@ -3,7 +3,8 @@
 import { Agent } from "./agent.ts";
 import { openCgroup, removeCgroup } from "./cgroup.ts";
 import type { Figure, Ground, Measurement } from "./figure.ts";
-import { otlpConfig, sendNewFlows, startReceiver } from "./load.ts";
+import { sendNewFlows } from "./load.ts";
+import { otlpConfig, Receiver } from "./receiving.ts";
 
 const SCANS_MS = 2500;
 const SETTLE_MS = 20_000;
@@ -19,10 +20,10 @@ const SIZES = [
 /** Starts an agent for each size, fills it, lets it scan, and reads. */
 export async function measureMemory(ground: Ground): Promise<Measurement> {
   const figures: Figure[] = [];
-  await using _receiver = await startReceiver();
+  await using _receiver = await Receiver.start();
   for (const { name, flows, capacity, resident, cgroup } of SIZES) {
     const group = openCgroup(ground.peer);
-    const config = `${otlpConfig("gzip")}span.udp_timeout = "10m"\nflow.table_capacity = ${capacity}\n`;
+    const config = `${otlpConfig({ protocol: "http_protobuf", compression: "gzip", signal: "traces" })}span.udp_timeout = "10m"\nflow.table_capacity = ${capacity}\n`;
     const entry = group === undefined ? {} : { cgroupProcs: group.procs };
     await using agent = await Agent.start(ground, { config, ...entry });
     await fill(ground, agent, flows);
