@@ -43,6 +43,16 @@ describe("startServers", () => {
     expect(readOpenMetrics(text).get("mermin_flows_created")?.samples[0]?.value).toBe(12);
   });
 
+  test("says which snapshot was seen: that of metrics, not of health", async () => {
+    const shown: Snapshot[] = [];
+    const { metricsUrl, serverUrl } = await start({ onShown: (seen) => shown.push(seen) });
+    await ask(serverUrl, "/readyz");
+    await ask(metricsUrl, "/nothing");
+    expect(shown).toEqual([]);
+    await ask(metricsUrl, "/metrics");
+    expect(shown).toEqual([current]);
+  });
+
   test.each(["/livez", "/readyz", "/startup"])(
     "answers %s with 200 and its checks while all is well",
     async (path) => {
