@@ -118,7 +118,7 @@ describe("agents that persist", () => {
       /nothing persists.*mermin_flow_stats_map_v\d+ is not as this agent would make it/,
     );
     expect(pinsOf(mounts)).toEqual(maps);
-  });
+  }, 60_000);
 
   test("say it where nothing can be pinned, and count all the same", async () => {
     await using pair = makePair();
@@ -129,7 +129,7 @@ describe("agents that persist", () => {
     const end = await agent.stopped("SIGTERM");
     expect(end.stderr).toContain("nothing persists: /sys/fs/bpf");
     expectWhole(told(end.spans), 100);
-  });
+  }, 60_000);
 
   test("overlap: the second waits for the first, and goes on", async () => {
     await using pair = makePair();
