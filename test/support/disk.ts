@@ -47,7 +47,8 @@ export function mountDisk(folder: string): Disk {
         runCommand(["umount", place]);
       }
     },
-    [Symbol.dispose]: () => void runCommand(["umount", mounted]),
+    // Lazily: a test that failed has files open.
+    [Symbol.dispose]: () => void runCommand(["umount", "--lazy", mounted]),
   };
 }
 
