@@ -2,6 +2,8 @@
 
 import { type CallOptions, type Client, Metadata, type ServiceError, status as STATUS } from "@grpc/grpc-js";
 import { ANSWER_BYTES, type GrpcChannel, type GrpcOptions, openGrpcChannel } from "./grpc-channel.ts";
+import { leaveCompressed, markCompressed } from "./grpc-gzip.ts";
+import { gzipRequest } from "./gzip.ts";
 import { findNetworkError } from "./network-error.ts";
 import { clean, readResponse, readRetryInfo } from "./otlp-response.ts";
 import type { Signal } from "./request-encoder.ts";
@@ -46,12 +48,18 @@ export function createGrpcTransport(
   };
   const send: SendRequest = async (request, closing) => {
     try {
+      const deadline = Date.now() + config.timeout;
+      const isGzip = config.compression === "gzip";
+      // First of all: the channel may be another one afterwards.
+      const message = isGzip ? await gzipRequest(request) : asBuffer(request);
       const headers = credentials.headers();
       const used = open();
       const outcome = await call(used.client, {
         method: METHODS[signal],
-        request,
+        message,
+        isGzip,
         metadata: createMetadata(headers),
+        deadline,
         timeoutMs: config.timeout,
         closing,
         hasOther: () => credentials.hasOther(headers),
@@ -69,8 +77,12 @@ export function createGrpcTransport(
 
 interface Call {
   readonly method: string;
-  readonly request: Uint8Array<ArrayBuffer>;
+  /** Compressed, where `isGzip`. */
+  readonly message: Buffer;
+  readonly isGzip: boolean;
   readonly metadata: Metadata;
+  /** In ms since 1970. */
+  readonly deadline: number;
   readonly timeoutMs: number;
   readonly closing: AbortSignal;
   /** Whether the same request would have other headers now. */
@@ -79,13 +91,13 @@ interface Call {
 
 async function call(client: Client, options: Call): Promise<SendOutcome> {
   const { promise, resolve } = Promise.withResolvers<[ServiceError | null, Buffer | undefined]>();
-  const { method, request, metadata, timeoutMs, closing } = options;
-  const callOptions: CallOptions = { deadline: Date.now() + timeoutMs };
+  const { method, message, isGzip, metadata, deadline, closing } = options;
+  const callOptions: CallOptions = isGzip ? { deadline, interceptors: [leaveCompressed] } : { deadline };
   const under = client.makeUnaryRequest(
     method,
-    asBuffer,
+    isGzip ? markCompressed : (bytes) => bytes,
     (bytes) => bytes,
-    request,
+    message,
     metadata,
     callOptions,
     (error, response) => resolve([error, response]),

@@ -1,8 +1,7 @@
 // Carries requests over OTLP/HTTP by `fetch`, which keeps connections open. One attempt each; who retries is above.
 
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import type { Credentials } from "./credentials.ts";
+import { gzipRequest } from "./gzip.ts";
 import { describeNetworkError } from "./network-error.ts";
 import type { OtlpConfig } from "./otlp-config.ts";
 import { parseRetryAfter, readErrorText, readResponse } from "./otlp-response.ts";
@@ -27,10 +26,6 @@ const CONTENT_TYPES: Readonly<Record<Encoding, string>> = {
   protobuf: "application/x-protobuf",
   json: "application/json",
 };
-
-/** Off the JavaScript thread; one chunk of output is most of a request, so that it is seldom grown. Level: bench/README.md. */
-const compress = promisify<Uint8Array, { level: number; chunkSize: number }, Buffer<ArrayBuffer>>(gzip);
-const GZIP = { level: 1, chunkSize: 128 * 1024 };
 
 /** Nothing is connected before the first request. */
 export function createHttpTransport(options: TransportOptions, encoding: Encoding): Transport {
@@ -64,7 +59,7 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<SendOutcome> {
   const isGzip = config.compression === "gzip";
-  const body = isGzip ? await compress(request, GZIP) : request;
+  const body = isGzip ? await gzipRequest(request) : request;
   const { ca, cert, key } = credentials.tls();
   const headers = credentials.headers();
   const { server_name, insecure_skip_verify } = config.tls;
