@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AgentSpan, parseAgentSpans } from "../support/agent-spans.ts";
+import { mostInstructions } from "../support/verified-instructions.ts";
 import { parseAttachment } from "./attachment.ts";
 import { findWarnings } from "./evidence.ts";
 import { judgeLife } from "./judge-life.ts";
@@ -120,8 +121,9 @@ describe("a life's folder", () => {
   test("shows a program that gives the verifier too much work", () => {
     write("first.attached", FILTERS(5, "0x6d726d6e"));
     expect(complaintOf("verifies mermin_ingress in 20000")).toBeUndefined();
-    write("first.attached", "program 5 mermin_ingress 40000\n");
-    expect(complaintOf("verifies mermin_ingress in 40000")).toBe("too many, or not known");
+    const many = mostInstructions("6.1", "ingress") + 1;
+    write("first.attached", `program 5 mermin_ingress ${many}\n`);
+    expect(complaintOf(`verifies mermin_ingress in ${many}`)).toBe("too many, or not known");
     expect(complaintOf("verifies mermin_egress in undefined")).toBe("too many, or not known");
   });
 
