@@ -50,7 +50,7 @@ const HOST_PACKAGES = [
   ],
 ];
 
-/** A guest that takes longer hangs; two at once on two free cores take about nine minutes. */
+/** A guest that takes longer hangs; two at once on two free cores take about ten minutes. */
 const GUEST_TIMEOUT_MS = 1_800_000;
 /** It says that it lives every ten seconds. */
 const GUEST_SILENCE_MS = 180_000;

@@ -42,9 +42,9 @@ reap() {
 await() {
 	left=$DEADLINE
 	until "$@"; do
-		left=$((left - 1))
+		left=$((left - 3))
 		[ "$left" -gt 0 ] || return 1
-		sleep 0.1
+		sleep 0.3
 	done
 }
 
@@ -79,8 +79,8 @@ await_more() {
 
 # show_ends WHEN: the counters of the agent's namespace and the peer's.
 show_ends() {
-	show_counters root >"life.client.$1"
-	show_counters peer >"life.server.$1"
+	tool counters root >"life.client.$1"
+	tool counters peer >"life.server.$1"
 }
 
 # ---- what is attached ----
@@ -280,11 +280,11 @@ life_connections() {
 	in_namespace server tc qdisc add dev veth0 clsact
 	in_namespace server tc filter add dev veth0 ingress protocol ip u32 match u16 1452 0xffff at 2 \
 		action pass random determ drop 5
-	show_counters caller >lossy.client.before
-	show_counters server >lossy.server.before
+	tool counters caller >lossy.client.before
+	tool counters server >lossy.server.before
 	tool requests caller 10.34.1.2 40002 server 10.34.2.2 5002 1400 200 0 30 >lossy.sent
-	show_counters caller >lossy.client.after
-	show_counters server >lossy.server.after
+	tool counters caller >lossy.client.after
+	tool counters server >lossy.server.after
 	finish first TERM
 	await_traces
 }

@@ -65,6 +65,22 @@ int show_hooks(char **arguments)
 	return 0;
 }
 
+/* devices: "NAME tcx INGRESS EGRESS", as hooks, of each device here */
+int show_devices(char **arguments)
+{
+	struct if_nameindex *devices = if_nameindex();
+
+	(void)arguments;
+	if (!devices)
+		fail("if_nameindex");
+	for (struct if_nameindex *device = devices; device->if_index != 0; device++) {
+		printf("%s tcx ", device->if_name);
+		show_hooks(&device->if_name);
+	}
+	if_freenameindex(devices);
+	return 0;
+}
+
 /* ---- objects: how many BPF programs, maps and links the kernel holds ---- */
 
 static unsigned int count_objects(int command)

@@ -87,11 +87,8 @@ list_devices() {
 # An acknowledgement that emulation delays is no loss: nothing is sent again before five seconds have passed.
 be_patient() {
 	for family in -4 -6; do
-		in_namespace "$1" ip "$family" route show | while read -r route; do
-			# The words of a route are its arguments.
-			# shellcheck disable=SC2086
-			in_namespace "$1" ip "$family" route change $route rto_min 5s
-		done
+		in_namespace "$1" ip "$family" route show | sed 's/^/route change /; s/ *$/ rto_min 5s/' |
+			in_namespace "$1" ip "$family" -batch -
 	done
 }
 
@@ -122,21 +119,32 @@ remove_everything() {
 
 # ---- what the kernel says ----
 
+# Processes are dear in emulation: what can be asked of all devices at once is, and filters only where there may be some.
 show_traces() {
 	tool objects
 	echo "pins $(find /sys/fs/bpf -mindepth 1 | wc -l)"
-	for device in $(list_devices); do
-		echo "$device tcx $(tool hooks "$device")"
-		tc qdisc show dev "$device" | sed "s/^/$device /"
-		tc filter show dev "$device" ingress 2>/dev/null | sed "s/^/$device ingress /"
-		tc filter show dev "$device" egress 2>/dev/null | sed "s/^/$device egress /"
+	tool devices
+	tc qdisc show | sed 's/^qdisc \(.*\) dev \([^ ]*\)/\2 qdisc \1/'
+	for device in $(list_filtered); do
+		for side in ingress egress; do
+			tc filter show dev "$device" "$side" 2>/dev/null | sed "s/^/$device $side /"
+		done
 	done
+}
+
+# Devices that filters can hang at.
+list_filtered() {
+	tc qdisc show | sed -n 's/^qdisc \(clsact\|ingress\) .* dev \([^ ]*\).*/\2/p'
 }
 
 # One line per device: name, TCX programs in and out ("none": no TCX), bpf filters in and out.
 show_hooks() {
-	for device in $(list_devices); do
-		echo "$device $(tool hooks "$device") $(count_filters "$device" ingress) $(count_filters "$device" egress)"
+	filtered=" $(list_filtered | tr '\n' ' ')"
+	tool devices | while read -r device _ in out; do
+		case $filtered in
+		*" $device "*) echo "$device $in $out $(count_filters "$device" ingress) $(count_filters "$device" egress)" ;;
+		*) echo "$device $in $out 0 0" ;;
+		esac
 	done
 }
 
@@ -152,15 +160,6 @@ show_programs() {
 	done
 }
 
-is_hooked() {
-	show_programs "$1" | awk '/^1 1$/ { tcx = 1 } /^ingress/ { in_filters++ } /^egress/ { out_filters++ }
-		END { exit !(tcx || (in_filters && out_filters)) }'
-}
-
-show_counters() {
-	in_namespace "$1" cat /proc/net/snmp /proc/net/netstat /proc/net/snmp6
-}
-
 # show_wire STEP: what the device has sent and received so far.
 show_wire() {
 	[ -n "$wire" ] || return 0
@@ -171,22 +170,23 @@ show_wire() {
 
 # ---- the agent ----
 
-# Starts the agent and waits until each device is hooked, and not just by what an ended agent left there.
+# Starts the agent and waits until it counts at every hook: it has said so once more than one that ran before.
 start_agent() {
-	for device in $hooked; do
-		show_programs "$device" >"$device.programs"
-	done
+	: >>agent.log
+	starts=$(count_starts)
 	/test/mermin run -c /test/scenarios/"$name".toml >>spans.ndjson 2>>agent.log &
 	agent=$!
 	echo "$agent" >agent.pid
-	for device in $hooked; do
-		left=$DEADLINE
-		until is_hooked "$device" && [ "$(show_programs "$device")" != "$(cat "$device.programs")" ]; do
-			left=$((left - 1))
-			if [ "$left" -le 0 ] || ! is_running "$agent"; then return 1; fi
-			sleep 0.1
-		done
+	left=$DEADLINE
+	until [ "$(count_starts)" -gt "$starts" ]; do
+		left=$((left - 3))
+		if [ "$left" -le 0 ] || ! is_running "$agent"; then return 1; fi
+		sleep 0.3
 	done
+}
+
+count_starts() {
+	grep -c 'agent started' agent.log
 }
 
 # A child that has ended stays a zombie until it is waited for: kill -0 would still find it.
@@ -233,9 +233,16 @@ stop_agent() {
 	rm agent.pid
 }
 
-# Programs and maps are freed after a grace period: until the traces equal those of before, or a deadline.
+# Programs and maps are freed after a grace period: until their numbers equal those of before, or a deadline; then the
+# same with all traces.
 await_traces() {
+	head -n 3 traces.before >objects.before
 	left=15
+	until tool objects | cmp -s - objects.before; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || break
+		sleep 0.1
+	done
 	until show_traces >traces.after && cmp -s traces.before traces.after; do
 		left=$((left - 1))
 		[ "$left" -gt 0 ] || return 0
@@ -251,12 +258,12 @@ exchange() {
 	client=$2
 	server=$3
 	shift 3
-	show_counters "$client" >"$id.client.before"
-	show_counters "$server" >"$id.server.before"
+	tool counters "$client" >"$id.client.before"
+	tool counters "$server" >"$id.server.before"
 	"$@" >"$id.log" 2>&1
 	echo $? >"$id.rc"
-	show_counters "$client" >"$id.client.after"
-	show_counters "$server" >"$id.server.after"
+	tool counters "$client" >"$id.client.after"
+	tool counters "$server" >"$id.server.after"
 }
 
 # ---- a scenario ----

@@ -64,6 +64,27 @@ void stay_on_one_processor(void)
 		fail("sched_setaffinity");
 }
 
+/* ---- counters NAMESPACE: what its protocols have counted ---- */
+
+static int show_counters(char **arguments)
+{
+	static const char *const paths[] = { "/proc/net/snmp", "/proc/net/netstat", "/proc/net/snmp6" };
+
+	enter_namespace(arguments[0]);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		ssize_t size;
+
+		if (fd < 0)
+			fail("%s", paths[i]);
+		while ((size = read(fd, buffer, sizeof(buffer))) > 0)
+			if (write(STDOUT_FILENO, buffer, (size_t)size) != size)
+				fail("write");
+		close(fd);
+	}
+	return 0;
+}
+
 /* ---- exit RC ---- */
 
 static int end_machine(char **arguments)
@@ -125,6 +146,8 @@ static const struct command {
 } commands[] = {
 	{ "exit", 1, 0, end_machine },
 	{ "hooks", 1, 0, show_hooks },
+	{ "devices", 0, 0, show_devices },
+	{ "counters", 1, 0, show_counters },
 	{ "objects", 0, 0, show_objects },
 	{ "udp", 10, EXCHANGE_SECONDS, exchange_udp },
 	{ "tcp", 9, EXCHANGE_SECONDS, exchange_tcp },

@@ -25,6 +25,7 @@ int send_datagrams(char **arguments);
 int send_requests(char **arguments);
 
 int show_hooks(char **arguments);
+int show_devices(char **arguments);
 int show_objects(char **arguments);
 int show_order(char **arguments);
 int show_programs(char **arguments);
