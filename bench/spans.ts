@@ -5,7 +5,7 @@ import type { Figure, Ground, Measurement } from "./figure.ts";
 import { lossFigures, sendLoad } from "./load.ts";
 import { otlpConfig, Receiver, type Way } from "./receiving.ts";
 
-const SECONDS = 4;
+const SECONDS = 3;
 const RATE = 100_000;
 /** JSON is twice the bytes and the time: at the full rate the thread that exports would do nothing else. */
 const JSON_RATE = 50_000;
