@@ -21,10 +21,19 @@ static __always_inline __u64 observation_time(struct __sk_buff *skb, const struc
 	return packet_time_coarse(skb);
 }
 
+/*
+ * What comes to an entry while it is taken out is lost, and counted as that; its bytes may be told all the
+ * same. Two branches, as one more value kept over the call is more stack than Linux allows.
+ */
 static __always_inline void add_counts(const struct packet *packet, struct flow_way_stats *way)
 {
-	__sync_fetch_and_add(&way->packets, packet->segments);
+	__u64 packets = __sync_fetch_and_add(&way->packets, packet->segments);
+
 	__sync_fetch_and_add(&way->bytes, wire_bytes(packet));
+	if (packets & FLOW_LEAVING)
+		counter_add(COUNTER_MAP_BUSY, packet->segments, wire_bytes(packet));
+	else
+		counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 }
 
 static __always_inline void note_seen(struct flow_way_stats *way, __u64 now)
@@ -59,8 +68,8 @@ static __always_inline void follow_usual_tcp(struct packet *packet, struct flow_
 static __always_inline void count(struct __sk_buff *skb, struct packet *packet, struct flow_stats *stats,
                                   struct flow_way_stats *way)
 {
-	__u64 now = observation_time(skb, packet);
-	__u32 generation = scan_generation(), previous = way->generation;
+	__u32 generation, previous;
+	__u64 now;
 
 	if (way->candidate_packets) {
 		way->flags |= FLOW_WAY_INTERLEAVED | FLOW_WAY_COPIED;
@@ -68,6 +77,9 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 		way->candidate_bytes = 0;
 	}
 	add_counts(packet, way);
+	now = observation_time(skb, packet);
+	generation = scan_generation();
+	previous = way->generation;
 	if (previous != generation &&
 	    __sync_val_compare_and_swap(&way->generation, previous, generation) == previous) {
 		now = packet_time_exact(skb);
@@ -77,7 +89,6 @@ static __always_inline void count(struct __sk_buff *skb, struct packet *packet, 
 	note_seen(way, now);
 	if (packet->protocol == TRANSPORT_TCP)
 		follow_tcp(packet, stats, way, now);
-	counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 }
 
 /* A hook that does not own this direction. */
@@ -244,13 +255,13 @@ static __always_inline int is_usual_copy(struct __sk_buff *skb, const struct pac
 static __always_inline void count_usual(struct __sk_buff *skb, struct packet *packet,
                                         struct flow_stats *stats, struct flow_way_stats *way)
 {
-	__u64 now = observation_time(skb, packet);
+	__u64 now;
 
 	add_counts(packet, way);
+	now = observation_time(skb, packet);
 	note_seen(way, now);
 	if (packet->protocol == TRANSPORT_TCP)
 		follow_usual_tcp(packet, stats, way, now);
-	counter_add(COUNTER_ACCOUNTED, packet->segments, wire_bytes(packet));
 }
 
 /*

@@ -60,6 +60,12 @@ enum flow_way_flag {
 	FLOW_WAY_AWAITED = 1 << 5, /* acknowledgements this way are looked at: the TCP state waits for one */
 };
 
+/*
+ * In flow_way_stats.packets of an entry that is about to be deleted: what was counted is taken already. Set
+ * and seen by the programs alone.
+ */
+#define FLOW_LEAVING (1ULL << 63)
+
 /* One direction of a flow: one cache line. */
 struct flow_way_stats {
 	__u64 packets;            /* on the wire, segments of super-packets counted; by the owner hook */
@@ -483,7 +489,7 @@ enum counter_reason {
 	COUNTER_TAKEN_OVER = 2,       /* held by a candidate, then added (also in ACCOUNTED) */
 	COUNTER_RING_FULL = 3,        /* an event was not sent; the scan finds the flow */
 	COUNTER_MAP_FULL = 4,         /* no room for a new flow nor for its event: packet not in any flow */
-	COUNTER_MAP_BUSY = 5,         /* the map's lock was taken: packet not in any flow */
+	COUNTER_MAP_BUSY = 5,         /* the map's lock was taken, or the entry was: packet not in any flow */
 	COUNTER_NOT_IP = 6,           /* ARP and whatever else is not IP by design */
 	COUNTER_UNSUPPORTED_LINK = 7, /* an encapsulation that is not read */
 	COUNTER_MALFORMED_LINK = 8,   /* Ethernet or VLAN header cut short */

@@ -9,10 +9,24 @@
 #define ENOENT 2
 
 /*
- * The value is copied right before the entry goes. A packet in between is lost, as it is within the kernel's
- * own operation of that kind to a program that has found the entry just before: only flows that were quiet
- * are taken (src/flow/lifecycle.ts), unless there is no room.
+ * What was counted is taken by marking it: a program that adds later finds the mark, and counts its packet as
+ * lost. The kernel's own look-up and deletion in one loses it unseen.
  */
+static __always_inline void take_counts(struct flow_stats *stats, struct flow_stats *taken)
+{
+	__u64 packets[2], bytes[2];
+
+	for (int way = 0; way < 2; way++) {
+		packets[way] = __sync_fetch_and_or(&stats->ways[way].packets, FLOW_LEAVING);
+		bytes[way] = stats->ways[way].bytes;
+	}
+	*taken = *stats;
+	for (int way = 0; way < 2; way++) {
+		taken->ways[way].packets = packets[way];
+		taken->ways[way].bytes = bytes[way];
+	}
+}
+
 static __u32 remove_flow(struct flow_removal *removal, __u64 quiet_since_ns)
 {
 	struct flow_stats *stats = bpf_map_lookup_elem(&FLOW_STATS, &removal->key);
@@ -22,11 +36,16 @@ static __u32 remove_flow(struct flow_removal *removal, __u64 quiet_since_ns)
 		return FLOW_REMOVAL_ABSENT;
 	if (stats->ways[0].last_seen_ns > quiet_since_ns || stats->ways[1].last_seen_ns > quiet_since_ns)
 		return FLOW_REMOVAL_STAYS;
-	removal->stats = *stats;
+	take_counts(stats, &removal->stats);
 	error = (int)bpf_map_delete_elem(&FLOW_STATS, &removal->key);
 	if (!error)
 		return FLOW_REMOVAL_TAKEN;
-	return error == -ENOENT ? FLOW_REMOVAL_ABSENT : FLOW_REMOVAL_BUSY;
+	if (error == -ENOENT)
+		return FLOW_REMOVAL_ABSENT;
+	/* It stays: what came meanwhile was counted as lost. */
+	for (int way = 0; way < 2; way++)
+		stats->ways[way].packets = removal->stats.ways[way].packets;
+	return FLOW_REMOVAL_BUSY;
 }
 
 static long remove_next(__u32 index, const __u64 *quiet_since_ns)

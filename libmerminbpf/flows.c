@@ -21,6 +21,40 @@ static int take(int fd, const void *key, void *value)
 	return error;
 }
 
+/* Runs flows_remove for `count` flows. Whatever it does not come to is busy as before. */
+static void run_remover(struct merminbpf *handle, const struct flow_key *keys, uint32_t count,
+                        uint64_t quiet_since_ns)
+{
+	uint8_t frame[64] = { 0 };
+	struct __sk_buff context = { .mark = count, .tstamp = quiet_since_ns };
+
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+	            .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	for (uint32_t i = 0; i < count; i++) {
+		handle->removals[i].key = keys[i];
+		handle->removals[i].outcome = FLOW_REMOVAL_BUSY;
+	}
+	bpf_prog_test_run_opts(bpf_program__fd(handle->remover), &options);
+}
+
+/* take() of one flow that counts what is lost meanwhile, where there is a remover. */
+static int take_counted(struct merminbpf *handle, int fd, const struct flow_key *key,
+                        struct flow_stats *value)
+{
+	const struct flow_removal *removal = handle->removals;
+
+	if (!removal)
+		return take(fd, key, value);
+	run_remover(handle, key, 1, UINT64_MAX);
+	if (removal->outcome == FLOW_REMOVAL_ABSENT)
+		return -ENOENT;
+	if (removal->outcome != FLOW_REMOVAL_TAKEN)
+		return take(fd, key, value);
+	*value = removal->stats;
+	return 0;
+}
+
 /*
  * Where flows persist, one that is taken is kept in FLOW_TAKEN, with what was told of it, until its last
  * record is acknowledged. It is there before it leaves FLOW_STATS, so that no end of this process loses it.
@@ -43,7 +77,7 @@ static int take_kept(struct merminbpf *handle, int fd, const struct flow_key *ke
 	error = bpf_map_update_elem(kept, key, &taken, BPF_NOEXIST);
 	if (error)
 		return error == -E2BIG || error == -ENOMEM ? -EAGAIN : error;
-	error = take(fd, key, value);
+	error = take_counted(handle, fd, key, value);
 	if (error) {
 		bpf_map_delete_elem(kept, key);
 		return error;
@@ -123,28 +157,12 @@ static int take_one(struct merminbpf *handle, struct taking *taking, uint32_t i)
 	return 0;
 }
 
-/* Runs flows_remove for `count` flows from `first` on. Whatever it does not come to is busy as before. */
-static void run_remover(struct merminbpf *handle, const struct taking *taking, uint32_t first, uint32_t count)
-{
-	uint8_t frame[64] = { 0 };
-	struct __sk_buff context = { .mark = count, .tstamp = taking->quiet_since_ns };
-
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
-	            .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
-
-	for (uint32_t i = 0; i < count; i++) {
-		handle->removals[i].key = taking->keys[first + i];
-		handle->removals[i].outcome = FLOW_REMOVAL_BUSY;
-	}
-	bpf_prog_test_run_opts(bpf_program__fd(handle->remover), &options);
-}
-
 /* As take_one, of `count` flows from `first` on. After an error all that are gone are still told. */
 static int take_together(struct merminbpf *handle, struct taking *taking, uint32_t first, uint32_t count)
 {
 	int error = 0;
 
-	run_remover(handle, taking, first, count);
+	run_remover(handle, &taking->keys[first], count, taking->quiet_since_ns);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct flow_removal *removal = &handle->removals[i];
 
