@@ -2,7 +2,7 @@
 // met it. Goes out: fewer of them, counted.
 
 import type { Lives } from "./lives.ts";
-import { SLOT, SLOT_WORDS, STATE } from "./slots.ts";
+import { SLOT, SLOT_WORDS, STATE } from "./slot-layout.ts";
 
 /** Whole scans that a flow may be absent from before it is given up. */
 const ABSENT_SCANS = 2;

@@ -1,7 +1,7 @@
 // Monotonic to wall-clock time, exact to the nanosecond in two 32-bit words (low first), without bigint.
 
 import type { CaptureClock } from "../capture/record.ts";
-import { SLOT } from "./slots.ts";
+import { SLOT } from "./slot-layout.ts";
 
 const WORD = 4294967296;
 /** A record that would begin this long before its flow is no slewed clock's, nor of a packet that was read late. */

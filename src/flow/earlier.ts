@@ -4,7 +4,8 @@
 import { EXPORTED, EXPORTED_BYTES } from "../capture/exported.ts";
 import { type FlowSampleBatch, KEY_WORDS, number64, VALUE_WORDS, WAY, WAY_WORDS } from "../capture/record.ts";
 import type { Lives } from "./lives.ts";
-import { type FlowSlots, SLOT_NUMBERS, TOLD } from "./slots.ts";
+import { SLOT_NUMBERS, TOLD } from "./slot-layout.ts";
+import type { FlowSlots } from "./slots.ts";
 
 /** Keys with values of FLOW_EXPORTED. */
 export type ExportedFlows = Pick<FlowSampleBatch, "keys" | "values" | "count">;

@@ -5,7 +5,8 @@ import { EXPORTED, EXPORTED_BYTES, EXPORTED_ENTRY_WORDS, EXPORTED_FLAG } from ".
 import { KEY_WORDS, number64 } from "../capture/record.ts";
 import { copy64, write64 } from "./clock.ts";
 import { DETAIL_NUMBER, DETAIL_NUMBERS } from "./details.ts";
-import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slot-layout.ts";
+import type { FlowSlots } from "./slots.ts";
 
 const FIRST_ENTRIES = 1024;
 /** 29 MB. Beyond it the older half is taken for acknowledged: after a crash what was not would not be told again. */

@@ -8,7 +8,7 @@ import { END_REASON } from "./flow.ts";
 import { KeyList } from "./key-list.ts";
 import { endReason, endsAfterNs, type FlowTimeouts, isClosed, recordIntervalNs } from "./lifecycle.ts";
 import type { Lives } from "./lives.ts";
-import { SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slot-layout.ts";
 
 /** Flows looked at by their keys at the end of one scan: 3 ms. */
 const MOST_LOOKS = 4096;

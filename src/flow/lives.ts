@@ -8,16 +8,18 @@ import { type FindDetails, noteBaseDetails, noteDetails, noteDetailsAtEnd } from
 import { RULE } from "./direction.ts";
 import { restoreSlot } from "./exported-log.ts";
 import { END_REASON } from "./flow.ts";
+import { firstSeenNs, hasBegunAnew, lifeStartNs } from "./life-start.ts";
 import { notePackets, noteReopened } from "./notes.ts";
 import { Orienter } from "./orienter.ts";
 import { EVENT_WORD, NEVER_NS, Reading } from "./reading.ts";
-import { FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slot-layout.ts";
+import { FlowSlots } from "./slots.ts";
 import { Starts } from "./starts.ts";
 import { Teller, type TellerOptions } from "./teller.ts";
 import { type FindFlow, TranslationLinks } from "./translation-links.ts";
 import type { Translations } from "./translations.ts";
+import { ahead, pendingOf } from "./untold.ts";
 
-const WORD = 4294967296;
 const NO_DETAILS = new Uint32Array(DETAILS_WORDS);
 
 /** What flows are judged by beside what is seen of them. */
@@ -87,13 +89,13 @@ export class Lives {
     const incarnation = values[value + SHARED.incarnation] as number;
     reading.loadValue(values, value);
     let slot = this.slots.find(keys, key);
-    if (slot >= 0 && this.#hasBegunAnew(slot, incarnation)) {
+    if (slot >= 0 && hasBegunAnew(this.slots, slot, reading, incarnation)) {
       this.lose(slot);
       slot = -1;
     }
     if (slot < 0) {
-      const firstNs = Math.min(this.#firstSeenNs(nowNs), nowNs);
-      const oldNs = Math.min(firstNs, this.#lifeStartNs(values, value, nowNs) - 1);
+      const firstNs = Math.min(firstSeenNs(reading, nowNs), nowNs);
+      const oldNs = Math.min(firstNs, lifeStartNs(reading, values, value, nowNs) - 1);
       slot = this.#open(keys, key, incarnation === 0 ? firstNs : oldNs);
     }
     const row = slot * SLOT_WORDS;
@@ -162,10 +164,7 @@ export class Lives {
 
   /** Packets seen of a slot's flow and not told. */
   pendingOf(slot: number): number {
-    const { words, numbers } = this.slots;
-    const told = slot * SLOT_NUMBERS + TOLD.packets;
-    const sum = (numbers[told] as number) + (numbers[told + 1] as number);
-    return ahead(words[slot * SLOT_WORDS + SLOT.seen] as number, sum % WORD);
+    return pendingOf(this.slots, slot);
   }
 
   /** Frees a slot whose flow has ended. */
@@ -198,25 +197,6 @@ export class Lives {
     this.release(slot);
   }
 
-  #firstSeenNs(nowNs: number): number {
-    const first = Math.min(this.reading.firstSeenNs[0] as number, this.reading.firstSeenNs[1] as number);
-    return first === NEVER_NS ? nowNs : first;
-  }
-
-  /** When the value's present life began: its SYN, else the first packet seen. */
-  #lifeStartNs(values: Uint32Array, value: number, nowNs: number): number {
-    return number64(values, value + SHARED.synNs) || Math.min(this.#firstSeenNs(nowNs), nowNs);
-  }
-
-  /** True where the entry counts less than was told: another one, made after ours went without our doing. */
-  #hasBegunAnew(slot: number, incarnation: number): boolean {
-    const { words, numbers } = this.slots;
-    const told = slot * SLOT_NUMBERS;
-    const { counts } = this.reading;
-    for (let i = 0; i < 4; i++) if ((counts[i] as number) < (numbers[told + i] as number)) return true;
-    return incarnation < (words[slot * SLOT_WORDS + SLOT.incarnation] as number);
-  }
-
   #open(keys: Uint32Array, key: number, startNs: number): number {
     const slot = this.slots.insert(keys, key);
     const row = slot * SLOT_WORDS;
@@ -239,11 +219,11 @@ export class Lives {
 
   /** The value has a later life than the slot: its event was lost. The base it keeps is where the old life ended. */
   #endUnnoticed(slot: number, values: Uint32Array, value: number, nowNs: number): void {
+    const { reading } = this;
     const { words } = this.slots;
     const row = slot * SLOT_WORDS;
     const incarnation = values[value + SHARED.incarnation] as number;
-    const startNs = this.#lifeStartNs(values, value, nowNs);
-    const { reading } = this;
+    const startNs = lifeStartNs(reading, values, value, nowNs);
     reading.loadBase(values, value + SHARED.basePackets);
     const low = (words[row + SLOT.ways] as number) & SLOT_WAY.flagsMask;
     const high = (words[row + SLOT.ways + 1] as number) & SLOT_WAY.flagsMask;
@@ -316,10 +296,4 @@ export class Lives {
     words[row + SLOT.seen] = packets;
     return true;
   }
-}
-
-/** a − b of two counts modulo 2^32; 0 where a is a little behind, as a read that raced with packets can be. */
-function ahead(a: number, b: number): number {
-  const difference = ((a % WORD) - b) >>> 0;
-  return difference > 0xf0000000 ? 0 : difference;
 }

@@ -2,7 +2,8 @@
 
 import { number64, SHARED, WAY, WAY_FLAG, WAY_WORDS } from "../capture/record.ts";
 import { EVENT_WORD, NEVER_NS, type Reading } from "./reading.ts";
-import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE } from "./slot-layout.ts";
+import type { FlowSlots } from "./slots.ts";
 
 /**
  * Notes both ways of the value at `value`, of which `reading` has the counts.

@@ -3,7 +3,8 @@
 import { EVENT_KIND, KEY_WORDS, SHARED } from "../capture/record.ts";
 import { type DirectionContext, orient, type Sighting } from "./direction.ts";
 import { EVENT_WORD, type Reading } from "./reading.ts";
-import { type FlowSlots, SLOT, SLOT_WORDS, STATE } from "./slots.ts";
+import { SLOT, SLOT_WORDS, STATE } from "./slot-layout.ts";
+import type { FlowSlots } from "./slots.ts";
 
 const SYN = 2;
 const ACK = 16;

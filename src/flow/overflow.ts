@@ -18,7 +18,7 @@ import {
 import { copy64, write64 } from "./clock.ts";
 import { END_REASON } from "./flow.ts";
 import type { Lives } from "./lives.ts";
-import { SLOT, SLOT_NUMBERS, SLOT_WORDS, TOLD } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WORDS, TOLD } from "./slot-layout.ts";
 
 /** Flows kept at most, about 420 bytes each. */
 export const MOST_OVERFLOW_FLOWS = 16_384;

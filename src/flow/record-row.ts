@@ -6,7 +6,8 @@ import { icmpCounterpart } from "./community-id.ts";
 import { highPort, lowPort, RULE } from "./direction.ts";
 import { RECORD, RECORD_FLAG } from "./flow.ts";
 import type { Reading } from "./reading.ts";
-import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE } from "./slot-layout.ts";
+import type { FlowSlots } from "./slots.ts";
 import { writeTcp } from "./tcp-row.ts";
 
 /** What a row says beside the slot's own words; reused, so mutable. */

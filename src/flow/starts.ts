@@ -1,7 +1,8 @@
 // When lives and records begin, written to their slots.
 
 import { copy64, type WallClock } from "./clock.ts";
-import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slot-layout.ts";
+import type { FlowSlots } from "./slots.ts";
 
 /** Beginnings of the flows of one table. Times are CLOCK_MONOTONIC in ns. */
 export class Starts {

@@ -5,16 +5,19 @@ import { KEY_WORDS, number64 } from "../capture/record.ts";
 import type { WallClock } from "./clock.ts";
 import { copy64 } from "./clock.ts";
 import { writeDetail } from "./detail-row.ts";
-import { type DirectionContext, type Path, spanKind } from "./direction.ts";
+import { type DirectionContext, spanKind } from "./direction.ts";
 import type { ExportedLog } from "./exported-log.ts";
 import { END_REASON, RECORD, type RecordFilter } from "./flow.ts";
 import { HeldRows } from "./held-rows.ts";
 import type { Reading } from "./reading.ts";
 import { RecordBuffer } from "./record-buffer.ts";
 import { ownerIfindex, type Telling, writeRecord } from "./record-row.ts";
-import { type FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WAY, SLOT_WORDS, STATE, TOLD } from "./slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE, TOLD } from "./slot-layout.ts";
+import { SlotPath } from "./slot-path.ts";
+import type { FlowSlots } from "./slots.ts";
 import type { TranslationLinks } from "./translation-links.ts";
 import { writeTranslation } from "./translation-row.ts";
+import { untoldOf } from "./untold.ts";
 
 /** What decides about records beside the flows themselves. */
 export interface TellerOptions {
@@ -53,17 +56,13 @@ export class Teller {
   readonly #exported: ExportedLog | undefined;
   readonly #links: TranslationLinks;
   readonly #clock: WallClock;
-  readonly #path: Path = {
-    forwardHook: 0,
-    reverseHook: 0,
-    hasForwardEntered: false,
-    hasReverseEntered: false,
-  };
+  readonly #path: SlotPath;
   readonly #telling: Telling;
   readonly #held = new HeldRows();
 
   constructor(slots: FlowSlots, reading: Reading, clock: WallClock, options: TellerOptions) {
     this.#slots = slots;
+    this.#path = new SlotPath(slots);
     this.#context = options.context;
     this.#filter = options.filter;
     this.#exported = options.exported;
@@ -77,9 +76,9 @@ export class Teller {
   tell(slot: number, reading: Reading, reason: number, nowNs: number): void {
     const isGoingOn = reason === END_REASON.activeTimeout;
     if (isGoingOn) reading.held.fill(0);
-    const packets = this.#newOf(slot, reading, TOLD.packets);
+    const packets = untoldOf(this.#slots, slot, reading, TOLD.packets);
     if (packets === 0) return;
-    const bytes = this.#newOf(slot, reading, TOLD.bytes);
+    const bytes = untoldOf(this.#slots, slot, reading, TOLD.bytes);
     if (this.#links.isToldElsewhere(slot)) {
       this.packetsTranslated += packets;
       this.bytesTranslated += bytes;
@@ -135,16 +134,6 @@ export class Teller {
     this.#exported?.ended(this.#slots, slot, this.records.rowsMade);
   }
 
-  /** Packets (bytes) of both ways in `reading` that no record has told, held ones included. */
-  #newOf(slot: number, reading: Reading, field: number): number {
-    const told = slot * SLOT_NUMBERS + field;
-    const { counts, held } = reading;
-    const { numbers } = this.#slots;
-    const low = (counts[field] as number) + (held[field] as number) - (numbers[told] as number);
-    const high = (counts[field + 1] as number) + (held[field + 1] as number) - (numbers[told + 1] as number);
-    return Math.max(0, low) + Math.max(0, high);
-  }
-
   /** Decides the span kind for good, unless no hook is known yet. */
   #freeze(slot: number, reading: Reading): void {
     const { words, bases } = this.#slots;
@@ -155,27 +144,13 @@ export class Teller {
     const { counts, held } = reading;
     const low = (counts[0] as number) + (held[0] as number) > (bases[base] as number);
     const high = (counts[1] as number) + (held[1] as number) > (bases[base + 1] as number);
-    this.#lookAtPath(row, orientation, low, high);
+    this.#path.lookAt(row, orientation, low, high);
     this.#telling.firstClientPort = this.#context.localPortRange[0];
     this.#telling.kind = (state & STATE.kindMask) >>> STATE.kindShift;
     if (this.#telling.kind !== 0 || (state & STATE.hasHooks) === 0) return;
     const kind = spanKind(this.#slots.keys, slot * KEY_WORDS, orientation, this.#path, this.#context);
     this.#telling.kind = kind;
     words[row + SLOT.state] = state | (kind << STATE.kindShift);
-  }
-
-  /** Sets the path from the hooks of a slot, those of ways without packets left out. */
-  #lookAtPath(row: number, orientation: number, isLowSeen: boolean, isHighSeen: boolean): void {
-    const { words } = this.#slots;
-    const forward = orientation & 1;
-    const reverse = 1 - forward;
-    const path = this.#path;
-    const isForwardSeen = forward === 0 ? isLowSeen : isHighSeen;
-    const isReverseSeen = forward === 0 ? isHighSeen : isLowSeen;
-    path.forwardHook = isForwardSeen ? (words[row + SLOT.hooks + forward] as number) : 0;
-    path.reverseHook = isReverseSeen ? (words[row + SLOT.hooks + reverse] as number) : 0;
-    path.hasForwardEntered = ((words[row + SLOT.ways + forward] as number) & SLOT_WAY.entered) !== 0;
-    path.hasReverseEntered = ((words[row + SLOT.ways + reverse] as number) & SLOT_WAY.entered) !== 0;
   }
 
   /** Writes a record; false where it, or the flow's life, is filtered. */
@@ -266,7 +241,7 @@ export class Teller {
     const isForwardSeen = number64(out, at + RECORD.packetsTotal) !== 0;
     const isReverseSeen = number64(out, at + RECORD.reversePacketsTotal) !== 0;
     const isTurned = (orientation & 1) === 1;
-    this.#lookAtPath(
+    this.#path.lookAt(
       slot * SLOT_WORDS,
       orientation,
       isTurned ? isReverseSeen : isForwardSeen,

@@ -3,8 +3,9 @@
 
 import { KEY_WORDS, WAY, WAY_WORDS } from "../capture/record.ts";
 import { type DirectionContext, RULE } from "./direction.ts";
+import { SLOT, SLOT_WORDS, STATE } from "./slot-layout.ts";
 import { SlotRows } from "./slot-rows.ts";
-import { type FlowSlots, SLOT, SLOT_WORDS, STATE } from "./slots.ts";
+import type { FlowSlots } from "./slots.ts";
 import { CONTESTED, type Translations, VIEW } from "./translations.ts";
 
 /** What FLOW_STATS has under the key of 12 words at `at`, valid until the next call; undefined where nothing. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { EXPORTED, EXPORTED_ENTRY_WORDS, EXPORTED_FLAG } from "../../../src/capture/exported.ts";
 import { KEY_WORDS } from "../../../src/capture/record.ts";
 import { type ExportedEntries, ExportedLog, restoreSlot } from "../../../src/flow/exported-log.ts";
-import { FlowSlots, SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE } from "../../../src/flow/slots.ts";
+import { SLOT, SLOT_NUMBERS, SLOT_WORDS, STATE } from "../../../src/flow/slot-layout.ts";
+import { FlowSlots } from "../../../src/flow/slots.ts";
 
 function keyOf(number: number): Uint32Array {
   return new Uint32Array(KEY_WORDS).fill(number);

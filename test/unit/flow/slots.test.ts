@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { FlowSlots, SLOT, SLOT_WORDS } from "../../../src/flow/slots.ts";
+import { SLOT, SLOT_WORDS } from "../../../src/flow/slot-layout.ts";
+import { FlowSlots } from "../../../src/flow/slots.ts";
 import { keyOf } from "./kernel-model.ts";
 
 test("FlowSlots takes the base of a removed slot again, and gives a new slot none", () => {
