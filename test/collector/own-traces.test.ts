@@ -65,7 +65,7 @@ test("an agent whose own traces cannot have their certificates goes on without t
   const config = { ...initial, telemetry, export: { ...initial.export, otlp } };
   expect(await openOwnTraces(config, WHO)).toBeUndefined();
   expect(logged.join("")).toContain(
-    'no own traces: cannot use the TLS files of the first [export.otlp] error="a file of',
+    'no own traces: cannot use the TLS files of the first [export.otlp] error="tls.ca_cert',
   );
 });
 

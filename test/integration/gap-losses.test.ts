@@ -16,7 +16,11 @@ import { demandSuccess } from "../support/namespace-traffic.ts";
 
 const TEST_MS = 60_000;
 const TOLD_MS = 20_000;
+/** What the kernel took for flows, and what it sent as events. */
 const TAKEN: readonly number[] = [COUNTER_NAMES.indexOf("accounted"), COUNTER_NAMES.indexOf("overflow")];
+const LOST = ["map_full", "map_busy"] as const;
+/** COUNTER_SHOWN of bpf/flow.h: the notes of what was shown of these. */
+const SHOWN: readonly number[] = LOST.map((reason) => 32 + COUNTER_NAMES.indexOf(reason));
 
 /** Room for a fifth of what is sent at a time, told within a second. */
 const SMALL: AgentConfig = {
@@ -32,8 +36,8 @@ async function flood(host: Host, flows: number): Promise<number> {
   return countFlooded(sender);
 }
 
-/** Packets that the kernel took for flows or sent as events, by whatever programs. */
-function countTaken(mounts: TestProcess): number {
+/** Packets of these counters, by whatever programs and agents. */
+function countPinned(mounts: TestProcess, counters: readonly number[]): number {
   const [path] = pinsOf(mounts).filter((each) => each.includes("/mermin_counters_v"));
   if (path === undefined) throw new Error("no counters are pinned");
   const dumped: readonly {
@@ -42,8 +46,8 @@ function countTaken(mounts: TestProcess): number {
       readonly values: readonly { readonly value: { readonly packets: number } }[];
     };
   }[] = JSON.parse(inMounts(mounts, "bpftool", "-j", "map", "dump", "pinned", path));
-  const taken = dumped.filter(({ formatted: { key } }) => TAKEN.includes(key));
-  return taken
+  return dumped
+    .filter(({ formatted: { key } }) => counters.includes(key))
     .flatMap(({ formatted: { values } }) => values)
     .reduce((sum, { value }) => sum + value.packets, 0);
 }
@@ -53,25 +57,30 @@ function spansOf({ process: { output } }: Agent): readonly AgentSpan[] {
   return parseAgentSpans(output.slice(0, output.lastIndexOf("\n") + 1));
 }
 
-/** Packets lost as the metrics say it, once these have all of `sent`. */
-async function lostByMetrics({ namespace }: Host, sent: number): Promise<number> {
+/** Packets lost as the metrics say it, once these have all of `sent` and it is noted for the next agent. */
+async function lostByMetrics({ namespace }: Host, sent: number, mounts: TestProcess): Promise<number> {
   let lost = 0;
   await until(() => {
     const metrics = readMetrics(namespace);
-    lost = ["map_full", "map_busy", "delete_race"].reduce(
+    lost = [...LOST, "delete_race"].reduce(
       (sum, reason) => sum + (metrics.get(`mermin_losses_total{stage="kernel",reason="${reason}"}`) ?? 0),
       0,
     );
     return (metrics.get("mermin_flow_packets_total") ?? 0) + lost === sent;
   }, TOLD_MS);
+  await until(() => countPinned(mounts, SHOWN) === lost, TOLD_MS);
   return lost;
 }
 
 const ENDS = ["SIGTERM", "SIGKILL behind a look at its metrics", "SIGKILL before anybody looked"] as const;
 
 /** Ends an agent that was sent `sent` packets; returns its spans, and the losses that it has shown. */
-async function end(agent: Agent, how: (typeof ENDS)[number], [host, sent]: readonly [Host, number]) {
-  const shown = how.includes("behind") ? await lostByMetrics(host, sent) : 0;
+async function end(
+  agent: Agent,
+  how: (typeof ENDS)[number],
+  [host, sent, mounts]: readonly [Host, number, TestProcess],
+) {
+  const shown = how.includes("behind") ? await lostByMetrics(host, sent, mounts) : 0;
   const { spans, statistics } = await endAgent(agent, how === "SIGTERM" ? how : "SIGKILL");
   return { spans, lost: how === "SIGTERM" ? countLost(statistics) : shown };
 }
@@ -86,11 +95,11 @@ describe("losses between two agents", () => {
       const options = { config: SMALL, mountsOf };
       const first = await startAgent(left.namespace, options);
       let sent = await flood(left, 5000);
-      await until(() => countPackets(spansOf(first)) === countTaken(mountsOf), TOLD_MS);
-      const one = await end(first, how, [left, sent]);
-      const before = countTaken(mountsOf);
+      await until(() => countPackets(spansOf(first)) === countPinned(mountsOf, TAKEN), TOLD_MS);
+      const one = await end(first, how, [left, sent, mountsOf]);
+      const before = countPinned(mountsOf, TAKEN);
       sent += await flood(left, 6000);
-      const gap = 6000 - (countTaken(mountsOf) - before);
+      const gap = 6000 - (countPinned(mountsOf, TAKEN) - before);
       const second = await startAgent(left.namespace, options);
       const other = await endAgent(second, "SIGTERM");
       const lost = countLost(other.statistics);
