@@ -114,6 +114,8 @@ remove_everything() {
 	ip fou show 2>/dev/null | while read -r _ port _; do
 		ip fou del port "$port"
 	done
+	# Rules that translate would do so in the scenarios to come; without the module there are none.
+	if grep -q '^nf_tables ' /proc/modules; then nft flush ruleset; fi
 	sysctl -q -w net.ipv4.ip_forward=0 kernel.bpf_stats_enabled=0 kernel.modprobe=/sbin/modprobe
 }
 
